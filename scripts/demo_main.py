@@ -1,0 +1,153 @@
+"""The demo's story, step by step, with the real programs: broker, hub, daemon, one case, its report, the acknowledgement.
+
+Everything runs in a folder of its own, on a private port, and everything that was started here is stopped here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge_agent.bootstrap import engine_wish
+from edge_agent.config import load_config
+from edge_agent.engine_bootstrap import verify_bundle
+from edge_agent.errors import EdgeError
+from edge_agent.ipc import SOCKET_NAME
+from tests.simulators.broker import Broker
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "demo"
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 20.0
+STEPS = 5
+
+
+class DemoError(Exception):
+    """A step of the demo did not work; the message says which and where its log is."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo.
+
+    Returns:
+        0 when the hub stored the result, else the exit code of the step that failed.
+    """
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="end after the acknowledgement")
+    parser.add_argument("--language", choices=["zh", "en"], default="en", help="language of the report")
+    parser.add_argument("--bundle", type=Path, help="another bundle than the reference bundle")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through the finally clauses: everything is stopped
+    with tempfile.TemporaryDirectory(prefix="derm-demo-") as folder:
+        try:
+            return _run(Path(folder), once=options.once, settings=_settings(options))
+        except EdgeError as exc:
+            print(f"demo: {exc}", file=sys.stderr)
+            return exc.exit_code
+        except (DemoError, TimeoutError, FileNotFoundError) as exc:
+            print(f"demo: {exc}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            return 0 if not options.once else 130
+
+
+def _settings(options: argparse.Namespace) -> str:
+    lines = [f'language = "{options.language}"']
+    if options.bundle is not None:
+        lines.append(f'bundle_dir = "{options.bundle.absolute()}"')
+    return "\n".join(lines)
+
+
+def _run(folder: Path, *, once: bool, settings: str) -> int:
+    _say(1, "broker: mosquitto on a private port")
+    with Broker(folder) as broker:
+        config = folder / "config.toml"
+        config.write_text(
+            f'state_dir = "{folder / "device"}"\n{settings}\n[broker]\nurl = "{broker.url}"\n',
+            encoding="utf-8",
+        )
+        database = f"sqlite:///{folder / 'hub.db'}"
+        ready = folder / "hub.ready"
+        _say(2, "hub: derm-fleet serve")
+        serve = ["fleet", "serve", "--broker", broker.url, "--database", database, "--ready-file", str(ready)]
+        with _program(serve, log=folder / "hub.log", ready=ready):
+            bundle = verify_bundle(engine_wish(load_config(config)))
+            use = "" if bundle.manifest.clinical_use else "; NOT for clinical use"
+            _say(3, f"daemon: derm-edge run, bundle {bundle.manifest.name} signed by the {bundle.signed_by}{use}")
+            edge = ["edge_agent", "--config", str(config)]
+            with _program([*edge, "run"], log=folder / "daemon.log", ready=folder / "device" / SOCKET_NAME):
+                return _show_case(edge, database=database, once=once, broker=broker)
+
+
+def _show_case(edge: list[str], *, database: str, once: bool, broker: Broker) -> int:
+    pictures = sorted((DEMO / "pictures").glob("*.png"))
+    _say(4, f"case: {len(pictures)} drawn pictures, a fictitious form and a fictitious consent")
+    images = [word for picture in pictures for word in ("--image", str(picture))]
+    forms = ["--intake", str(DEMO / "intake.json"), "--consent", str(DEMO / "consent.json")]
+    code = subprocess.run(_python([*edge, "case", *images, *forms]), cwd=ROOT, check=False).returncode
+    if code:
+        return code
+    _say(5, "sync: the de-identified result to the hub, and the hub's acknowledgement back")
+    code = subprocess.run(_python([*edge, "sync"]), cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode
+    if code:
+        return code
+    status = subprocess.run(
+        _python(["fleet", "status", "--json", "--database", database]), cwd=ROOT, check=True, capture_output=True
+    )
+    stored = json.loads(status.stdout)["stored"]
+    print(f"stored at hub: {stored}", flush=True)
+    if stored != 1:
+        raise DemoError("the hub did not store the result; this is a defect")
+    if not once:
+        print(f"The hub and the daemon go on at {broker.url}; Ctrl-C ends them.", file=sys.stderr)
+        while True:
+            time.sleep(3600)
+    return 0
+
+
+def _say(step: int, text: str) -> None:
+    print(f"[{step}/{STEPS}] {text}", file=sys.stderr, flush=True)
+
+
+def _python(words: list[str]) -> list[str]:
+    return [sys.executable, "-m", *words]
+
+
+@contextmanager
+def _program(words: list[str], *, log: Path, ready: Path) -> Iterator[None]:
+    """Run a program for the time of the block; the block starts when the file ``ready`` exists."""
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            _python(words),
+            cwd=ROOT,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,  # Ctrl-C ends the demo first, and the demo ends its programs in order
+        )
+    try:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not ready.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
+                raise DemoError(f"{' '.join(words[:2])} did not start; the end of its log:\n{tail}")
+            time.sleep(0.05)  # a poll of another process, with a deadline
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
