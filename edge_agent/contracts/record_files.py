@@ -1,0 +1,120 @@
+"""Read intake and consent files: one clear line about the field that is wrong, with a likely spelling.
+
+Does not store anything and does not decide whether a case may be processed (``contracts.case.Case`` does).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from edge_agent.contracts.intake import Consent, Intake
+from edge_agent.errors import CaseError
+
+MAX_RECORD_BYTES = 256 * 1024
+R = TypeVar("R", bound=BaseModel)
+
+
+def load_intake(path: Path) -> Intake:
+    """Read an intake file (JSON, UTF-8).
+
+    Raises:
+        CaseError: the file cannot be read or does not fit; the line names the field and suggests a spelling.
+    """
+    return parse_intake(_read(path), source=path.name)
+
+
+def load_consent(path: Path) -> Consent:
+    """Read a consent file (JSON, UTF-8).
+
+    Raises:
+        CaseError: as for ``load_intake``.
+    """
+    return parse_consent(_read(path), source=path.name)
+
+
+def parse_intake(text: str, *, source: str = "intake") -> Intake:
+    """Parse an intake record; ``source`` names it in the error line.
+
+    Raises:
+        CaseError: not JSON, or a field that does not fit.
+    """
+    return _parse(Intake, text, source)
+
+
+def parse_consent(text: str, *, source: str = "consent") -> Consent:
+    """Parse a consent record; ``source`` names it in the error line.
+
+    Raises:
+        CaseError: not JSON, or a field that does not fit.
+    """
+    return _parse(Consent, text, source)
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_RECORD_BYTES:
+            raise CaseError(f"{path.name}: larger than {MAX_RECORD_BYTES // 1024} KiB; this is not a record file")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
+        raise CaseError(f"cannot read {path}: {reason}") from exc
+
+
+def _parse(model: type[R], text: str, source: str) -> R:
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=True)[0]
+        more = exc.error_count() - 1
+        tail = f" ({more} more)" if more else ""
+        raise CaseError(f"{source}: {_explain(model, first)}{tail}", errors=exc.error_count()) from exc
+
+
+def _explain(model: type[BaseModel], error: Any) -> str:
+    place = [str(part) for part in error["loc"] if part != "[key]"]
+    where = ".".join(place)
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "json_invalid":
+        return f"not valid JSON: {context.get('error', error['msg'])}"
+    if kind == "extra_forbidden":
+        return f"unknown field {where}{_suggest(place[-1], _field_names(model))}"
+    if kind == "literal_error":
+        allowed = re.findall(r"'([^']+)'", str(context.get("expected", "")))
+        given = str(error["input"])
+        hint = _suggest(given, allowed) or f"; use one of: {', '.join(allowed[:12])}"
+        return f"{where}: {given!r} is not a known value{hint}"
+    if kind == "missing":
+        return f"{where} is missing"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def _suggest(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6) or [name for name in known if word and word in name]
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _field_names(model: type[BaseModel]) -> list[str]:
+    """List the field names of a record and of the records inside it."""
+    names = list(model.model_fields)
+    for field in model.model_fields.values():
+        for inner in _models_in(field.annotation):
+            names += _field_names(inner)
+    return names
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        if issubclass(annotation, BaseModel):
+            yield annotation
+        return
+    for inner in typing.get_args(annotation):
+        yield from _models_in(inner)
