@@ -1,0 +1,296 @@
+"""Write answers token by token: a schema decoder and a free-text decoder behind one small protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.contracts.case import AgentOutput, FieldValue
+from edge_agent.contracts.manifest import AgentName, FieldCalibration, Step
+from edge_agent.errors import ContractError
+from edge_agent.inference.grammar import Answer, Decision, EnumField, SchemaGrammar
+from edge_agent.inference.language import LanguageModel
+from edge_agent.inference.sampling import Sampler, softmax
+from edge_agent.inference.sequence import Sequence
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldEvent:
+    """Something became known: ``row`` of the batch, ``step``, ``field`` ('text' for a chunk of free text), value."""
+
+    row: int
+    step: str
+    field: str
+    value: FieldValue | str
+
+
+OnField = Callable[[FieldEvent], None]
+
+
+class Decoder(Protocol):
+    """One row's answer on its way."""
+
+    def forced(self) -> list[int]:
+        """Return the tokens that need no choice now, and take them."""
+
+    def is_done(self) -> bool:
+        """Tell whether the answer is complete; asked after ``forced``."""
+
+    def choose(self, logits: Floats, *, history: NDArray[np.int64]) -> int | None:
+        """Return the next token and take it; None ends the answer without one."""
+
+    def output(self) -> AgentOutput:
+        """Return the finished answer."""
+
+
+@dataclass(slots=True)
+class _Row:
+    """One row of a running batch."""
+
+    number: int
+    sequence: Sequence
+    decoder: Decoder
+    queue: list[int]
+
+
+def decode(
+    sequences: list[Sequence], *, decoders: list[Decoder], model: LanguageModel, skip_forced: bool
+) -> list[Sequence]:
+    """Run all rows of a batch to the end of their answers.
+
+    Args:
+        sequences: the conversations, prompt last.
+        decoders: one per row.
+        model: computes logits.
+        skip_forced: forced tokens go through the model with the next decision; off, each one takes its own pass.
+
+    Returns:
+        The conversations with their answers. The last tokens need not have gone through the model yet.
+
+    Raises:
+        InferenceError: the model cannot run.
+        ContractError: an answer does not fit its declared contract.
+    """
+    rows = [_Row(i, s, d, []) for i, (s, d) in enumerate(zip(sequences, decoders, strict=True))]
+    active = rows
+    while True:
+        for row in active:
+            _append_forced(row, skip_forced=skip_forced)
+        active = [row for row in active if row.queue or not row.decoder.is_done()]
+        if not active:
+            return [row.sequence for row in rows]
+        logits = model.advance([row.sequence for row in active])[:, -1]
+        for row, scores in zip(active, logits, strict=True):
+            if not row.queue:
+                token = row.decoder.choose(scores, history=row.sequence.ids)
+                row.sequence = row.sequence.with_tokens([] if token is None else [token])
+
+
+def _append_forced(row: _Row, *, skip_forced: bool) -> None:
+    """Move the forced tokens to the conversation: all of them, or the next one."""
+    if not row.queue:
+        row.queue = row.decoder.forced()
+    count = len(row.queue) if skip_forced else 1
+    row.sequence = row.sequence.with_tokens(row.queue[:count])
+    row.queue = row.queue[count:]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an answer belongs: ``agent``, ``row`` of the batch, its ``step``."""
+
+    agent: AgentName
+    row: int
+    step: Step
+
+
+class SchemaDecoder:
+    """Writes one answer that always parses; samples only where the schema leaves a choice."""
+
+    def __init__(
+        self,
+        grammar: SchemaGrammar,
+        *,
+        place: Place,
+        calibration: Mapping[str, FieldCalibration],
+        on_field: OnField | None = None,
+    ) -> None:
+        self._grammar = grammar
+        self._place = place
+        self._calibration = calibration
+        self._on_field = on_field
+        self._answer: Answer = grammar.answer()
+        self._next = Decision(forced=[])
+        self._sampler = Sampler(place.step.generation)
+        self._fields: dict[str, FieldValue] = {}
+        self._sampled = 0
+
+    def forced(self) -> list[int]:
+        """Return the tokens up to the next decision.
+
+        Raises:
+            ContractError: the answer is longer than the manifest allows.
+        """
+        self._next = self._answer.next()
+        self._answer.take(self._next.forced)
+        limit = self._place.step.generation.max_tokens
+        if len(self._answer.tokens) + (not self._next.is_done) > limit:
+            raise ContractError(f"{self._grammar.where}: the answer did not end within {limit} tokens")
+        return self._next.forced
+
+    def is_done(self) -> bool:
+        """Tell whether the schema is complete."""
+        return self._next.is_done
+
+    def choose(self, logits: Floats, *, history: NDArray[np.int64]) -> int:
+        """Decide: among the canonical first tokens of a field's values, or among all that the schema allows.
+
+        Raises:
+            ContractError: the grammar refuses the token.
+        """
+        found, candidates = self._next.field, self._next.candidates
+        mask = np.full_like(logits, -np.inf)
+        allowed = list(candidates.values()) if found else np.flatnonzero(self._answer.allowed())
+        mask[allowed] = logits[allowed]
+        token = self._sampler.choose(mask, history=history)
+        self._answer.take([token])
+        self._sampled += 1
+        if found is not None:
+            self._record(found, token, logits=logits)
+        return token
+
+    def output(self) -> AgentOutput:
+        """Return the parsed answer with its fields in the schema's order.
+
+        Raises:
+            ContractError: the text is no JSON object.
+        """
+        text = self._answer.text().decode("utf-8", errors="replace")
+        try:
+            value: Any = json.loads(text)
+        except ValueError as exc:
+            raise ContractError(f"{self._grammar.where}: the answer is no JSON") from exc
+        fields = {name: self._fields.get(name, FieldValue(item, None)) for name, item in value.items()}
+        step = self._place.step.name
+        forced = len(self._answer.tokens) - self._sampled
+        return AgentOutput(self._place.agent, step, text, value, fields, self._sampled, forced)
+
+    def _record(self, found: EnumField, token: int, *, logits: Floats) -> None:
+        """Keep a field's probabilities: softmax over its candidates at the field's calibrated temperature."""
+        if found.name in self._fields:  # a further item of a list: the first one decided
+            items = [*self._fields[found.name].value, self._value(found, token)]
+            first = self._fields[found.name]
+            self._fields[found.name] = FieldValue(items, first.probability, first.alternatives)
+            return
+        calibration = self._calibration.get(f"{self._place.agent}.{found.name}", FieldCalibration())
+        labels = list(self._next.candidates)
+        scores = np.array([logits[self._next.candidates[label]] for label in labels], dtype=np.float64)
+        chances = dict(zip(labels, softmax(scores / calibration.temperature).tolist(), strict=True))
+        value = self._value(found, token)
+        decided = FieldValue([value] if found.is_list else value, chances[found.label(value)], chances)
+        self._fields[found.name] = decided
+        if self._on_field is not None:
+            self._on_field(FieldEvent(self._place.row, self._place.step.name, found.name, decided))
+
+    def _value(self, found: EnumField, token: int) -> Any:
+        """Return the value that a decision token stands for."""
+        label = next(label for label, first in self._next.candidates.items() if first == token)
+        return next(value for value in found.values if found.label(value) == label)
+
+
+class TextDecoder:
+    """Writes free, bounded text; ends at a stop string, an end token, the token limit or a loop.
+
+    The answer's ``value`` is ``{"text": ..., "finish": "stop" | "eos" | "length" | "loop"}``. A loop is for the
+    agent to abstain on; the text is kept as it is. Streams whole UTF-8 characters only.
+    """
+
+    _LOOP_TOKENS = 8  # a cycle of up to this many tokens ...
+    _LOOP_TIMES = 6  # ... this often in a row is a runaway
+
+    def __init__(
+        self, *, place: Place, decode_bytes: Callable[[list[int]], bytes], eos_ids: list[int],
+        on_field: OnField | None = None,
+    ) -> None:  # fmt: skip
+        self._place = place
+        self._decode = decode_bytes
+        self._eos = set(eos_ids)
+        self._on_field = on_field
+        self._sampler = Sampler(place.step.generation)
+        self._tokens: list[int] = []
+        self._finish = ""
+        self._sent = 0
+
+    def forced(self) -> list[int]:
+        """Return nothing: free text has no forced tokens."""
+        return []
+
+    def is_done(self) -> bool:
+        """Tell whether something ended the text."""
+        return bool(self._finish)
+
+    def choose(self, logits: Floats, *, history: NDArray[np.int64]) -> int | None:
+        """Sample one token; None when it is an end token."""
+        token = self._sampler.choose(logits, history=history)
+        if token in self._eos:
+            self._finish = "eos"
+            self._stream(is_last=True)
+            return None
+        self._tokens.append(token)
+        settings = self._place.step.generation
+        if any(stop in self._text() for stop in settings.stop):
+            self._finish = "stop"
+        elif self._is_looping():
+            self._finish = "loop"
+        elif len(self._tokens) >= settings.max_tokens:
+            self._finish = "length"
+        self._stream(is_last=bool(self._finish))
+        return token
+
+    def output(self) -> AgentOutput:
+        """Return the text, cut behind the first stop string."""
+        text, place = self._cut(), self._place
+        value = {"text": text, "finish": self._finish}
+        return AgentOutput(place.agent, place.step.name, text, value, {}, len(self._tokens), 0)
+
+    def _text(self) -> str:
+        """Return the whole characters written so far; the bytes of an unfinished one are left out."""
+        raw = self._decode(self._tokens)
+        for cut in range(min(4, len(raw) + 1)):
+            try:
+                return raw[: len(raw) - cut].decode("utf-8")
+            except UnicodeDecodeError:
+                continue
+        return raw.decode("utf-8", errors="replace")
+
+    def _cut(self) -> str:
+        """Return the text up to and with the first stop string (SkinGPT-R1 stops at ``</answer>``)."""
+        text = self._text()
+        ends = [text.index(stop) + len(stop) for stop in self._place.step.generation.stop if stop in text]
+        return text[: min(ends)] if ends else text
+
+    def _stream(self, *, is_last: bool) -> None:
+        """Send new whole characters, holding back what may become a stop string."""
+        if self._on_field is None:
+            return
+        text = self._cut()
+        held = 0 if is_last else max((len(s) - 1 for s in self._place.step.generation.stop), default=0)
+        end = max(self._sent, len(text) - held)
+        if end > self._sent:
+            self._on_field(FieldEvent(self._place.row, self._place.step.name, "text", text[self._sent : end]))
+            self._sent = end
+
+    def _is_looping(self) -> bool:
+        """Tell whether the last tokens are one short cycle, many times over."""
+        for size in range(1, self._LOOP_TOKENS + 1):
+            tail = self._tokens[-size * self._LOOP_TIMES :]
+            if len(tail) == size * self._LOOP_TIMES and tail == tail[:size] * self._LOOP_TIMES:
+                return True
+        return False
