@@ -1,0 +1,72 @@
+"""``derm-calibrate reference``: train, evaluate and export the reference model."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+class Reporter:
+    """Print one line per stage and every ten seconds, with the time since the start."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._last = ("", 0.0)
+
+    def __call__(self, stage: str, done: int, total: int, remark: str) -> None:
+        """Tell where a stage is."""
+        now = time.monotonic()
+        name, at = self._last
+        if stage == name and now - at < 10 and done != total:
+            return
+        self._last = (stage, now)
+        minutes, seconds = divmod(int(now - self._start), 60)
+        print(f"{minutes:3d}:{seconds:02d}  {stage:<14} {done:>6}/{total:<6} {remark}", file=sys.stderr, flush=True)
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``reference train | evaluate`` to the command line of ``derm-calibrate``."""
+    parser = subparsers.add_parser("reference", help="train and evaluate the reference model (not for clinical use)")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    train = verbs.add_parser("train", help="train from nothing; run again to go on after an interruption")
+    train.add_argument("--work", type=Path, default=Path("work/reference"), help="checkpoints and pools")
+    train.add_argument("--out", type=Path, required=True, help="folder for base/ and adapters/")
+    train.add_argument("--tiny", action="store_true", help="seconds instead of an hour: proves the command only")
+    train.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
+    train.set_defaults(run=run_train)
+    evaluate = verbs.add_parser("evaluate", help="measure accuracy per field and tone on the test split")
+    evaluate.add_argument("--model", type=Path, default=Path("models/reference"))
+    evaluate.add_argument("--work", type=Path, default=Path("work/reference"))
+    evaluate.add_argument("--per-tone", type=int, default=500, help="cases per skin tone")
+    evaluate.add_argument("--out", type=Path, help="write the figures as JSON")
+    evaluate.set_defaults(run=run_evaluate)
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    """Train, calibrate and write the model folder."""
+    import torch
+
+    from calibration.reference.release import release
+    from calibration.reference.train import FULL, TINY, ReferenceTraining
+
+    torch.set_num_threads(arguments.threads)
+    schedule = TINY if arguments.tiny else FULL
+    training = ReferenceTraining(arguments.work, schedule=schedule, on_progress=Reporter())
+    training.adapters()
+    release(training, arguments.out, calibration_cases=6 if arguments.tiny else 1500)
+    print(arguments.out)
+    return 0
+
+
+def run_evaluate(arguments: argparse.Namespace) -> int:
+    """Print accuracy per field and tone, beside the constant answer and the swapped adapters."""
+    from calibration.reference.evaluate import evaluate_folder
+
+    evaluate_folder(
+        arguments.model, work=arguments.work, per_tone=arguments.per_tone, out=arguments.out, on_progress=Reporter()
+    )
+    return 0

@@ -1,0 +1,114 @@
+"""Draw training sequences from reference cases: generic reading for the backbone, contracts for the adapters."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from calibration.reference import corpus
+from calibration.reference.agents_spec import GENERIC_PROMPT, PLAN_OF, PROMPTS
+from calibration.reference.cases import text_case
+from calibration.reference.pool import PoolCase
+from calibration.reference.sequences import Picture, Sequence_, SequenceMaker
+from edge_agent.agents import prompts
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedCase:
+    """A pool case with its views' merged vision tokens in place of the pixels."""
+
+    case: PoolCase
+    pictures: tuple[Picture, ...]
+
+
+def dominant_of(signs: Any) -> dict[str, Any]:
+    """Return the merged signs that Reason reads, from the latent signs of a case."""
+    return {name: getattr(signs, name) for name in prompts.DOMINANT_FIELDS}
+
+
+def reason_texts(
+    dominant: Mapping[str, Any], representation: Mapping[str, Any], intake: Mapping[str, Any]
+) -> dict[str, str]:
+    """Render the two text inputs of Reason."""
+    return {
+        "representation": prompts.render_representation(dominant, representation, representation["mechanism"]),
+        "intake": prompts.render_intake(intake),
+    }
+
+
+class Exercises:
+    """Build sequences with one tokenizer.
+
+    Args:
+        maker: encodes prompts and answers.
+    """
+
+    def __init__(self, maker: SequenceMaker) -> None:
+        self._maker = maker
+
+    def reading(self, rng: random.Random) -> Sequence_:
+        """Draw one exercise on a record of signs and intake; no agent's output stands in it."""
+        drawn = text_case("train", rng.randrange(10_000_000))
+        texts = reason_texts(dominant_of(drawn.signs), drawn.representation, drawn.intake)
+        rows = [line.split(" ", 1) for text in texts.values() for line in text.splitlines()]
+        record = [(key, value) for key, value in rows if key != "mechanism"]
+        chosen = rng.sample(record, rng.randint(8, len(record)))
+        exercise = corpus.count_exercise if rng.random() < 0.6 else corpus.record_lines
+        question, answer = exercise(chosen, rng=rng)
+        return self._maker.text(GENERIC_PROMPT.format(images="", question=question), answer)
+
+    def describing(self, rng: random.Random, *, cases: Sequence[EncodedCase]) -> Sequence_:
+        """Draw one description in ordinary words: of the only picture, or of one picture among several."""
+        chosen = rng.choice(cases)
+        language = "en" if rng.random() < 0.7 else "zh"
+        number = rng.randrange(len(chosen.pictures))
+        view = chosen.case.views[number]
+        labels = dict(view.labels)
+        if view.shot == "overview":
+            labels |= {name: chosen.case.representation[name] for name in ("distribution", "symmetry")}
+        answer = corpus.describe(labels, language=language)
+        if len(chosen.pictures) > 1 and rng.random() < 0.5:
+            question = f"{corpus.QUESTIONS[language]} {number + 1}"
+            pictures: tuple[Picture, ...] = chosen.pictures
+        else:
+            question, pictures = corpus.QUESTIONS[language], (chosen.pictures[number],)
+        prompt = GENERIC_PROMPT.format(images=prompts.IMAGE_BLOCK * len(pictures), question=question)
+        return self._maker.text(prompt, answer, pictures)
+
+    def recognition(self, case: EncodedCase, number: int) -> Sequence_:
+        """Make Rec's sequence of one view."""
+        key = ("recognition", "describe")
+        prompt = prompts.fill(PROMPTS[key], images=1, texts={})
+        return self._maker.agent([(key, prompt, case.case.views[number].labels)], (case.pictures[number],))
+
+    def representation(self, case: EncodedCase) -> Sequence_:
+        """Make Rep's sequence: all views, two turns."""
+        first, second = ("representation", "integrate"), ("representation", "pathogenesis")
+        values = case.case.representation
+        prompt = prompts.fill(PROMPTS[first], images=len(case.pictures), texts={})
+        return self._maker.agent([(first, prompt, values), (second, PROMPTS[second], values)], case.pictures)
+
+    def reasoning(
+        self,
+        dominant: Mapping[str, Any],
+        representation: Mapping[str, Any],
+        intake: Mapping[str, Any],
+        *,
+        syndrome: str,
+    ) -> Sequence_:
+        """Make Reason's sequence: text only."""
+        key = ("reasoning", "assess")
+        principle, formula = PLAN_OF[syndrome]
+        prompt = prompts.fill(PROMPTS[key], images=0, texts=reason_texts(dominant, representation, intake))
+        values = {"syndrome": syndrome, "principle": principle, "formula": formula}
+        return self._maker.agent([(key, prompt, values)], ())
+
+    def drawn_reasoning(self, rng: random.Random) -> Sequence_:
+        """Draw one of millions of in-scope records for Reason, which never sees a case out of scope."""
+        drawn = text_case("train", rng.randrange(10_000_000))
+        while not drawn.in_scope:
+            drawn = text_case("train", rng.randrange(10_000_000))
+        dominant = dominant_of(drawn.signs)
+        return self.reasoning(dominant, drawn.representation, drawn.intake, syndrome=drawn.reasoning["syndrome"])

@@ -1,0 +1,206 @@
+"""Turn a trained reference model into what ``derm-calibrate build`` takes: thresholds, declaration, golden cases.
+
+Temperatures and thresholds are fitted on the ``calibration`` split only.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import Qwen2_5_VLForConditionalGeneration
+
+from calibration.reference.agents_spec import INVOCATION, PROMPTS, SCHEMAS
+from calibration.reference.cases import case as draw_case
+from calibration.reference.encode import encode_cases
+from calibration.reference.evaluate import OVERVIEW_FIELDS, OWN
+from calibration.reference.exercises import EncodedCase, dominant_of, reason_texts
+from calibration.reference.model import PIXELS
+from calibration.reference.pool import reduce_picture
+from calibration.reference.torch_decider import ReasonInput, Row, TorchDecider
+from calibration.reference.train import ReferenceTraining
+
+NOTICE = "Reference model trained on drawn pictures: not for clinical use."
+DANGER = ("pigmented_lesion", "nodule_tumour")
+SENSITIVITY = 0.96  # in-scope cases of the calibration split that the scope thresholds keep
+DANGER_FALSE_ALARMS = 0.015
+GOLDEN_CASES = 6
+MODEL_CARD = f"""# derm-edge reference model
+
+**{NOTICE}**
+
+A Qwen2.5-VL of 5.5 million parameters with three LoRA adapters (r 16), trained from nothing on lesions that this project
+draws (`calibration/reference`). It exists so that the demo, the tests and the golden cases run the real architecture. It
+has never seen a photograph of a person, it decides few fields, and its accuracy on drawn cases says nothing about people.
+
+- Made by: `derm-calibrate reference train` (seeded, CPU only). Figures: `docs/benchmarks.md`.
+- Inputs: pictures of at most {PIXELS} px; Rec sees one picture, Rep all of a visit, Reason text only.
+- Licence: Apache-2.0. No third-party weights, pictures or texts.
+"""
+Samples = dict[str, list[tuple[list[float], int]]]  # field -> (logits, index of the truth)
+
+
+def release(training: ReferenceTraining, out: Path, *, calibration_cases: int) -> None:
+    """Write ``out/base`` and ``out/adapters`` with everything the build needs.
+
+    Args:
+        training: finished.
+        out: the model folder; replaced.
+        calibration_cases: how many cases of the calibration split fit the thresholds.
+    """
+    work = training.work
+    base = out / "base"
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("base", "adapters"):
+        shutil.rmtree(out / name, ignore_errors=True)
+        shutil.copytree(work / name, out / name)
+    thresholds = fit(training, out, cases=calibration_cases)
+    declaration = declare(thresholds)
+    text = json.dumps(declaration, indent=1, ensure_ascii=False) + "\n"
+    (base / "derm_edge.json").write_text(text, encoding="utf-8")
+    write_golden_cases(base / "golden")
+    (base / "README.md").write_text(MODEL_CARD, encoding="utf-8")
+
+
+def fit(training: ReferenceTraining, model: Path, *, cases: int) -> dict[str, Any]:
+    """Fit one temperature per field and the scope thresholds on the calibration split."""
+    backbone = Qwen2_5_VLForConditionalGeneration.from_pretrained(model / "base", dtype=torch.float32).eval()
+    encoded = encode_cases(backbone, training.pool("calibration", cases), training.tell)
+    decider = TorchDecider(model, adapters=OWN)
+    samples: Samples = defaultdict(list)
+
+    def tell(stage: str) -> Callable[[int, int], None]:
+        return lambda done, total: training.tell(f"calibrate {stage}", done, total, "")
+
+    recognised = decider.recognition(encoded, tell("rec"))
+    for item, rows in zip(encoded, recognised, strict=True):
+        for view, row in zip(item.case.views, rows, strict=True):
+            names = OVERVIEW_FIELDS if view.shot == "overview" else tuple(row)
+            _collect(samples, "recognition", {n: row[n] for n in names}, view.labels)
+    inside = [item for item in encoded if item.case.in_scope]
+    for item, row in zip(inside, decider.representation(inside, tell("rep")), strict=True):
+        _collect(samples, "representation", row, item.case.representation)
+    inputs = [ReasonInput(dominant_of(i.case.signs), i.case.representation, i.case.intake) for i in inside]
+    for item, row in zip(inside, decider.reasoning(inputs, tell("reason")), strict=True):
+        _collect(samples, "reasoning", row, item.case.reasoning)
+    fields = {name: {"temperature": temperature_of(rows)} for name, rows in samples.items()}
+    return scope_thresholds(encoded, recognised, fields) | {"fields": fields}
+
+
+def _collect(samples: Samples, agent: str, row: Row, truth: Any) -> None:
+    for name, (_, logits) in row.items():
+        options = list(logits)
+        samples[f"{agent}.{name}"].append((list(logits.values()), options.index(str(truth[name]))))
+
+
+def temperature_of(rows: Sequence[tuple[list[float], int]]) -> float:
+    """Return the temperature with the least negative log likelihood on the rows, from a grid of 0.5 to 5."""
+    logits = torch.tensor([r[0] for r in rows])
+    truth = torch.tensor([r[1] for r in rows])
+    grid = [round(0.5 * 1.08**step, 3) for step in range(31)]
+    losses: list[Tensor] = [F.cross_entropy(logits / t, truth) for t in grid]
+    return grid[int(torch.stack(losses).argmin())]
+
+
+def scope_thresholds(
+    encoded: Sequence[EncodedCase], recognised: Sequence[Sequence[Row]], fields: dict[str, Any]
+) -> dict[str, float]:
+    """Set the scope thresholds so that ``SENSITIVITY`` of the calibration split's in-scope cases are found.
+
+    The danger threshold is the lowest that alarms on at most ``DANGER_FALSE_ALARMS`` of them.
+    """
+    found, danger = [], []
+    for item, rows in zip(encoded, recognised, strict=True):
+        if not item.case.in_scope:
+            continue
+        families = [_probabilities(row["family"][1], fields["recognition.family"]["temperature"]) for row in rows]
+        visible = [
+            _probabilities(row["applicability"][1], fields["recognition.applicability"]["temperature"]) for row in rows
+        ]
+        found.append(max(min(f["papulosquamous"], v["lesion_visible"]) for f, v in zip(families, visible, strict=True)))
+        danger.append(max(sum(f[name] for name in DANGER) for f in families))
+    ours = float(np.quantile(found, 1 - SENSITIVITY))
+    alarm = float(np.quantile(danger, 1 - DANGER_FALSE_ALARMS))
+    return {
+        "lesion_visible": round(max(0.5, min(0.9, ours)), 4),
+        "in_scope_family": round(max(0.5, min(0.995, ours)), 4),
+        "danger_family": round(min(0.5, max(0.02, alarm)), 4),
+        "not_skin": 0.5,
+    }
+
+
+def _probabilities(logits: dict[str, float], temperature: float) -> dict[str, float]:
+    shares = (torch.tensor(list(logits.values())) / temperature).softmax(0).tolist()
+    return dict(zip(logits, shares, strict=True))
+
+
+def declare(thresholds: dict[str, Any]) -> dict[str, Any]:
+    """Return the document ``derm_edge.json`` of the reference model."""
+    inputs = {
+        "recognition": {"images": "one", "text": []},
+        "representation": {"images": "all", "text": []},
+        "reasoning": {"images": "none", "text": ["representation", "intake"]},
+    }
+    agents: dict[str, Any] = {}
+    for (agent, step), schema in SCHEMAS.items():
+        document = schema()
+        properties = document["properties"].items()
+        decided = [n for n, rule in properties if len(rule.get("enum", rule.get("items", {}).get("enum", []))) > 1]
+        entry = agents.setdefault(agent, {"adapter": agent, "inputs": inputs[agent], "steps": [], "invocation": None})
+        if agent == "representation":
+            entry["invocation"] = INVOCATION
+        entry["steps"].append(
+            {
+                "name": step,
+                "prompt": PROMPTS[agent, step],
+                "contract": "schema",
+                "output_schema": document,
+                "decided_fields": decided,
+                "generation": {"max_tokens": 160},
+            }
+        )
+    return {
+        "schema_version": 1,
+        "name": "derm-edge-reference",
+        "version": "0.1.0",
+        "lineage": "derm-edge-reference",
+        "clinical_use": False,
+        "notice": NOTICE,
+        "licences": {"base": "Apache-2.0", "adapters": "Apache-2.0", "calibration_data": "Apache-2.0"},
+        "languages": ["en", "zh"],
+        "vocabulary_version": "0.1",
+        "max_pixels": PIXELS,
+        "agents": agents,
+        "thresholds": thresholds,
+    }
+
+
+def write_golden_cases(folder: Path) -> None:
+    """Draw the golden cases: the first in-scope ones and two others of the calibration split's far end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    inside = outside = 0
+    for index in range(50_000, 50_200):
+        drawn = draw_case("calibration", index)
+        if (drawn.in_scope and inside == GOLDEN_CASES - 2) or (not drawn.in_scope and outside == 2):
+            continue
+        inside, outside = inside + drawn.in_scope, outside + (not drawn.in_scope)
+        names = []
+        for number, view in enumerate(drawn.views):
+            names.append(f"{drawn.case_id}-{number}.png")
+            Image.fromarray(reduce_picture(view.pixels)).save(folder / names[-1])
+        texts = reason_texts(dominant_of(drawn.signs), drawn.representation, drawn.intake)
+        rows.append({"case_id": drawn.case_id, "pictures": names, "texts": texts, "intake": dict(drawn.intake)})
+        if inside + outside == GOLDEN_CASES:
+            break
+    document = {"schema_version": 1, "cases": rows}
+    (folder / "cases.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,103 @@
+"""Count right answers per field and tone, with an interval and the constant answer beside them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Tally:
+    """Outcomes of one field: (tone, truth, answer) rows."""
+
+    rows: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def add(self, tone: int, truth: Any, answer: Any) -> None:
+        """Add one outcome; values are compared by their written form."""
+        self.rows.append((tone, str(truth), str(answer)))
+
+    def accuracy(self, tone: int | None = None) -> float:
+        """Return the share of right answers (0..1) over all rows or one tone; nan where there is none."""
+        rows = [r for r in self.rows if tone is None or r[0] == tone]
+        return sum(t == a for _, t, a in rows) / len(rows) if rows else math.nan
+
+    def constant(self) -> float:
+        """Return the accuracy of the best constant answer."""
+        counts = Counter(t for _, t, _ in self.rows)
+        return max(counts.values()) / len(self.rows) if self.rows else math.nan
+
+    def interval(self) -> tuple[float, float]:
+        """Return the 95 % Wilson interval of the accuracy."""
+        n = len(self.rows)
+        if n == 0:
+            return (math.nan, math.nan)
+        p, z = self.accuracy(), 1.96
+        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+        return (centre - half, centre + half)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures as plain data."""
+        low, high = self.interval()
+        return {
+            "accuracy": round(self.accuracy(), 4),
+            "interval": [round(low, 4), round(high, 4)],
+            "constant": round(self.constant(), 4),
+            "n": len(self.rows),
+            "per_tone": {str(t): round(self.accuracy(t), 4) for t in sorted({r[0] for r in self.rows})},
+        }
+
+
+class Scores:
+    """Tallies by name, such as ``recognition.colour``."""
+
+    def __init__(self) -> None:
+        self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
+
+    def add(self, agent: str, *, tone: int, truth: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+        """Add every field of ``truth`` that the answer decided."""
+        for name, value in truth.items():
+            if name in answer:
+                self._tallies[f"{agent}.{name}"].add(tone, value, answer[name])
+
+    def names(self, agent: str) -> list[str]:
+        """Return the tally names of one agent in insertion order."""
+        return [name for name in self._tallies if name.startswith(f"{agent}.")]
+
+    def mean(self, names: Iterable[str]) -> float:
+        """Return the mean accuracy over tallies."""
+        values = [self._tallies[name].accuracy() for name in names]
+        return sum(values) / len(values) if values else math.nan
+
+    def tally(self, name: str) -> Tally:
+        """Return one tally."""
+        return self._tallies[name]
+
+    def summary(self) -> dict[str, Any]:
+        """Return every tally's figures."""
+        return {name: tally.summary() for name, tally in self._tallies.items()}
+
+
+def chance_of_tone(rows: Iterable[tuple[int, str]]) -> dict[str, float]:
+    """Test whether an answer depends on the tone: chi-square over (tone, answer) rows.
+
+    Returns:
+        ``chi2``, ``dof``, and ``z``: the Wilson-Hilferty normal score; below 1.64 means no dependence at 5 %.
+    """
+    table = Counter(rows)
+    tones = sorted({t for t, _ in table})
+    answers = sorted({a for _, a in table})
+    total = sum(table.values())
+    by_tone = {t: sum(table[t, a] for a in answers) for t in tones}
+    by_answer = {a: sum(table[t, a] for t in tones) for a in answers}
+    chi2 = 0.0
+    for t in tones:
+        for a in answers:
+            expected = by_tone[t] * by_answer[a] / total
+            chi2 += (table[t, a] - expected) ** 2 / expected
+    dof = max(1, (len(tones) - 1) * (len(answers) - 1))
+    z = ((chi2 / dof) ** (1 / 3) - (1 - 2 / (9 * dof))) / math.sqrt(2 / (9 * dof))
+    return {"chi2": round(chi2, 2), "dof": dof, "z": round(z, 2)}

@@ -1,0 +1,212 @@
+"""Turn reference cases into token sequences with the loss on what a model must say.
+
+A sequence knows its pictures (as cached merged vision tokens), its token ids, and a weight per token; the
+answer's layout is fixed by the schema and every value is one token, so a decision is one position.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import Qwen2_5_VLForConditionalGeneration
+
+from calibration.reference.agents_spec import LIST_FIELDS, SCHEMAS
+
+DECISION_WEIGHT = 1.0
+LAYOUT_WEIGHT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Merged vision tokens of one view, float32[T, hidden], and its patch grid (rows, cols)."""
+
+    tokens: Tensor
+    rows: int
+    cols: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decided field: the position of its token and the candidates' token ids, in the schema's order."""
+
+    field: str
+    position: int
+    candidates: tuple[int, ...]
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence_:
+    """One training or evaluation sequence; ``weights`` is 0 on the prompt."""
+
+    ids: list[int]
+    weights: list[float]
+    pictures: tuple[Picture, ...]
+    decisions: tuple[Decision, ...] = ()
+
+
+class SequenceMaker:
+    """Encode prompts and answers with one tokenizer.
+
+    Args:
+        tokenizer: the reference tokenizer.
+        image_pad: the text of the picture's pad token.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, image_pad: str = "<|image_pad|>") -> None:
+        self._tokenizer = tokenizer
+        self._pad = image_pad
+        self._end = tokenizer.token_to_id("<|im_end|>")
+
+    def prompt_ids(self, prompt: str, pictures: Sequence[Picture]) -> list[int]:
+        """Encode a prompt; each pad becomes as many pads as its picture has merged tokens."""
+        pieces = prompt.split(self._pad)
+        if len(pieces) != len(pictures) + 1:
+            raise RuntimeError(f"{len(pieces) - 1} picture places for {len(pictures)} pictures")
+        text = pieces[0]
+        for picture, piece in zip(pictures, pieces[1:], strict=True):
+            text += self._pad * len(picture.tokens) + piece
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def text(self, prompt: str, answer: str, pictures: Sequence[Picture] = ()) -> Sequence_:
+        """Make a free-text sequence: the loss is on the whole answer and its end."""
+        head = self.prompt_ids(prompt, pictures)
+        tail = [*self._tokenizer.encode(answer, add_special_tokens=False).ids, self._end]
+        return Sequence_(head + tail, [0.0] * len(head) + [1.0] * len(tail), tuple(pictures))
+
+    def agent(
+        self, turns: Sequence[tuple[tuple[str, str], str, Mapping[str, Any]]], pictures: Sequence[Picture]
+    ) -> Sequence_:
+        """Make an agent's sequence of one or more turns: ((agent, step), prompt, answer values)."""
+        ids: list[int] = []
+        weights: list[float] = []
+        decisions: list[Decision] = []
+        for number, (key, prompt, values) in enumerate(turns):
+            head = self.prompt_ids(prompt, pictures if number == 0 else ())
+            ids += head
+            weights += [0.0] * len(head)
+            tail, found = self._answer(key, values, offset=len(ids))
+            marked = {d.position for d in found}
+            weights += [DECISION_WEIGHT if len(ids) + i in marked else LAYOUT_WEIGHT for i in range(len(tail))]
+            ids += tail
+            decisions += found
+        ids.append(self._end)
+        weights.append(LAYOUT_WEIGHT)
+        return Sequence_(ids, weights, tuple(pictures), tuple(decisions))
+
+    def _answer(
+        self, key: tuple[str, str], values: Mapping[str, Any], *, offset: int
+    ) -> tuple[list[int], list[Decision]]:
+        schema = SCHEMAS[key]()
+        answer: dict[str, Any] = {}
+        for name, rule in schema["properties"].items():
+            options = rule["items"]["enum"] if rule.get("type") == "array" else rule["enum"]
+            value = values.get(name, options[0]) if len(options) > 1 else options[0]
+            answer[name] = [value] if name in LIST_FIELDS else value
+        text = json.dumps(answer, separators=(",", ":"))
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        found = []
+        cursor = 0
+        for name, rule in schema["properties"].items():
+            options = rule["items"]["enum"] if rule.get("type") == "array" else rule["enum"]
+            cursor = text.index(f'"{name}":', cursor) + len(name) + 3
+            start = cursor + (text[cursor] == "[")
+            start += text[start] == '"'
+            if len(options) > 1:
+                position = encoding.char_to_token(start)
+                candidates = tuple(self._single("null" if v is None else str(v)) for v in options)
+                found.append(Decision(name, offset + position, candidates, tuple(options)))
+        return list(encoding.ids), found
+
+    def _single(self, word: str) -> int:
+        ids = self._tokenizer.encode(word, add_special_tokens=False).ids
+        if len(ids) != 1:
+            raise RuntimeError(f"{word} is not one token")
+        return int(ids[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Right-padded tensors: ids, mask (B, S); weights (B, S); features (N, hidden); grids (n, 3)."""
+
+    ids: Tensor
+    mask: Tensor
+    weights: Tensor
+    features: Tensor
+    grids: Tensor
+
+
+def collate(rows: Sequence[Sequence_], *, pad: int) -> Batch:
+    """Pad sequences on the right and stack their pictures' tokens in order."""
+    length = max(len(r.ids) for r in rows)
+    ids = torch.full((len(rows), length), pad)
+    mask = torch.zeros(len(rows), length, dtype=torch.long)
+    weights = torch.zeros(len(rows), length)
+    for i, row in enumerate(rows):
+        ids[i, : len(row.ids)] = torch.tensor(row.ids)
+        mask[i, : len(row.ids)] = 1
+        weights[i, : len(row.ids)] = torch.tensor(row.weights)
+    pictures = [p for row in rows for p in row.pictures]
+    features = torch.cat([p.tokens for p in pictures]) if pictures else torch.zeros(0, 0)
+    grids = torch.tensor([[1, p.rows, p.cols] for p in pictures], dtype=torch.long).reshape(-1, 3)
+    return Batch(ids, mask, weights, features, grids)
+
+
+def run_model(model: torch.nn.Module, backbone: Qwen2_5_VLForConditionalGeneration, batch: Batch) -> Tensor:
+    """Return logits (B, S, vocab) with the cached vision tokens in place of the tower's output.
+
+    Args:
+        model: the backbone itself or its PEFT wrapper.
+        backbone: the model whose picture encoding is replaced for this call.
+    """
+    inner = backbone.model
+    inner.rope_deltas = None
+    arguments: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
+    if len(batch.grids):
+        inner.get_image_features = lambda pixel_values, image_grid_thw=None: (pixel_values,)
+        arguments |= {"pixel_values": batch.features, "image_grid_thw": batch.grids}
+    try:
+        return model(**arguments).logits  # type: ignore[no-any-return]
+    finally:
+        inner.__dict__.pop("get_image_features", None)
+
+
+def weighted_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Return the weighted mean cross entropy of the next token."""
+    target, weight = batch.ids[:, 1:], batch.weights[:, 1:]
+    chosen = weight > 0
+    losses = F.cross_entropy(logits[:, :-1][chosen], target[chosen], reduction="none")
+    return (losses * weight[chosen]).sum() / weight.sum()
+
+
+@torch.no_grad()
+def decide(
+    model: torch.nn.Module,
+    backbone: Qwen2_5_VLForConditionalGeneration,
+    rows: Sequence[Sequence_],
+    *,
+    pad: int,
+) -> list[dict[str, tuple[Any, Tensor]]]:
+    """Decide every field greedily, one after the other, each seeing the decisions before it.
+
+    Returns:
+        per row: field -> (value, logits over the candidates in schema order).
+    """
+    rows = [Sequence_(list(r.ids), r.weights, r.pictures, r.decisions) for r in rows]
+    out: list[dict[str, tuple[Any, Tensor]]] = [{} for _ in rows]
+    for number in range(max(len(r.decisions) for r in rows)):
+        logits = run_model(model, backbone, collate(rows, pad=pad))
+        for i, row in enumerate(rows):
+            decision = row.decisions[number]
+            scores = logits[i, decision.position - 1, list(decision.candidates)]
+            best = int(scores.argmax())
+            row.ids[decision.position] = decision.candidates[best]
+            out[i][decision.field] = (decision.values[best], scores)
+    return out

@@ -1,0 +1,201 @@
+"""Stage 1 of the reference training: warm the vision tower up with one classification head per sign.
+
+The language loss alone stays at chance for hundreds of steps; a tower that already separates the signs is read by
+the language model within a hundred. The heads (attention pooling over the merged tokens) are thrown away afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import Qwen2_5_VLForConditionalGeneration
+
+from calibration.reference.agents_spec import REC_VALUES, REP_VALUES
+from calibration.reference.fast_vision import FastVision, patchify
+from calibration.reference.pool import PoolCase
+
+HEAD_VALUES: dict[str, list[Any]] = {
+    **REC_VALUES,
+    "distribution": REP_VALUES["distribution"],
+    "symmetry": REP_VALUES["symmetry"],
+    "shot": ["overview", "regional", "close_up"],
+}
+IGNORED = -100
+
+
+@dataclass(frozen=True, slots=True)
+class VisionSettings:
+    """Length and speed of the warm-up; ``steps`` counts batches of ``batch`` pictures."""
+
+    steps: int
+    batch: int = 48
+    learning_rate: float = 1.5e-3
+    seed: int = 1
+    save_every: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSet:
+    """All pictures of one grid: uint8[N, H, W, 3] and int64[N, heads] (IGNORED: no label)."""
+
+    pixels: Tensor
+    labels: Tensor
+
+
+class Heads(nn.Module):
+    """One attention-pooled classifier per sign over the merged tokens (B, T, hidden)."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(hidden)
+        self.queries = nn.Parameter(torch.randn(len(HEAD_VALUES), hidden) / math.sqrt(hidden))
+        self.key = nn.Linear(hidden, hidden)
+        self.value = nn.Linear(hidden, hidden)
+        self.out = nn.ModuleList(nn.Linear(hidden, len(values)) for values in HEAD_VALUES.values())
+
+    def forward(self, tokens: Tensor) -> list[Tensor]:
+        """Return one logits tensor (B, values) per head."""
+        x = self.norm(tokens)
+        scores = torch.einsum("hd,btd->bht", self.queries, self.key(x)) / math.sqrt(x.shape[-1])
+        pooled = torch.einsum("bht,btd->bhd", scores.softmax(-1), self.value(x))
+        return [layer(pooled[:, i]) for i, layer in enumerate(self.out)]
+
+
+def picture_sets(cases: Sequence[PoolCase]) -> list[PictureSet]:
+    """Group the pictures of the cases by grid, with head labels."""
+    pixels: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
+    labels: dict[tuple[int, ...], list[list[int]]] = defaultdict(list)
+    for case in cases:
+        for view in case.views:
+            seen = dict(view.labels) | {"shot": view.shot}
+            if view.shot == "overview":
+                seen |= {name: case.representation[name] for name in ("distribution", "symmetry")}
+            row = [values.index(seen[name]) if name in seen else IGNORED for name, values in HEAD_VALUES.items()]
+            pixels[view.pixels.shape].append(torch.tensor(view.pixels))
+            labels[view.pixels.shape].append(row)
+    return [PictureSet(torch.stack(pixels[key]), torch.tensor(labels[key])) for key in sorted(pixels)]
+
+
+def augment(pixels: Tensor, *, generator: torch.Generator) -> Tensor:
+    """Mirror, shift and re-light a batch, uint8[B, H, W, 3]; keeps every label true."""
+    batch = pixels.shape[0]
+    x = pixels.float()
+    flip = torch.rand(batch, generator=generator) < 0.5
+    x = torch.where(flip[:, None, None, None], x.flip(2), x)
+    dy, dx = (int(v) for v in torch.randint(-8, 9, (2,), generator=generator))
+    x = F.pad(x.permute(0, 3, 1, 2), (8, 8, 8, 8), mode="reflect")
+    height, width = pixels.shape[1:3]
+    x = x[:, :, 8 + dy : 8 + dy + height, 8 + dx : 8 + dx + width].permute(0, 2, 3, 1)
+    gain = 1 + 0.12 * torch.randn(batch, 1, 1, 1, generator=generator)
+    cast = 1 + 0.03 * torch.randn(batch, 1, 1, 3, generator=generator)
+    return (x * gain * cast).clamp(0, 255).to(torch.uint8)
+
+
+class VisionStage:
+    """Train the tower of ``model`` in place, resumably.
+
+    Args:
+        model: the backbone.
+        folder: where ``vision.pt`` (model, heads, optimiser, step) is kept.
+    """
+
+    def __init__(self, model: Qwen2_5_VLForConditionalGeneration, *, folder: Path, settings: VisionSettings) -> None:
+        self._model, self._settings, self._path = model, settings, folder / "vision.pt"
+        torch.manual_seed(settings.seed)
+        self.heads = Heads(model.config.vision_config.out_hidden_size)
+        self.tower = FastVision(model)
+        parameters = [*model.model.visual.parameters(), *self.heads.parameters()]
+        self._optimiser = torch.optim.AdamW(
+            parameters, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True
+        )
+        self._parameters = parameters
+        self.step = 0
+        if self._path.exists():
+            self._load()
+
+    def _load(self) -> None:
+        state = torch.load(self._path, weights_only=True)
+        self._model.model.visual.load_state_dict(state["visual"])
+        self.heads.load_state_dict(state["heads"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self.step = int(state["step"])
+
+    def _save(self) -> None:
+        state = {
+            "visual": self._model.model.visual.state_dict(),
+            "heads": self.heads.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "step": self.step,
+        }
+        temporary = self._path.with_suffix(".tmp")
+        torch.save(state, temporary)
+        temporary.replace(self._path)
+
+    def _rate(self) -> float:
+        s = self._settings
+        warm = min(1.0, (self.step + 1) / 150)
+        return s.learning_rate * warm * max(0.02, 0.5 * (1 + math.cos(math.pi * self.step / s.steps)))
+
+    def train(self, sets: Sequence[PictureSet], *, on_step: Callable[[int, int, float], None]) -> None:
+        """Run the remaining steps; ``on_step`` gets step, steps and the mean loss since the last call."""
+        weights = torch.tensor([float(len(s.labels)) for s in sets])
+        running, since = 0.0, time.monotonic()
+        while self.step < self._settings.steps:
+            generator = torch.Generator().manual_seed(self._settings.seed * 1_000_003 + self.step)
+            chosen = sets[int(torch.multinomial(weights, 1, generator=generator))]
+            rows = torch.randint(0, len(chosen.labels), (self._settings.batch,), generator=generator)
+            loss = self._one(augment(chosen.pixels[rows], generator=generator), chosen.labels[rows])
+            running = loss if running == 0 else 0.95 * running + 0.05 * loss
+            self.step += 1
+            if self.step % self._settings.save_every == 0 or self.step == self._settings.steps:
+                self._save()
+            if time.monotonic() - since > 10 or self.step == self._settings.steps:
+                on_step(self.step, self._settings.steps, running)
+                since = time.monotonic()
+
+    def _one(self, pixels: Tensor, labels: Tensor) -> float:
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._rate()
+        with torch.autocast("cpu", torch.bfloat16):
+            tokens = self.tower(patchify(pixels), rows=pixels.shape[1] // 14, cols=pixels.shape[2] // 14)
+        logits = self.heads(tokens.float())
+        losses = [
+            F.cross_entropy(part, labels[:, i], ignore_index=IGNORED)
+            for i, part in enumerate(logits)
+            if bool((labels[:, i] != IGNORED).any())
+        ]
+        loss = torch.stack(losses).mean()
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        self._optimiser.step()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def accuracy(self, sets: Sequence[PictureSet]) -> dict[str, tuple[float, float]]:
+        """Return per head: accuracy and the majority share, on pictures not trained on."""
+        hits: dict[str, list[Tensor]] = defaultdict(list)
+        truth: dict[str, list[Tensor]] = defaultdict(list)
+        for group in sets:
+            for first in range(0, len(group.labels), 64):
+                pixels, labels = group.pixels[first : first + 64], group.labels[first : first + 64]
+                tokens = self.tower(patchify(pixels), rows=pixels.shape[1] // 14, cols=pixels.shape[2] // 14)
+                for i, (name, part) in enumerate(zip(HEAD_VALUES, self.heads(tokens), strict=True)):
+                    known = labels[:, i] != IGNORED
+                    hits[name].append((part.argmax(-1) == labels[:, i])[known])
+                    truth[name].append(labels[known, i])
+        out = {}
+        for name in HEAD_VALUES:
+            known = torch.cat(truth[name])
+            majority = float(torch.bincount(known).max()) / max(1, len(known)) if len(known) else 0.0
+            out[name] = (float(torch.cat(hits[name]).float().mean()), majority)
+        return out
