@@ -1,0 +1,194 @@
+"""Command line of the workstation: build, sign, inspect, keygen, reference.
+
+Messages go to stderr, results to stdout. An error is one line and the exit code of its class.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from calibration.reference import cli as reference_cli
+from edge_agent.contracts.manifest import AGENTS, AgentName, Manifest
+from edge_agent.errors import ConfigError, EdgeError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code.
+
+    Args:
+        argv: arguments without the program's name; None takes the process's.
+    """
+    console = Console(stderr=True)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = _parser().parse_args(arguments)
+        return int(args.run(args) or 0)
+    except EdgeError as exc:
+        if "--debug" in arguments:
+            raise
+        console.print(f"[bold red]error:[/] {escape(str(exc))}", highlight=False, soft_wrap=True)
+        return exc.exit_code
+    except KeyboardInterrupt:
+        console.print("interrupted; nothing was written")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="derm-calibrate", description="Make bundles for derm-edge devices.")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_build(commands)
+    sign = commands.add_parser("sign", help="sign a built bundle")
+    sign.add_argument("bundle", type=Path)
+    sign.add_argument("--key", type=Path, help="PEM private key; default: the development key, for trials only")
+    sign.add_argument("--replace", action="store_true", help="replace the signature of a signed bundle")
+    sign.set_defaults(run=_sign)
+    inspect = commands.add_parser("inspect", help="verify a bundle and print its manifest's summary")
+    inspect.add_argument("bundle", type=Path)
+    inspect.add_argument("--keys", type=Path, help="folder of NAME.pub.pem; default: the development key")
+    inspect.set_defaults(run=_inspect)
+    keygen = commands.add_parser("keygen", help="make an ed25519 key pair")
+    keygen.add_argument("private", type=Path, metavar="NAME.pem")
+    keygen.set_defaults(run=_keygen)
+    reference_cli.add_parser(commands)
+    return parser
+
+
+def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    build = commands.add_parser("build", help="export, compress, check and package a bundle")
+    build.add_argument("--base", type=Path, required=True, help="checkpoint in Hugging Face layout with derm_edge.json")
+    build.add_argument(
+        "--adapter", action="append", default=[], metavar="AGENT=DIR", help=f"PEFT folder; AGENT: {', '.join(AGENTS)}"
+    )
+    build.add_argument("--recipe", required=True, help="int4, int8, fp32 or a path to a TOML file")
+    build.add_argument("--out", type=Path, required=True, help="the bundle's folder")
+    build.add_argument("--key", type=Path, help="PEM private key: sign at once; without it, run `sign` later")
+    build.add_argument("--replace", action="store_true", help="replace an older bundle at --out")
+    build.set_defaults(run=_build)
+
+
+def _build(args: argparse.Namespace) -> int:
+    from calibration.recipe import load_recipe
+
+    recipe = load_recipe(args.recipe)
+    adapters = _adapters(args.adapter)
+    console = Console(stderr=True)
+    progress = _Progress(console)
+    with console.status("load libraries") as status:
+        progress.begin("load libraries", status.update)
+        from calibration.build import BuildRequest, build
+
+        request = BuildRequest(args.base, adapters, recipe, args.out, private_key=args.key, replace=args.replace)
+        manifest = build(request, announce=lambda line: progress.begin(line, status.update))
+    progress.end()
+    print_summary(manifest, signed_by=None, console=_output())
+    if args.key is None:
+        console.print(f"not signed: no device loads it; next: derm-calibrate sign {args.out} --key NAME.pem")
+    return 0
+
+
+def _adapters(items: Sequence[str]) -> dict[AgentName, Path]:
+    found: dict[AgentName, Path] = {}
+    for item in items:
+        name, separator, folder = item.partition("=")
+        agent = next((one for one in AGENTS if one == name), None)
+        if agent is None or not separator or not folder:
+            raise ConfigError(f"--adapter {item!r}: write AGENT=DIR with AGENT one of {', '.join(AGENTS)}")
+        if agent in found:
+            raise ConfigError(f"--adapter {agent} is given twice; remove one")
+        found[agent] = Path(folder)
+    return found
+
+
+def _sign(args: argparse.Namespace) -> int:
+    from calibration.sign import development_key, sign_bundle
+
+    sign_bundle(args.bundle, private_key=args.key or development_key(), replace=args.replace)
+    note = "" if args.key else " with the development key, which everybody has: for trials only"
+    Console(stderr=True).print(f"signed {args.bundle}{note}")
+    return 0
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    from edge_agent.contracts.bundle import open_bundle
+    from edge_agent.contracts.keys import load_keys, shipped_key_folder
+
+    bundle = open_bundle(args.bundle, keys=load_keys(args.keys or shipped_key_folder()))
+    print_summary(bundle.manifest, signed_by=bundle.signed_by, console=_output())
+    return 0
+
+
+def _keygen(args: argparse.Namespace) -> int:
+    from calibration.sign import generate_key
+
+    if args.private.suffix != ".pem" or args.private.name.endswith(".pub.pem"):
+        raise ConfigError(f"{args.private}: a private key is called NAME.pem")
+    public = generate_key(args.private)
+    Console(stderr=True).print(f"keep {args.private} secret and offline; give {public} to the devices")
+    return 0
+
+
+def _output() -> Console:
+    """Return the console of results: a file or a pipe gets whole tables, a terminal its own width."""
+    console = Console()
+    return console if console.is_terminal else Console(width=140)
+
+
+class _Progress:
+    """Print every finished step with its duration; the running one is the caller's status line."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._step: str | None = None
+        self._since = 0.0
+
+    def begin(self, step: str, show: object) -> None:
+        """End the step before and show the next one."""
+        self.end()
+        self._step, self._since = step, time.monotonic()
+        if callable(show):
+            show(step)
+
+    def end(self) -> None:
+        """Print the running step as done."""
+        if self._step is not None:
+            seconds = time.monotonic() - self._since
+            self._console.print(f"  {seconds:6.1f} s  {self._step}", highlight=False, soft_wrap=True)
+        self._step = None
+
+
+def print_summary(manifest: Manifest, *, signed_by: str | None, console: Console) -> None:
+    """Print what a bundle is: name, signature, agents, sizes, precision census."""
+    signature = f"signed by {signed_by}" if signed_by else "not signed"
+    console.print(f"[bold]{manifest.name} {manifest.version}[/]  lineage {manifest.lineage}  {signature}")
+    console.print(escape(manifest.notice))
+    console.print(
+        f"backbone {manifest.backbone.content_digest[:16]}  {manifest.backbone.num_hidden_layers} layers x "
+        f"{manifest.backbone.hidden_size}  pixel budget {manifest.preprocessing.max_pixels} px  "
+        f"vocabulary {manifest.vocabulary_version}  languages {', '.join(manifest.languages)}",
+        highlight=False,
+    )
+    agents = Table("agent", "adapter", "activation", "images", "text", "steps", box=None)
+    kinds: dict[str, str] = {
+        adapter.name: f"r={adapter.r} {adapter.precision} {adapter.activation.kind}" for adapter in manifest.adapters
+    }
+    for name in AGENTS:
+        agent = manifest.agents[name]
+        steps = ", ".join(f"{step.name} ({step.contract})" for step in agent.steps)
+        adapter = agent.adapter or "none"
+        agents.add_row(name, adapter, kinds.get(adapter, ""), agent.inputs.images, ", ".join(agent.inputs.text), steps)
+    console.print(agents)
+    census = Table("part", "type", "tensors", "elements", "bytes", box=None)
+    for row in manifest.census:
+        census.add_row(row.part, row.element_type, f"{row.tensors:,}", f"{row.elements:,}", f"{row.bytes:,}")
+    console.print(census)
+    total = sum(entry.size_bytes for entry in manifest.files)
+    console.print(f"{len(manifest.files)} files, {total / 1e6:.2f} MB, {manifest.golden.count} golden cases")

@@ -1,0 +1,187 @@
+"""Run a checkpoint and its adapters in PyTorch + PEFT, FP32: the only source of expected values in a bundle.
+
+Does not know OpenVINO, the device's engine or a bundle; every pass is fresh (no cache, no reuse, no batch).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from tokenizers import Tokenizer
+
+from calibration.export import load_torch_model, quiet_vendors
+from edge_agent.agents import prompts
+from edge_agent.contracts.manifest import AgentName, Backbone, PreprocessingSpec, Step
+from edge_agent.errors import ExportError
+
+BARE = "bare"
+THREADS = 1  # fixed: sums are taken in an order that depends on it
+
+
+class TorchReference:
+    """One checkpoint with its adapters, switched by name; ``bare`` is the backbone alone."""
+
+    def __init__(
+        self, base: Path, *, adapters: Mapping[AgentName, Path], backbone: Backbone, preprocessing: PreprocessingSpec
+    ) -> None:
+        """Load everything.
+
+        Raises:
+            ExportError: the checkpoint or an adapter cannot be loaded.
+        """
+        torch.set_num_threads(THREADS)
+        self._backbone = backbone
+        self._model: Any = load_torch_model(base)
+        self._adapters = dict(adapters)
+        with quiet_vendors():
+            self._load_adapters()
+            from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
+
+            self._processor = Qwen2VLImageProcessor(
+                min_pixels=preprocessing.min_pixels,
+                max_pixels=preprocessing.max_pixels,
+                image_mean=list(preprocessing.image_mean),
+                image_std=list(preprocessing.image_std),
+                patch_size=backbone.vision.patch_size,
+                temporal_patch_size=backbone.vision.temporal_patch_size,
+                merge_size=backbone.vision.spatial_merge_size,
+            )
+        self.tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+
+    def _load_adapters(self) -> None:
+        from peft import PeftModel
+
+        for number, (name, folder) in enumerate(self._adapters.items()):
+            try:
+                if number == 0:
+                    self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=name)
+                else:
+                    self._model.load_adapter(str(folder), adapter_name=name)
+            except (OSError, ValueError, RuntimeError, KeyError) as exc:
+                raise ExportError(f"PEFT cannot load {folder}: {' '.join(str(exc).split())[:200]}") from exc
+        self._model.eval()
+
+    def prompt_ids(self, text: str, *, pictures: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Tokenize a filled prompt and widen each picture's pad token to its merged tokens."""
+        pad, merge = self._backbone.image_token_id, self._backbone.vision.spatial_merge_size**2
+        counts = iter([int(np.prod(p["image_grid_thw"].numpy())) // merge for p in pictures])
+        out: list[int] = []
+        for token in self._encode(text):
+            out += [pad] * next(counts) if token == pad else [token]
+        return out
+
+    def picture(self, pixels: NDArray[np.uint8]) -> dict[str, Any]:
+        """Preprocess one picture with transformers' own processor.
+
+        Args:
+            pixels: uint8[H, W, 3], RGB.
+        """
+        batch = self._processor.preprocess(images=[Image.fromarray(pixels)], return_tensors="pt")
+        return {"pixel_values": batch["pixel_values"], "image_grid_thw": batch["image_grid_thw"]}
+
+    def logits(
+        self, ids: Sequence[int], *, pictures: Sequence[Mapping[str, Any]], adapter: AgentName | None
+    ) -> NDArray[np.float32]:
+        """Return float32[S, V]: the logits after every position, in one fresh pass.
+
+        Args:
+            ids: the prompt's tokens, pictures widened.
+            pictures: what ``picture`` returned, in the order of their pads.
+            adapter: the adapter that is on; None is the bare backbone.
+        """
+        inputs: dict[str, Any] = {"input_ids": torch.tensor([list(ids)])}
+        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+        if pictures:
+            inputs["pixel_values"] = torch.cat([p["pixel_values"] for p in pictures])
+            inputs["image_grid_thw"] = torch.cat([p["image_grid_thw"] for p in pictures])
+        with torch.no_grad(), quiet_vendors():
+            if adapter is None and self._adapters:
+                with self._model.disable_adapter():
+                    out = self._model(**inputs, use_cache=False).logits
+            else:
+                if adapter is not None:
+                    self._model.set_adapter(adapter)
+                out = self._model(**inputs, use_cache=False).logits
+        return np.asarray(out[0].float().numpy(), dtype=np.float32)
+
+    def decide(
+        self,
+        steps: Sequence[Step],
+        *,
+        pixels: Sequence[NDArray[np.uint8]],
+        texts: Mapping[str, str],
+        adapter: AgentName | None,
+    ) -> dict[str, dict[str, object]]:
+        """Answer the steps greedily under their schemas and return the decided fields per step.
+
+        An answer is spelled canonically, as in training, and decided at the first token in which the values part.
+
+        Args:
+            steps: the agent's turns; the list ends before a step that is not all enums (``is_comparable``).
+            pixels: the pictures, uint8[H, W, 3] RGB.
+            texts: the declared text inputs.
+            adapter: the adapter that is on.
+        """
+        pictures = [self.picture(one) for one in pixels]
+        ids: list[int] = []
+        answers: dict[str, dict[str, object]] = {}
+        for step in steps:
+            if not is_comparable(step):
+                break
+            images = len(pictures) if not ids else 0
+            text = prompts.fill(step.prompt, images=images, texts=texts)
+            ids += self.prompt_ids(text, pictures=pictures[:images])
+            answer = self._answer(step, ids=ids, pictures=pictures, adapter=adapter)
+            ids += self._encode(answer)
+            value = json.loads(answer)
+            answers[step.name] = {field: value[field] for field in step.decided_fields}
+        return answers
+
+    def _answer(
+        self, step: Step, *, ids: Sequence[int], pictures: Sequence[Mapping[str, Any]], adapter: AgentName | None
+    ) -> str:
+        """Write the object key by key; at every enum take the value whose first own token has the largest logit."""
+        rules: Mapping[str, Any] = (step.output_schema or {})["properties"]  # type: ignore[assignment]
+        names = list(rules)
+        done = "{"
+        for number, name in enumerate(names):
+            after = f',"{names[number + 1]}":' if number + 1 < len(names) else "}"
+            is_list = "items" in rules[name]
+            values = (rules[name]["items"] if is_list else rules[name])["enum"]
+            texts = [f'{done}"{name}":{_dump([v] if is_list else v)}' for v in values]
+            spelled = [self._encode(text + after) for text in texts]
+            choice = 0
+            if len(values) > 1:
+                shared = common_prefix(spelled)  # distinct from there on: checked before the build
+                scores = self.logits([*ids, *spelled[0][:shared]], pictures=pictures, adapter=adapter)[-1]
+                choice = int(np.argmax([scores[tokens[shared]] for tokens in spelled]))
+            done = texts[choice] + ("," if number + 1 < len(names) else "}")
+        return done
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def is_comparable(step: Step) -> bool:
+    """Tell whether every field of a step's answer is an enum, so that decisions can be compared one by one."""
+    if step.contract != "schema" or step.output_schema is None:
+        return False
+    rules: Any = step.output_schema.get("properties", {})
+    return bool(rules) and all("enum" in rule.get("items", rule) for rule in rules.values())
+
+
+def common_prefix(rows: Sequence[Sequence[int]]) -> int:
+    """Return how many leading tokens all rows share."""
+    shortest = min(len(row) for row in rows)
+    return next((d for d in range(shortest) if len({row[d] for row in rows}) > 1), shortest)
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
