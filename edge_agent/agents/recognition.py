@@ -1,0 +1,42 @@
+"""DERM-Rec: describe every view on its own, all views in one batch. It sees one picture and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from edge_agent.contracts.case import AgentOutput, Finding, Frame, Request, View
+from edge_agent.contracts.manifest import AgentName
+from edge_agent.errors import ContractError
+
+
+class AgentEngine(Protocol):
+    """What the agents need from an engine; ``edge_agent.inference.engine.Engine`` is the real one.
+
+    An encoded view is the engine's own value: the agents pass it on and never look inside.
+    """
+
+    def encode(self, frame: Frame) -> Any:
+        """Run the vision tower once for one frame (uint8[H, W, 3], BGR)."""
+        ...
+
+    def run(self, agent: AgentName, requests: Sequence[Any]) -> Sequence[Sequence[AgentOutput]]:
+        """Run one agent on a batch; one output per declared step for each request."""
+        ...
+
+
+def recognise(engine: AgentEngine, encoded: Sequence[Any], *, views: Sequence[View]) -> tuple[Finding, ...]:
+    """Return one finding per view, in order.
+
+    Args:
+        engine: the engine that holds the recognition adapter.
+        encoded: the encoded views, in the order of ``views``.
+        views: the accepted pictures.
+
+    Raises:
+        ContractError: the engine answered fewer or more views than it was given.
+    """
+    answers = engine.run("recognition", [Request(views=(one,), texts={}) for one in encoded])
+    if len(answers) != len(views):
+        raise ContractError(f"recognition answered {len(answers)} of {len(views)} views; run the case again")
+    return tuple(Finding(view.index, steps[0]) for view, steps in zip(views, answers, strict=True))

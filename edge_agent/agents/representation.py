@@ -1,0 +1,129 @@
+"""DERM-Rep: integrate all views of a visit, then name the pathogenesis; Rec's signs are merged by code.
+
+Rep sees pictures and, where the manifest says so, Rec's texts; never the history. The merge is not the model's.
+
+Source: clinical-vocabulary section 3 (``dominant``: union for lists, maximum for grades, ties in ``conflicts``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge_agent.agents.abstention import GRADES, LISTS, Kept, is_nothing, nothing_of
+from edge_agent.agents.prompts import DOMINANT_FIELDS, render_value
+from edge_agent.agents.recognition import AgentEngine
+from edge_agent.contracts.case import AgentOutput, Request, View
+from edge_agent.contracts.manifest import AgentSpec
+from edge_agent.errors import ContractError
+
+MERGED_FIELDS = (
+    "primary_lesion", "secondary_change", "colour", "scale_type", "scale_amount", "erythema", "induration",
+    "border", "shape", "arrangement",
+)  # fmt: skip
+MAX_CONFLICTS = 6
+STEPS = 2
+_MAX_ITEMS = {"primary_lesion": 3, "secondary_change": 4, "colour": 2, "shape": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One view with what Rec said of it after the thresholds."""
+
+    view: View
+    fields: Mapping[str, Kept]
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Rec's signs over all views.
+
+    ``dominant`` is the record's merge. ``leading`` holds, per sign that Reason reads, the most confident value of
+    the near views (an overview counts only where no nearer view tells anything). ``conflicts`` are
+    (field, view, view) where two views tell different values.
+    """
+
+    dominant: Mapping[str, Any]
+    leading: Mapping[str, Any]
+    conflicts: tuple[tuple[str, int, int], ...]
+
+
+def merge(described: Sequence[Described]) -> Merge:
+    """Merge the fields of all views; an unknown value never wins over a known one."""
+    dominant = {field: _union(field, described) for field in MERGED_FIELDS}
+    leading = {field: _leading(field, described) for field in DOMINANT_FIELDS}
+    conflicts = [c for field in MERGED_FIELDS if (c := _conflict(field, described)) is not None]
+    return Merge(dominant, leading, tuple(conflicts[:MAX_CONFLICTS]))
+
+
+def represent(
+    engine: AgentEngine, encoded: Sequence[Any], *, spec: AgentSpec, described: Sequence[Described]
+) -> tuple[AgentOutput, AgentOutput]:
+    """Run Rep's two steps on all views of the visit.
+
+    Args:
+        engine: the engine that holds the representation adapter.
+        encoded: the encoded views that may be read, in the order of ``described``.
+        spec: the manifest's declaration; ``findings`` among its texts asks for Rec's fields.
+        described: the same views after the thresholds.
+
+    Returns:
+        The integrated description and the pathogenesis that was conditioned on it.
+
+    Raises:
+        ContractError: the bundle declares another number of steps.
+    """
+    texts = {"findings": render_findings(described)}
+    request = Request(views=tuple(encoded), texts={name: texts[name] for name in spec.inputs.text if name in texts})
+    steps = engine.run("representation", [request])[0]
+    if len(steps) != STEPS:
+        raise ContractError(f"representation answered {len(steps)} steps, 2 are declared; check the bundle")
+    return steps[0], steps[1]
+
+
+def render_findings(described: Sequence[Described]) -> str:
+    """Render Rec's decided fields per view, one line each, for bundles whose Rep reads texts."""
+    rows = []
+    for one in described:
+        decided = {field: row.value for field, row in one.fields.items() if row.is_decided}
+        told = " ".join(f"{field} {render_value(value, nothing='cannot_tell')}" for field, value in decided.items())
+        rows.append(f"view {one.view.index + 1} {told}")
+    return "\n".join(rows)
+
+
+def _told(field: str, described: Sequence[Described]) -> list[tuple[View, Kept]]:
+    rows = [(one.view, one.fields[field]) for one in described if field in one.fields]
+    return [(view, row) for view, row in rows if not is_nothing(row.value)]
+
+
+def _union(field: str, described: Sequence[Described]) -> Any:
+    rows = _told(field, described)
+    if not rows:
+        return nothing_of(field)
+    if field in GRADES:
+        return max(row.value for _, row in rows)
+    if field in LISTS:
+        ranked = sorted(rows, key=_confidence, reverse=True)
+        return list(dict.fromkeys(item for _, row in ranked for item in row.value))[: _MAX_ITEMS[field]]
+    return max(rows, key=_confidence)[1].value
+
+
+def _leading(field: str, described: Sequence[Described]) -> Any:
+    rows = _told(field, described)
+    near = [(view, row) for view, row in rows if view.shot != "overview"]
+    best = near or rows
+    return max(best, key=_confidence)[1].value if best else nothing_of(field)
+
+
+def _confidence(row: tuple[View, Kept]) -> float:
+    return row[1].probability or 0.0
+
+
+def _conflict(field: str, described: Sequence[Described]) -> tuple[str, int, int] | None:
+    """Return the first pair of views that tell different values of one field."""
+    rows = _told(field, described)
+    for view, row in rows[1:]:
+        if row.value != rows[0][1].value:
+            return (field, rows[0][0].index, view.index)
+    return None
