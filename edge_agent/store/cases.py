@@ -1,0 +1,278 @@
+"""Cases in the encrypted store: kept before inference starts, resumed after any kill, reported once."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from edge_agent.contracts.case import Case, View
+from edge_agent.contracts.intake import Consent, Intake
+from edge_agent.contracts.result import Result
+from edge_agent.errors import CaseError, EdgeError, StoreCorrupt
+from edge_agent.store.database import Connection, Database
+from edge_agent.store.outbox import append_record, withdraw_record
+from edge_agent.store.pictures import decode_png, encode_png
+from edge_agent.store.states import CaseEvent, CaseState, case_step
+
+MAX_ATTEMPTS = 3  # a case that ended the inference process so often is put aside; it may be the cause
+ENGINE_FAILURE = "engine_failure"  # the abstention reason of a case that was put aside
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStatus:
+    """Where a case stands; ``error`` holds the diagnostics of a failed one (never patient data)."""
+
+    case_id: str
+    state: CaseState
+    attempts: int
+    language: str
+    error: Mapping[str, Any] | None
+
+
+class CaseStore:
+    """Keep cases with their pictures, and their reports. Every method is one durable transaction.
+
+    Does not run anything and does not de-identify. Nothing here is ever deleted.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, case: Case, *, language: str) -> None:
+        """Store a new case; when this returns, a power cut cannot take it away.
+
+        Args:
+            case: pictures, form, consent. The same ``case_id`` cannot be stored twice.
+            language: ``zh`` or ``en``; the report's language.
+
+        Raises:
+            CaseError: there is a case with this id.
+            StoreFull: no space; nothing was stored.
+        """
+        pictures = [(view, encode_png(view.frame)) for view in case.views]  # before the lock: this takes time
+        consent = None if case.consent is None else case.consent.model_dump_json()
+        row = (
+            case.case_id,
+            secrets.token_hex(16),
+            case.created.isoformat(),
+            language,
+            case.intake.model_dump_json(),
+            consent,
+        )
+        with self._database.transaction() as connection:
+            if connection.execute("SELECT 1 FROM cases WHERE case_id = ?", (case.case_id,)).fetchone():
+                raise CaseError(f"the case {case.case_id} is stored already: use another case id")
+            position = connection.execute(
+                "INSERT INTO cases (case_id, record_id, created, language, intake, consent, state)"
+                " VALUES (?,?,?,?,?,?,?)",
+                (*row, CaseState.STORED),
+            ).lastrowid
+            connection.executemany(
+                "INSERT INTO pictures (position, view_index, png, shot, body_site, laterality) VALUES (?,?,?,?,?,?)",
+                [(position, v.index, png, v.shot, v.body_site, v.laterality) for v, png in pictures],
+            )
+
+    def pending(self) -> list[str]:
+        """Return the ids of cases without a report that are still to be run, oldest first.
+
+        A case that was running when the process was killed is among them.
+        """
+        rows = self._database.rows(
+            "SELECT case_id FROM cases WHERE state IN (?, ?) ORDER BY position", (CaseState.STORED, CaseState.RUNNING)
+        )
+        return [row[0] for row in rows]
+
+    def load(self, case_id: str) -> Case:
+        """Return a stored case, its frames bit-equal to those stored.
+
+        Raises:
+            CaseError: no such case.
+            StoreCorrupt: its record or a picture cannot be read.
+        """
+        found = self._database.rows(
+            "SELECT position, created, intake, consent FROM cases WHERE case_id = ?", (case_id,)
+        )
+        if not found:
+            raise _unknown(case_id)
+        position, created, intake, consent = found[0]
+        pictures = self._database.rows(
+            "SELECT view_index, png, shot, body_site, laterality FROM pictures WHERE position = ? ORDER BY view_index",
+            (position,),
+        )
+        try:
+            return Case(
+                case_id=case_id,
+                views=tuple(View(row[0], decode_png(row[1]), *row[2:]) for row in pictures),
+                intake=Intake.model_validate_json(intake),
+                consent=None if consent is None else Consent.model_validate_json(consent),
+                created=datetime.fromisoformat(created),
+            )
+        except ValidationError as exc:
+            raise StoreCorrupt(f"the record of case {case_id} cannot be read by this program") from exc
+
+    def mark_running(self, case_id: str) -> bool:
+        """Count an attempt before inference starts; return whether to run the case.
+
+        After three attempts that ended without report or failure (each took the inference process with it) the
+        case is put aside as failed with ``engine_failure``, and kept; then the answer is False.
+
+        Raises:
+            CaseError: no such case.
+            RuntimeError: the case is reported or failed already.
+        """
+        with self._database.transaction() as connection:
+            state = _state(connection, case_id)
+            attempts = connection.execute("SELECT attempts FROM cases WHERE case_id = ?", (case_id,)).fetchone()[0]
+            if attempts >= MAX_ATTEMPTS:
+                error = {"error": "InferenceError", "abstain_reason": ENGINE_FAILURE, "attempts": attempts}
+                _set(connection, case_id, case_step(state, CaseEvent.FAIL), error=json.dumps(error))
+                return False
+            _set(connection, case_id, case_step(state, CaseEvent.RUN))
+            connection.execute("UPDATE cases SET attempts = attempts + 1 WHERE case_id = ?", (case_id,))
+        return True
+
+    def record_id(self, case_id: str) -> str:
+        """Return the random id (128 bits, hex) under which this case's result may leave; the same at every call.
+
+        Raises:
+            CaseError: no such case.
+        """
+        found = self._database.rows("SELECT record_id FROM cases WHERE case_id = ?", (case_id,))
+        if not found:
+            raise _unknown(case_id)
+        return str(found[0][0])
+
+    def finish(self, case_id: str, report: Mapping[str, Any], result: Result | None) -> None:
+        """Store the report and queue the result for the hub, both or neither.
+
+        A case whose result was withdrawn meanwhile is reported, and nothing is queued.
+
+        Args:
+            case_id: a case that is stored or running.
+            report: the report as JSON-ready mapping.
+            result: what ``privacy.deidentify`` made of it; None for a case that must not sync.
+
+        Raises:
+            CaseError: no such case.
+            StoreFull: no space; the case stays as it was.
+            RuntimeError: the case is reported already, or a result came for a case without consent to sync.
+        """
+        text = json.dumps(report, ensure_ascii=False, allow_nan=False)
+        with self._database.transaction() as connection:
+            state = case_step(_state(connection, case_id), CaseEvent.FINISH)
+            record_id, consent, withdrawn = connection.execute(
+                "SELECT record_id, consent, withdrawn FROM cases WHERE case_id = ?", (case_id,)
+            ).fetchone()
+            if result is not None:
+                _check_may_leave(result, record_id=record_id, consent=consent)
+            _set(connection, case_id, state, report=text)
+            if result is not None and not withdrawn:
+                append_record(connection, result, created=datetime.now(UTC))
+
+    def fail(self, case_id: str, error: EdgeError) -> None:
+        """Put a case aside with the reason; pictures, form and consent stay.
+
+        Raises:
+            CaseError: no such case.
+            RuntimeError: the case is reported or failed already.
+        """
+        with self._database.transaction() as connection:
+            state = case_step(_state(connection, case_id), CaseEvent.FAIL)
+            diagnostics = {**error.diagnostics(), "abstain_reason": ENGINE_FAILURE}
+            _set(connection, case_id, state, error=json.dumps(diagnostics, default=str))
+
+    def retry(self, case_id: str) -> None:
+        """Let a failed case run again, with all its attempts.
+
+        Raises:
+            CaseError: no such case.
+            RuntimeError: the case has not failed.
+        """
+        with self._database.transaction() as connection:
+            _set(connection, case_id, case_step(_state(connection, case_id), CaseEvent.RETRY))
+            connection.execute("UPDATE cases SET attempts = 0, error = NULL WHERE case_id = ?", (case_id,))
+
+    def withdraw(self, case_id: str) -> None:
+        """Withdraw this case's result from the hub; the case itself stays. Twice is once.
+
+        Works before the report exists (then nothing is ever queued) and after the row was deleted here.
+
+        Raises:
+            CaseError: no such case.
+        """
+        with self._database.transaction() as connection:
+            has_left = _state(connection, case_id) is CaseState.REPORTED
+            record_id, consent, withdrawn = connection.execute(
+                "SELECT record_id, consent, withdrawn FROM cases WHERE case_id = ?", (case_id,)
+            ).fetchone()
+            connection.execute("UPDATE cases SET withdrawn = 1 WHERE case_id = ?", (case_id,))
+            if has_left and not withdrawn and _is_sync_allowed(consent):
+                withdraw_record(connection, record_id, created=datetime.now(UTC))
+
+    def report(self, case_id: str) -> dict[str, Any] | None:
+        """Return the stored report, or None while there is none.
+
+        Raises:
+            CaseError: no such case.
+        """
+        found = self._database.rows("SELECT report FROM cases WHERE case_id = ?", (case_id,))
+        if not found:
+            raise _unknown(case_id)
+        text = found[0][0]
+        return None if text is None else dict(json.loads(text))
+
+    def status(self, case_id: str) -> CaseStatus:
+        """Return where a case stands.
+
+        Raises:
+            CaseError: no such case.
+        """
+        found = self._database.rows("SELECT state, attempts, language, error FROM cases WHERE case_id = ?", (case_id,))
+        if not found:
+            raise _unknown(case_id)
+        state, attempts, language, error = found[0]
+        return CaseStatus(case_id, CaseState(state), attempts, language, None if error is None else json.loads(error))
+
+    def counts(self) -> dict[CaseState, int]:
+        """Return how many cases are in each state; test cases are not counted (policy R14)."""
+        rows = self._database.rows("SELECT state, count(*) FROM cases WHERE consent IS NOT NULL GROUP BY state")
+        found = dict(rows)
+        return {state: int(found.get(state.value, 0)) for state in CaseState}
+
+
+def _check_may_leave(result: Result, *, record_id: str, consent: str | None) -> None:
+    """Stop a result that nobody consented to, whatever the caller thought."""
+    if not _is_sync_allowed(consent):
+        raise RuntimeError("a result came for a case without consent to sync")
+    if result.record_id != record_id:
+        raise RuntimeError("the result carries another case's record id")
+
+
+def _is_sync_allowed(consent: str | None) -> bool:
+    return consent is not None and Consent.model_validate_json(consent).is_sync_allowed
+
+
+def _state(connection: Connection, case_id: str) -> CaseState:
+    row = connection.execute("SELECT state FROM cases WHERE case_id = ?", (case_id,)).fetchone()
+    if row is None:
+        raise _unknown(case_id)
+    return CaseState(row[0])
+
+
+def _set(
+    connection: Connection, case_id: str, state: CaseState, *, report: str | None = None, error: str | None = None
+) -> None:
+    connection.execute(
+        "UPDATE cases SET state = ?, report = coalesce(?, report), error = coalesce(?, error) WHERE case_id = ?",
+        (state, report, error, case_id),
+    )
+
+
+def _unknown(case_id: str) -> CaseError:
+    return CaseError(f"there is no case {case_id} in the store")

@@ -1,0 +1,75 @@
+"""Files that appear whole or not at all, also after a power cut."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from edge_agent.errors import StoreError, StoreFull
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Give a private temporary file (mode 0600) that becomes ``path`` at the end, if ``path`` is still free.
+
+    Does not overwrite: where another process was faster, its file stays and ours goes.
+    Order: written by the caller, fsync, link to the name, fsync the directory.
+
+    Raises:
+        StoreFull: no space is left.
+        StoreError: the folder cannot be written.
+    """
+    temporary: Path | None = None
+    try:
+        make_folder(path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        sync_path(temporary)
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+        sync_path(path.parent)
+    except OSError as exc:
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreFull(f"no space left to write {path}: free disk space") from exc
+        raise StoreError(f"cannot write {path}: {exc.strerror}; check the folder's owner and mode") from exc
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def publish_once(path: Path, content: bytes) -> None:
+    """Write a small file durably under a free name; leaves an existing file alone.
+
+    Raises:
+        StoreFull: no space is left.
+        StoreError: the folder cannot be written.
+    """
+    with new_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder (mode 0700) and those above it durably; existing ones stay as they are.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        sync_path(folder.parent)  # else a power cut takes the folder with everything that was synced inside
+
+
+def sync_path(path: Path) -> None:
+    """Flush a file or directory to the disk (fsync)."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,182 @@
+"""The uplink: one sender that owns the outbox's sending, for the daemon and for one-off syncs."""
+
+from __future__ import annotations
+
+import fcntl
+import random
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from edge_agent.errors import StoreError, UplinkError
+from edge_agent.store.outbox import Outbox
+from edge_agent.uplink.clock import Clock, SystemClock
+from edge_agent.uplink.exchange import Exchange, Link
+from edge_agent.uplink.link import MqttLink
+from edge_agent.uplink.settings import UplinkSettings
+
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What stands where after a sync (``OutboxCounts``), and how many records this sync brought to the hub."""
+
+    queued: int
+    sent: int
+    stored: int
+    rejected: int
+    quarantined: int
+    newly_stored: int
+
+
+class Uplink:
+    """Send the outbox to the hub, one sender at a time on this device.
+
+    Does not decide what may leave: that was decided before a row came into the outbox.
+
+    Args:
+        outbox: the rows; read and changed by this object's caller thread only.
+        settings: broker, device id, patience.
+        clock: monotonic time; a test brings its own.
+        lock_path: file that only one sender may hold, across processes; None where nobody else can send.
+        log: for operators, never a body or a record id; stderr by default, because stdout belongs to the commands.
+        open_link: makes one connection; the real one by default.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        settings: UplinkSettings,
+        clock: Clock | None = None,
+        *,
+        lock_path: Path | None = None,
+        log: structlog.typing.FilteringBoundLogger | None = None,
+        open_link: Callable[[UplinkSettings, Clock], Link] = MqttLink,
+    ) -> None:
+        self._outbox = outbox
+        self._settings = settings
+        self._clock: Clock = clock if clock is not None else SystemClock()
+        self._lock_path = lock_path
+        self._log = log if log is not None else structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
+        self._open_link = open_link
+        self._wake = threading.Event()
+        self._is_connected = False
+        self._last_error: UplinkError | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Say whether the hub has answered on the present connection."""
+        return self._is_connected
+
+    @property
+    def last_error(self) -> UplinkError | None:
+        """Return why the last attempt of ``run`` failed; None when the last one worked."""
+        return self._last_error
+
+    def wake(self) -> None:
+        """Let ``run`` try now instead of after its pause; harmless at any time, from any thread."""
+        self._wake.set()
+
+    def sync_once(self, timeout_s: float) -> SyncReport:
+        """Send until nothing waits or the time is over, and return what stands where.
+
+        Rows that still wait stay queued; look at ``queued`` and ``sent`` of the report.
+
+        Raises:
+            UplinkError: no exchange with the hub in time, or another program is sending.
+            UplinkRefused: the broker or the hub said no.
+        """
+        before = self._outbox.status().stored
+        deadline = self._clock.monotonic() + timeout_s
+        pause_s = self._settings.backoff_first_s
+        with self._sole_sender():
+            while True:
+                try:
+                    self._exchange(lambda waits: waits and self._clock.monotonic() < deadline)
+                    break
+                except UplinkError as error:
+                    if not error.retryable or self._clock.monotonic() + pause_s >= deadline:
+                        raise
+                self._pause(pause_s, threading.Event())
+                pause_s = min(2 * pause_s, self._settings.backoff_max_s)
+        counts = self._outbox.status()
+        return SyncReport(
+            queued=counts.queued,
+            sent=counts.sent,
+            stored=counts.stored,
+            rejected=counts.rejected,
+            quarantined=counts.quarantined,
+            newly_stored=counts.stored - before,
+        )
+
+    def run(self, stop_event: threading.Event) -> None:
+        """Keep the connection and send whatever comes, until the event is set.
+
+        Losing the connection is not an error: it is logged once per attempt and tried again, after a pause that
+        doubles up to ``backoff_max_s`` and is spread at random, so that a fleet does not return all at once.
+
+        Raises:
+            UplinkError: another program is sending for this device.
+            StoreError: the outbox cannot be read or written.
+        """
+        pause_s = self._settings.backoff_first_s
+        with self._sole_sender():
+            while not stop_event.is_set():
+                try:
+                    self._exchange(lambda _waits: not stop_event.is_set())
+                except UplinkError as error:
+                    if self._last_error is None or str(self._last_error) != str(error):
+                        self._log.warning("uplink.offline", **error.diagnostics())
+                    self._last_error = error
+                    pause_s = self._settings.backoff_first_s if self._is_connected else pause_s
+                    self._is_connected = False
+                    spread = random.uniform(0.5, 1.0)  # noqa: S311 (spreads load, guards nothing)
+                    self._pause(pause_s * spread, stop_event)
+                    pause_s = min(2 * pause_s, self._settings.backoff_max_s)
+                finally:
+                    self._wake.clear()
+        self._is_connected = False
+
+    def _exchange(self, goes_on: Callable[[bool], bool]) -> None:
+        """Hold one connection while ``goes_on(anything waits)`` says so."""
+        link = self._open_link(self._settings, self._clock)
+        try:
+            exchange = Exchange(link, self._outbox, settings=self._settings, clock=self._clock, log=self._log)
+            exchange.greet()
+            self._is_connected, self._last_error = True, None
+            waits = exchange.pump(0.0)
+            while goes_on(waits):
+                waits = exchange.pump(_POLL_S if waits else self._settings.idle_poll_s)
+        finally:
+            link.close()
+
+    def _pause(self, delay_s: float, stop_event: threading.Event) -> None:
+        """Wait, unless somebody wakes or stops the uplink."""
+        end = self._clock.monotonic() + delay_s
+        while not stop_event.is_set() and not self._wake.is_set():
+            left = end - self._clock.monotonic()
+            if left <= 0:
+                return
+            self._clock.wait(stop_event, min(left, _POLL_S))
+
+    @contextmanager
+    def _sole_sender(self) -> Iterator[None]:
+        if self._lock_path is None:
+            yield
+            return
+        try:
+            stream = self._lock_path.open("ab")
+        except OSError as exc:
+            raise StoreError(f"cannot open {self._lock_path}: {exc.strerror}") from exc
+        with stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as exc:
+                raise UplinkError("another program is sending for this device: it will send these rows too") from exc
+            yield
