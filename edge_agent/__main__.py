@@ -1,0 +1,16 @@
+"""The only place that exits the process."""
+
+from __future__ import annotations
+
+import sys
+
+from edge_agent.cli import run
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Build every object once, in order, and close them in reverse. The only place that knows all parts.
+
+Heavy imports are inside the functions: the supervisor opens the store without ever loading OpenVINO.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from device_profiles.loader import ProfileError, load_profile
+from device_profiles.profile import Profile
+from edge_agent.config import Config
+from edge_agent.engine_bootstrap import EngineWish, verify_bundle
+from edge_agent.errors import ConfigError
+from edge_agent.state_dir import prepare_state_dir
+
+if TYPE_CHECKING:
+    from edge_agent.daemon import Daemon
+    from edge_agent.inference_child import ChildSettings
+    from edge_agent.store.cases import CaseStore
+    from edge_agent.store.outbox import Outbox
+    from edge_agent.uplink.uplink import Uplink
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Hold the parts of the device's store that others work with."""
+
+    cases: CaseStore
+    outbox: Outbox
+
+
+def resolve_profile(config: Config) -> Profile:
+    """Load the configured device profile.
+
+    Raises:
+        ConfigError: there is none with this name, or it is only for tests.
+    """
+    try:
+        profile = load_profile(config.profile)
+    except ProfileError as exc:
+        raise ConfigError(str(exc)) from exc
+    if profile.test_only:
+        raise ConfigError(f'device profile {profile.name!r} is only for tests; set profile = "generic"')
+    return profile
+
+
+def engine_wish(config: Config, *, bundle_dir: Path | None = None) -> EngineWish:
+    """Combine the operator's wish with the profile's facts; ``bundle_dir`` overrides the configured one."""
+    profile = resolve_profile(config)
+    return EngineWish(
+        bundle_dir=bundle_dir or config.bundle_dir,
+        keys_dir=config.keys_dir,
+        device=profile.inference.device,
+        threads=config.inference.threads or profile.inference.threads,
+    )
+
+
+@contextmanager
+def open_store(config: Config) -> Iterator[Store]:
+    """Open the encrypted store, making it at the first start. Does not take the state lock.
+
+    Raises:
+        StoreError: it cannot be opened.
+        ConfigError: the state folder cannot be written.
+    """
+    from edge_agent.store.cases import CaseStore
+    from edge_agent.store.database import Database
+    from edge_agent.store.key import load_or_create_key
+    from edge_agent.store.outbox import Outbox
+
+    prepare_state_dir(config.state_dir)
+    path = config.state_dir / "store.db"
+    key = load_or_create_key(config.state_dir / "store.key", database=path)
+    with Database(path, key) as database:
+        yield Store(cases=CaseStore(database), outbox=Outbox(database))
+
+
+def build_uplink(config: Config, outbox: Outbox) -> Uplink:
+    """Build the uplink to the configured broker. Does not connect."""
+    from edge_agent.uplink.settings import UplinkSettings, load_or_create_device_id
+    from edge_agent.uplink.uplink import Uplink
+
+    broker = config.broker
+    settings = UplinkSettings.from_url(
+        broker.url,
+        device=config.device_id or load_or_create_device_id(config.state_dir / "device_id"),
+        ca_file=broker.ca_file,
+        certificate_file=broker.certificate_file,
+        key_file=broker.key_file,
+    )
+    return Uplink(outbox, settings, lock_path=config.state_dir / "uplink.lock")
+
+
+def child_settings(config: Config, wish: EngineWish) -> ChildSettings:
+    """Say how the inference child is started for this configuration."""
+    from edge_agent.inference_child import ChildSettings
+
+    profile = resolve_profile(config)
+    arguments: dict[str, Any] = {
+        "--bundle": wish.bundle_dir,
+        "--keys": wish.keys_dir,
+        "--device": wish.device,
+        "--threads": wish.threads,
+    }
+    return ChildSettings(
+        arguments=[str(part) for pair in arguments.items() for part in pair],
+        start_timeout_s=config.inference.start_timeout_s,
+        job_timeout_s=config.inference.job_timeout_s or profile.inference.job_timeout_s,
+    )
+
+
+@contextmanager
+def open_daemon(config: Config, *, stop: threading.Event) -> Iterator[Daemon]:
+    """Build the daemon with everything that it owns. Takes the state lock; starts nothing.
+
+    Args:
+        config: the device's configuration.
+        stop: set by the caller to end the daemon.
+
+    Raises:
+        DaemonError: another process uses the state folder.
+        StoreError: the store cannot be opened.
+        RejectedError: the bundle is not trusted or does not fit.
+    """
+    import sys
+
+    import structlog
+
+    from edge_agent.casework import CaseWork
+    from edge_agent.daemon import Daemon, Parts
+    from edge_agent.inference_child import InferenceChild
+    from edge_agent.state_dir import StateLock
+
+    profile = resolve_profile(config)
+    wish = engine_wish(config)
+    verify_bundle(wish, profile=profile)
+    prepare_state_dir(config.state_dir)
+    log = structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+    with StateLock(config.state_dir, wait_s=5.0), open_store(config) as store:
+        child = InferenceChild(child_settings(config, wish), wait=stop.wait)
+        try:
+            work = CaseWork(store.cases, runner=child, profile_class=profile.profile_class, is_stopping=stop.is_set)
+            parts = Parts(
+                cases=store.cases,
+                outbox=store.outbox,
+                child=child,
+                work=work,
+                uplink=build_uplink(config, store.outbox),
+                stop=stop,
+                log=log,
+            )
+            yield Daemon(parts, bundle_dir=wish.bundle_dir)
+        finally:
+            child.stop()

@@ -1,0 +1,16 @@
+"""Arguments that ``case`` and ``capture`` share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_case_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add form, consent, bundle, language and the kinds of output."""
+    parser.add_argument("--intake", type=Path, help="the form, a JSON file; what it leaves out is not examined")
+    parser.add_argument("--consent", type=Path, help="the consent record, a JSON file; without it: a test case")
+    parser.add_argument("--bundle", type=Path, help="bundle folder (default: the configured one)")
+    parser.add_argument("--language", choices=["zh", "en"], help="language of the report")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also write a page for printing")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON and nothing else on stdout")

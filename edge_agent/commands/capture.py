@@ -1,0 +1,50 @@
+"""``derm-edge capture``: pictures from a camera, a video file or a folder, through the agents, to a report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_agent.commands.arguments import add_case_arguments
+from edge_agent.config import Config
+from edge_agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge_agent.commands.screen import Screen
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser("capture", help="run one case on a camera, a video file or a folder")
+    parser.add_argument(
+        "--source", help="/dev/video0, a video file, an MJPEG address or a folder (default: configured)"
+    )
+    parser.add_argument("--views", type=int, help="how many pictures to take (default: configured)")
+    add_case_arguments(parser)
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
+    """Take the pictures and bring the case to its report.
+
+    Raises:
+        ConfigError: no source is named.
+        CameraError: the source gives no usable frame in time.
+        EdgeError: see ``submission.submit``.
+    """
+    from edge_agent.capture.camera import capture_frames
+    from edge_agent.capture.stills import read_folder
+    from edge_agent.commands.submission import submit
+
+    source = options.source or config.capture.source
+    if source is None:
+        raise ConfigError("no camera is configured; name one with --source, or set [capture] source")
+    if Path(source).is_dir():
+        frames = read_folder(Path(source))
+    else:
+        with screen.progress(f"taking pictures from {source}"):
+            frames = capture_frames(
+                source, count=options.views or config.capture.views, timeout_s=config.capture.timeout_s
+            )
+    return submit(frames, options=options, config=config, screen=screen)

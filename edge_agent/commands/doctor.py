@@ -1,0 +1,110 @@
+"""``derm-edge doctor``: check everything that a working device needs, one line each, with what to do."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from edge_agent.config import Config
+from edge_agent.errors import EdgeError, InferenceError, UplinkError
+
+if TYPE_CHECKING:
+    from edge_agent.commands.screen import Screen
+
+CONNECT_TIMEOUT_S = 5.0
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command; it has no arguments of its own."""
+    parser = commands.add_parser("doctor", help="check bundle, engine, store, broker, disk and profile")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # noqa: ARG001  (same shape for all)
+    """Run every check, also after one has failed.
+
+    Returns:
+        0 when all is well, else the exit code of the first failed check's error class.
+    """
+    checks: list[tuple[str, Callable[[Config], str]]] = [
+        ("profile", _check_profile),
+        ("bundle", _check_bundle),
+        ("canary", _check_canary),
+        ("store", _check_store),
+        ("broker", _check_broker),
+    ]
+    failures: dict[str, int] = {}
+    for name, check in checks:
+        if name == "canary" and "bundle" in failures:
+            print(f"– {name:<8} not checked: it needs a trusted bundle")
+            continue
+        try:
+            with screen.progress(f"checking {name}"):
+                line = check(config)
+        except EdgeError as exc:
+            print(f"✗ {name:<8} {exc}")
+            failures[name] = exc.exit_code
+        else:
+            print(f"✓ {name:<8} {line}")
+    return next(iter(failures.values()), 0)
+
+
+def _check_profile(config: Config) -> str:
+    from device_profiles.detection import detect_host, shortfalls
+    from edge_agent.bootstrap import resolve_profile
+    from edge_agent.errors import ConfigError
+
+    profile = resolve_profile(config)
+    host = detect_host(config.state_dir)
+    if short := shortfalls(profile, host):
+        raise ConfigError(f"this computer does not fit profile {profile.name}: {'; '.join(short)}")
+    return (
+        f"{profile.name}: {host.cpu_count} cores, {host.memory_total_bytes / 1e9:.1f} GB memory, "
+        f"{host.disk_free_bytes / 1e9:.1f} GB free disk"
+    )
+
+
+def _check_bundle(config: Config) -> str:
+    from edge_agent.bootstrap import engine_wish, resolve_profile
+    from edge_agent.engine_bootstrap import verify_bundle
+
+    bundle = verify_bundle(engine_wish(config), profile=resolve_profile(config))
+    use = "" if bundle.manifest.clinical_use else "; not for clinical use"
+    return f"{bundle.manifest.name} {bundle.manifest.version}, signed by the {bundle.signed_by}{use}"
+
+
+def _check_canary(config: Config) -> str:
+    from edge_agent.bootstrap import engine_wish
+    from edge_agent.engine_bootstrap import verify_bundle
+    from edge_agent.inference.engine import Engine, EngineSettings
+
+    wish = engine_wish(config)
+    with Engine(verify_bundle(wish), settings=EngineSettings(device=wish.device, threads=wish.threads)) as engine:
+        report = engine.run_canary()
+    if failures := report.failures():
+        raise InferenceError(f"the engine does not answer as the bundle expects ({failures[0]}); install it again")
+    return f"{report.golden_equal} of {report.golden_total} golden decisions are equal"
+
+
+def _check_store(config: Config) -> str:
+    from edge_agent.commands.status import read_status
+
+    status = read_status(config)
+    waiting = status["outbox"]["queued"] + status["outbox"]["sent"]
+    return f"{config.state_dir}: {status['pending']} cases pending, {waiting} records waiting for the hub"
+
+
+def _check_broker(config: Config) -> str:
+    parts = urlsplit(config.broker.url)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    try:
+        socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S).close()
+    except OSError as exc:
+        raise UplinkError(
+            f"{config.broker.url} does not answer ({exc.strerror or exc}); records stay queued until it does"
+        ) from exc
+    return f"{config.broker.url} answers"

@@ -1,0 +1,63 @@
+"""``derm-edge status``: how many records wait, how many the hub holds, and which processes run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from edge_agent.config import Config
+
+if TYPE_CHECKING:
+    from edge_agent.commands.screen import Screen
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser("status", help="show queued, sent, stored and rejected records")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # noqa: ARG001  (same shape for all)
+    """Print the counts; opens the store only when no daemon runs.
+
+    Raises:
+        EdgeError: the daemon or the store cannot answer.
+    """
+    status = read_status(config)
+    if options.json:
+        json.dump(status, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return 0
+    daemon = status["daemon"]
+    print(f"daemon   {'running, process ' + str(daemon['pid']) if daemon else 'not running'}")
+    if daemon:
+        print(f"engine   {daemon['child_state']}, process {daemon['child_pid']}")
+        print(f"hub      {'connected' if status['hub_connected'] else 'not connected'}")
+    print("cases    " + "  ".join(f"{name} {count}" for name, count in status["cases"].items()))
+    print(f"pending  {status['pending']}")
+    print("records  " + "  ".join(f"{name} {count}" for name, count in status["outbox"].items()))
+    return 0
+
+
+def read_status(config: Config) -> dict[str, Any]:
+    """Read the status from the running daemon, else from the store; ``daemon`` is None without one."""
+    from edge_agent import bootstrap
+    from edge_agent.commands.submission import ask
+    from edge_agent.ipc import Kind, Message
+
+    answer = ask(config.state_dir, Message(body={"kind": Kind.STATUS}), timeout_s=10.0)
+    if answer is not None:
+        return {key: value for key, value in answer.body.items() if key != "kind"}
+    with bootstrap.open_store(config) as store:
+        return {
+            "daemon": None,
+            "bundle_dir": str(config.bundle_dir),
+            "hub_connected": False,
+            "outbox": asdict(store.outbox.status()),
+            "cases": {str(state): count for state, count in store.cases.counts().items()},
+            "pending": len(store.cases.pending()),
+        }

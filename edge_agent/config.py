@@ -1,0 +1,165 @@
+"""The operator's wish: one TOML file, every key known, units in the names.
+
+Hardware facts stand in the device profile and model needs in the bundle manifest; neither belongs here.
+Secrets are never values in this file, only paths of files.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from edge_agent.errors import ConfigError
+
+DEFAULT_PATH = Path("/etc/derm-edge/config.toml")
+PATH_VARIABLE = "DERM_EDGE_CONFIG"
+PACKAGE = Path(__file__).resolve().parent
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BrokerConfig(_Section):
+    """Say where the hub is reached: broker URL, TLS files, patience in seconds."""
+
+    url: str = "mqtt://127.0.0.1:1883"
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    sync_timeout_s: float = Field(default=30.0, gt=0)
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_broker_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+            raise ValueError("write mqtt://HOST:PORT or mqtts://HOST:PORT")
+        return value
+
+
+class InferenceConfig(_Section):
+    """Override the profile's inference facts; None takes the profile's value."""
+
+    threads: int | None = Field(default=None, ge=1)
+    job_timeout_s: float | None = Field(default=None, gt=0)
+    start_timeout_s: float = Field(default=60.0, gt=0)
+
+
+class CaptureConfig(_Section):
+    """Say where pictures come from: a folder, a video file, a V4L2 device or an MJPEG address; None asks on the command line."""
+
+    source: str | None = None
+    views: int = Field(default=2, ge=1, le=12)
+    timeout_s: float = Field(default=10.0, gt=0)
+
+
+class Config(_Section):
+    """Hold the whole configuration of one device."""
+
+    state_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_state_dir("derm-edge", appauthor=False)))
+    bundle_dir: Path = PACKAGE / "bundles" / "reference"
+    keys_dir: Path = PACKAGE / "keys"
+    language: Literal["zh", "en"] = "en"
+    profile: str = "generic"
+    device_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
+    broker: BrokerConfig = BrokerConfig()
+    inference: InferenceConfig = InferenceConfig()
+    capture: CaptureConfig = CaptureConfig()
+
+    @field_validator("state_dir", "bundle_dir", "keys_dir")
+    @classmethod
+    def _make_absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+
+def load_config(path: Path | None = None, *, environment: Mapping[str, str] | None = None) -> Config:
+    """Load the configuration. Does not touch the folders that it names.
+
+    The file is ``path``, else the one named by ``DERM_EDGE_CONFIG``, else /etc/derm-edge/config.toml if it
+    exists, else the built-in defaults.
+
+    Args:
+        path: the file given on the command line.
+        environment: where ``DERM_EDGE_CONFIG`` is looked up; None means the process environment.
+
+    Raises:
+        ConfigError: a named file cannot be read, is not TOML, or has a key or value that is not known;
+            names the file and the line, and suggests a spelling.
+    """
+    variables = os.environ if environment is None else environment
+    chosen = path or (Path(variables[PATH_VARIABLE]) if variables.get(PATH_VARIABLE) else None)
+    if chosen is None:
+        if not DEFAULT_PATH.exists():
+            return Config()
+        chosen = DEFAULT_PATH
+    try:
+        text = chosen.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{chosen}: cannot read the configuration ({exc}); name another file with --config") from exc
+    return parse_config(text, name=str(chosen))
+
+
+def parse_config(text: str, *, name: str) -> Config:
+    """Parse the text of a configuration file; ``name`` stands in error messages.
+
+    Raises:
+        ConfigError: as for ``load_config``.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{name}: not valid TOML: {exc}") from exc
+    try:
+        return Config.model_validate(data)
+    except ValidationError as exc:
+        raise ConfigError(_explain(exc.errors()[0], text=text, name=name)) from exc
+
+
+def _explain(error: Mapping[str, Any], *, text: str, name: str) -> str:
+    """Turn pydantic's first error into one line: file, line, key, and what to write instead."""
+    keys = [str(part) for part in error["loc"]]
+    dotted = ".".join(keys)
+    place = f"{name}, line {line_of(text, keys)}"
+    if error["type"] == "extra_forbidden":
+        known = _keys_of(keys[:-1])
+        close = difflib.get_close_matches(keys[-1], known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+        return f"{place}: unknown key {dotted!r}; {hint}"
+    reason = str(error["msg"]).removeprefix("Value error, ")
+    return f"{place}: {dotted}: {reason}"
+
+
+def _keys_of(section: list[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for key in section:
+        annotation = model.model_fields[key].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return sorted(model.model_fields)
+
+
+def line_of(text: str, keys: list[str]) -> int:
+    """Find the line (from 1) of a key in TOML text; the line of its section, or 1, when it has no line of its own."""
+    section: list[str] = []
+    best = 1
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"^\s*\[+\s*([^\]]+?)\s*\]+", line):
+            section = [part.strip().strip("\"'") for part in header[1].split(".")]
+            if section == keys[: len(section)]:
+                best = number
+        elif assignment := re.match(r"""^\s*([\w."'-]+)\s*=""", line):
+            path = section + [part.strip("\"'") for part in assignment[1].split(".")]
+            if path == keys[: len(path)]:
+                return number
+    return best

@@ -1,0 +1,71 @@
+"""Verify a bundle and build the pipeline on it: what the inference child and a single command need, and nothing else.
+
+Apart from ``bootstrap``, because the inference child has no store and no network. OpenVINO is loaded only by
+``open_pipeline``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from device_profiles.profile import Profile
+
+if TYPE_CHECKING:
+    from edge_agent.casework import Runner
+    from edge_agent.contracts.bundle import Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class EngineWish:
+    """Say which bundle to load and on what: OpenVINO device and thread count."""
+
+    bundle_dir: Path
+    keys_dir: Path
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPipeline:
+    """Hold the verified bundle and the pipeline that runs cases on it."""
+
+    bundle: Bundle
+    runner: Runner
+
+
+def verify_bundle(wish: EngineWish, *, profile: Profile | None = None) -> Bundle:
+    """Verify a bundle's signature, files and, with a profile, that it fits. Loads no model.
+
+    Raises:
+        RejectedError: it is not trusted, damaged, or does not fit.
+        ConfigError: there is no trusted key.
+    """
+    from edge_agent.compatibility import check_compatible
+    from edge_agent.contracts.bundle import open_bundle
+    from edge_agent.contracts.keys import load_keys
+
+    bundle = open_bundle(wish.bundle_dir, keys=load_keys(wish.keys_dir))
+    if profile is not None:
+        check_compatible(bundle.manifest, profile)
+    return bundle
+
+
+@contextmanager
+def open_pipeline(wish: EngineWish, *, profile: Profile | None = None) -> Iterator[LoadedPipeline]:
+    """Verify the bundle, load the engine and build the pipeline. Loads OpenVINO into this process.
+
+    Raises:
+        RejectedError: the bundle is not trusted or does not fit.
+        InferenceError: the engine cannot load it.
+    """
+    from edge_agent.agents.pipeline import CasePipeline
+    from edge_agent.contracts.terms import Vocabulary
+    from edge_agent.inference.engine import Engine, EngineSettings
+
+    bundle = verify_bundle(wish, profile=profile)
+    with Engine(bundle, settings=EngineSettings(device=wish.device, threads=wish.threads)) as engine:
+        yield LoadedPipeline(bundle=bundle, runner=CasePipeline(engine, bundle.manifest, Vocabulary.load()))
