@@ -1,0 +1,86 @@
+"""A second engine: says what a script says, records who was asked what. Loads no model and no OpenVINO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge_agent.contracts.case import AgentOutput, FieldValue, Frame, Request
+from edge_agent.contracts.manifest import AgentName
+from edge_agent.errors import InferenceError
+
+Said = Mapping[str, tuple[Any, float | None]]  # field -> (value, probability; None where the grammar fixed it)
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedView:
+    """An encoded view: only the frame's first pixel, which picks the script's answer."""
+
+    mark: int
+
+
+class ScriptedEngine:
+    """Answer Rec by the frame's first pixel value, Rep and Reason from one script each.
+
+    Args:
+        views: Rec's answer per mark (``frame[0, 0, 0]``).
+        integrated: Rep's first step.
+        pathogenesis: Rep's second step.
+        assessment: Reason's step.
+        failing: an agent that raises InferenceError instead of answering.
+    """
+
+    def __init__(
+        self,
+        views: Mapping[int, Said],
+        *,
+        integrated: Said | None = None,
+        pathogenesis: Said | None = None,
+        assessment: Said | None = None,
+        failing: AgentName | None = None,
+    ) -> None:
+        self._views, self._failing = views, failing
+        self._steps = {
+            "representation": [("integrate", integrated or {}), ("pathogenesis", pathogenesis or {})],
+            "reasoning": [("assess", assessment or {})],
+        }
+        self.asked: list[tuple[AgentName, tuple[Request, ...]]] = []
+
+    def encode(self, frame: Frame) -> ScriptedView:
+        """Remember the frame's mark."""
+        return ScriptedView(int(frame[0, 0, 0]))
+
+    def run(self, agent: AgentName, requests: Sequence[Request]) -> list[tuple[AgentOutput, ...]]:
+        """Answer from the script, one tuple per request."""
+        self.asked.append((agent, tuple(requests)))
+        if agent == self._failing:
+            raise InferenceError("the scripted engine fails here")
+        if agent == "recognition":
+            return [(_output(agent, "describe", self._views[r.views[0].mark]),) for r in requests]
+        return [tuple(_output(agent, step, said) for step, said in self._steps[agent]) for _ in requests]
+
+    def texts_of(self, agent: AgentName) -> Mapping[str, str]:
+        """Return the texts of the last request to an agent."""
+        return next(requests for name, requests in reversed(self.asked) if name == agent)[0].texts
+
+
+def _output(agent: str, step: str, said: Said) -> AgentOutput:
+    fields = {name: FieldValue(value, p, _alternatives(value, p)) for name, (value, p) in said.items() if p is not None}
+    return AgentOutput(
+        agent=agent,
+        step=step,
+        text="",
+        value={name: value for name, (value, _) in said.items()},
+        fields=fields,
+        tokens_sampled=len(fields),
+        tokens_forced=3 * len(said),
+    )
+
+
+def _alternatives(value: Any, probability: float | None) -> dict[str, float]:
+    """Give the rest of the probability to ``cannot_tell``."""
+    name = value[0] if isinstance(value, list) else value
+    if probability is None or not isinstance(name, str):
+        return {}
+    return {name: probability, "cannot_tell": 1 - probability} if name != "cannot_tell" else {name: 1.0}

@@ -1,0 +1,48 @@
+"""A stand-in for the inference child: same pipe, no engine. Its first argument says how it behaves."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import BinaryIO
+
+from edge_agent.case_wire import unpack_case
+from edge_agent.errors import CaseError, SignatureRejected
+from edge_agent.inference_child import error_message
+from edge_agent.ipc import Kind, Message, read_message, write_message
+
+
+def main() -> int:
+    """Answer cases until stdin closes.
+
+    Behaviours: ``answer``; ``refuse`` (the bundle); ``complain`` (about every case); ``hang`` (in every case);
+    ``crash-once=FILE`` (dies in the first case ever, remembered by the file).
+    """
+    behaviour, _, marker = sys.argv[1].partition("=")
+    inbox, outbox = os.fdopen(0, "rb", closefd=False), os.fdopen(os.dup(1), "wb")
+    if behaviour == "refuse":
+        write_message(outbox, error_message(SignatureRejected("nobody signed this")))
+        return 73
+    write_message(outbox, Message(body={"kind": Kind.READY}))
+    while (job := read_message(inbox)) is not None:
+        _answer(job, behaviour=behaviour, marker=marker, outbox=outbox)
+    return 0
+
+
+def _answer(job: Message, *, behaviour: str, marker: str, outbox: BinaryIO) -> None:
+    case = unpack_case(job)
+    write_message(outbox, Message(body={"kind": Kind.PROGRESS, "stage": "recognition", "done": 0, "total": 1}))
+    if behaviour == "complain":
+        write_message(outbox, error_message(CaseError("this case does not fit")))
+        return
+    if behaviour == "hang":
+        time.sleep(3600)
+    if behaviour == "crash-once" and not os.path.exists(marker):  # noqa: PTH110
+        os.close(os.open(marker, os.O_CREAT | os.O_WRONLY))
+        os.abort()
+    write_message(outbox, Message(body={"kind": Kind.REPORT, "report": {"case_id": case.case_id, "pid": os.getpid()}}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The census finds every weight's precision, and any difference from the recipe fails the build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import pytest
+from openvino import opset13 as ops
+
+from calibration.census import check_language_model, check_model, count_constants, weight_tensors
+from calibration.compress import compress_part
+from calibration.recipe import Recipe, load_recipe
+from edge_agent.errors import CompressionError
+
+HIDDEN = 128
+LINEARS = ("q_proj", "up_proj")
+
+
+def small_language_model() -> ov.Model:
+    """Return two decoder linears and a head, named as an exported checkpoint names them."""
+    random = np.random.default_rng(3)
+    source = ops.parameter([-1, -1, HIDDEN], np.float32, name="inputs_embeds")
+    current: ov.Output = source.output(0)
+    for name, extent in ((f"model.layers.0.mlp.{LINEARS[0]}", HIDDEN), (f"model.layers.0.mlp.{LINEARS[1]}", HIDDEN)):
+        current = linear(current, name, random.standard_normal((extent, HIDDEN)).astype(np.float32))
+    head = linear(current, "lm_head", random.standard_normal((300, HIDDEN)).astype(np.float32))
+    return ov.Model([ops.result(head)], [source], "language_model")
+
+
+def linear(source: ov.Output, name: str, weight: np.ndarray) -> ov.Output:
+    """Return source · weightᵀ with the names that an export gives."""
+    constant = ops.constant(weight)
+    constant.set_friendly_name(f"self.{name}.weight")
+    node = ops.matmul(source, constant, False, True)
+    node.set_friendly_name(f"__module.{name}/aten::linear/MatMul")
+    return node.output(0)
+
+
+def changed(recipe: Recipe, **language_model: object) -> Recipe:
+    """Return the recipe with another language-model section."""
+    return recipe.model_copy(update={"language_model": recipe.language_model.model_copy(update=language_model)})
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Return the small model as an FP32 IR."""
+    ov.save_model(small_language_model(), tmp_path / "source.xml", compress_to_fp16=False)
+    return tmp_path / "source.xml"
+
+
+def test_int4_recipe_gives_int4_linears_and_an_int8_head(source: Path, tmp_path: Path) -> None:
+    """Under the INT4 recipe the decoder's linears are i4 in groups of 64, and the head is u8 per row."""
+    compress_part("language_model", source, tmp_path / "out.xml", recipe=load_recipe("int4"))
+    found = {t.name: t for t in weight_tensors(ov.Core().read_model(tmp_path / "out.xml"), part="language_model")}
+    for name in LINEARS:
+        tensor = found[f"self.model.layers.0.mlp.{name}.weight"]
+        assert (tensor.element_type, tensor.group_size, tensor.elements) == ("i4", 64, HIDDEN * HIDDEN)
+    assert found["self.lm_head.weight"].element_type == "u8"
+
+
+def test_fp32_recipe_changes_no_weight(source: Path, tmp_path: Path) -> None:
+    """Under the FP32 recipe every weight keeps its bytes; in particular nothing becomes f16 when it is saved."""
+    compress_part("language_model", source, tmp_path / "out.xml", recipe=load_recipe("fp32"))
+    assert (tmp_path / "out.bin").stat().st_size == source.with_suffix(".bin").stat().st_size
+    types = {t.element_type for t in weight_tensors(ov.Core().read_model(tmp_path / "out.xml"), part="x")}
+    assert types == {"f32"}
+
+
+def test_census_counts_bytes_of_packed_types(source: Path, tmp_path: Path) -> None:
+    """Two INT4 weights take half a byte each in the manifest's rows."""
+    rows = compress_part("language_model", source, tmp_path / "out.xml", recipe=load_recipe("int4"))
+    (row,) = [row for row in rows if row.element_type == "i4"]
+    assert (row.tensors, row.elements, row.bytes) == (2, 2 * HIDDEN * HIDDEN, HIDDEN * HIDDEN)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mode": "int4_asym"}, "is i4, the recipe declares u4"),
+        ({"mode": "int8_asym"}, "is i4, the recipe declares u8"),
+        ({"mode": "none"}, "is u8, the recipe declares f32"),
+        ({"group_size": 32}, "has group size 64, the recipe declares 32"),
+        ({"backup": "int8_sym"}, "lm_head.weight is u8, the recipe declares i8"),
+        ({"ratio": 0.2}, "1.000 of the decoder's weights"),
+    ],
+)
+def test_any_difference_from_the_recipe_fails_and_names_it(
+    source: Path, tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    """A model compressed by one recipe fails the census of every other recipe."""
+    compress_part("language_model", source, tmp_path / "out.xml", recipe=load_recipe("int4"))
+    tensors = weight_tensors(ov.Core().read_model(tmp_path / "out.xml"), part="language_model")
+    with pytest.raises(CompressionError, match=message):
+        check_language_model(tensors, recipe=changed(load_recipe("int4"), **change).language_model)
+
+
+def test_compressing_twice_is_refused(source: Path, tmp_path: Path) -> None:
+    """NNCF would return a compressed model unchanged and say nothing."""
+    compress_part("language_model", source, tmp_path / "once.xml", recipe=load_recipe("int8"))
+    with pytest.raises(CompressionError, match="already compressed"):
+        compress_part("language_model", tmp_path / "once.xml", tmp_path / "twice.xml", recipe=load_recipe("int4"))
+
+
+def test_group_size_that_does_not_divide_fails_the_build(source: Path, tmp_path: Path) -> None:
+    """A group size that the shape cannot carry is an error, never another precision in silence."""
+    with pytest.raises(CompressionError):
+        compress_part(
+            "language_model", source, tmp_path / "out.xml", recipe=changed(load_recipe("int4"), group_size=96)
+        )
+
+
+def test_compression_repeats_byte_for_byte_in_one_process(source: Path, tmp_path: Path) -> None:
+    """No counter of the process, no time and no path gets into the files."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        compress_part("language_model", source, tmp_path / name / "m.xml", recipe=load_recipe("int4"))
+    for suffix in ("xml", "bin"):
+        assert (tmp_path / "a" / f"m.{suffix}").read_bytes() == (tmp_path / "b" / f"m.{suffix}").read_bytes()
+
+
+def test_part_without_weights_is_refused() -> None:
+    """An export whose weights are not found must not pass as compressed."""
+    with pytest.raises(CompressionError, match="no weight at all"):
+        check_model("vision_merger", [], recipe=load_recipe("int8"))
+
+
+def test_every_constant_is_counted() -> None:
+    """The rows cover weights and all other constants."""
+    rows = count_constants(small_language_model(), part="language_model")
+    assert [(row.element_type, row.tensors) for row in rows] == [("f32", 3)]

@@ -1,0 +1,53 @@
+"""What a process loads: the device never loads the workstation's libraries, pure modules load no vendor."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+VENDORS = ("openvino", "cv2", "paho", "sqlcipher3", "llguidance", "tokenizers")
+FORBIDDEN = ("torch", "nncf", "optimum", "transformers", "peft", "calibration", "fleet")
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter holds after a statement."""
+    code = f"{statement}\nimport sys\nprint(' '.join({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "edge_agent.errors",
+        "edge_agent.config",
+        "edge_agent.ipc",
+        "edge_agent.contracts.manifest",
+        "edge_agent.contracts.intake",
+        "edge_agent.agents.prompts",
+        "device_profiles.loader",
+    ],
+)
+def test_pure_modules_load_no_vendor(module: str) -> None:
+    """Rules and contracts can be read and tested without engine, camera, broker or store."""
+    assert not loaded_by(f"import {module}") & {*VENDORS, *FORBIDDEN}
+
+
+def test_the_supervisor_loads_no_engine() -> None:
+    """Whatever OpenVINO does, the daemon's process does not have it."""
+    loaded = loaded_by("import edge_agent.bootstrap, edge_agent.daemon, edge_agent.commands.daemon")
+    assert not loaded & {"openvino", "llguidance", "tokenizers", *FORBIDDEN}
+
+
+def test_the_command_line_starts_light() -> None:
+    """--help needs neither engine nor store nor camera."""
+    assert not loaded_by("import edge_agent.cli") & {*VENDORS, *FORBIDDEN}
+
+
+def test_the_inference_child_loads_no_torch() -> None:
+    """The only process with OpenVINO has nothing of the workstation."""
+    loaded = loaded_by("import edge_agent.inference.worker, edge_agent.inference.engine, edge_agent.agents.pipeline")
+    assert "openvino" in loaded
+    assert not loaded & set(FORBIDDEN)

@@ -1,0 +1,162 @@
+"""Intake and consent files: strict, closed, and one line that names the field."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_agent.agents.prompts import render_intake
+from edge_agent.contracts.case import Case, View, views_of
+from edge_agent.contracts.intake import Intake
+from edge_agent.contracts.record_files import load_consent, load_intake, parse_consent, parse_intake
+from edge_agent.errors import CaseError
+from tests.simulators.cases import CONSENT, CREATED, consent, form
+
+FRAME = np.zeros((64, 64, 3), np.uint8)
+
+
+def test_an_empty_form_is_allowed_and_says_nothing() -> None:
+    """Everything is optional, and what is left out is rendered not_examined, never as normal."""
+    rendered = render_intake(parse_intake("{}").model_dump(mode="json"))
+    assert {line.split(" ", 1)[1] for line in rendered.splitlines()} == {"not_examined"}
+
+
+def test_a_full_form_reaches_the_prompt_unchanged() -> None:
+    """Tongue, pulse and general signs arrive under the names that the agents were trained on."""
+    rendered = render_intake(form().model_dump(mode="json")).splitlines()
+    assert rendered[:8] == [
+        "duration one_to_four_weeks",
+        "new_lesions yes",
+        "tongue red",
+        "feature not_examined",
+        "coating yellow",
+        "texture thin",
+        "veins not_examined",
+        "pulse rapid",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('{"dangersigns": {}}', r"unknown field dangersigns; did you mean danger_signs\?"),
+        ('{"tongue": {"body_color": "red"}}', r"tongue\.body_color; did you mean body_colour\?"),
+        ('{"duration": "one_dya"}', r"duration: 'one_dya' is not a known value; did you mean one_day\?"),
+        ('{"danger_signs": {"stridor": "yes"}}', r"danger_signs\.stridor: .* did you mean stridor_or_hoarse\?"),
+        ('{"age_years": "34"}', r"age_years: .*integer"),
+        ('{"age_years": 130}', r"age_years: .*120"),
+        ('{"vital_signs": {"temp_c": 50}}', r"vital_signs\.temp_c: .*43"),
+        ('{"pulse": ["rapid", "rapid"], "tcm_examiner": "tcm_practitioner"}', "pulse: names a value twice"),
+        ('{"symptoms": ["itching", "itching"]}', "symptoms: names a value twice"),
+        ("{", "not valid JSON"),
+        ("[]", "object"),
+        ('{"duration": null, "sexx": 1, "agee": 2}', r"\(1 more\)"),
+    ],
+)
+def test_a_mistake_gives_one_line_that_names_the_field(text: str, line: str) -> None:
+    """A person can mend the file from the line alone."""
+    with pytest.raises(CaseError, match=line) as caught:
+        parse_intake(text, source="form.json")
+    assert str(caught.value).startswith("form.json: ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("examiner", [None, "trained_worker", "not_examined"])
+def test_a_pulse_counts_only_from_a_practitioner(examiner: str | None) -> None:
+    """7.8: pulse values are accepted only from a TCM practitioner."""
+    with pytest.raises(CaseError, match="tcm_practitioner"):
+        parse_intake(json.dumps({"pulse": ["rapid"], "tcm_examiner": examiner}))
+    assert parse_intake('{"pulse": ["not_examined"]}').pulse == ("not_examined",)
+
+
+def test_files_are_read_and_bounded(tmp_path: Path) -> None:
+    """Missing, not UTF-8 and huge files are one clear line."""
+    good, bad, huge = tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"
+    good.write_text('{"age_years": 5}', encoding="utf-8")
+    bad.write_bytes(b"\xff\xfe\x00{")
+    huge.write_bytes(b" " * 300_000)
+    assert load_intake(good).age_years == 5
+    for path, reason in ((bad, "UTF-8"), (huge, "larger"), (tmp_path / "none.json", "No such file")):
+        with pytest.raises(CaseError, match=reason):
+            load_intake(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"recorded_at": "2026-03-04T09:20:00"}, "time zone"),
+        ({"given_by": "doctor"}, "given_by"),
+        ({"training": {"granted": "yes", "version": "1"}}, "training.granted"),
+        ({"deidentified_result": {"granted": True}}, "deidentified_result.version is missing"),
+    ],
+)
+def test_a_consent_that_is_not_exact_is_refused(change: dict[str, Any], line: str) -> None:
+    """Who, when, which version and each purpose are stored; a guess is none of them."""
+    with pytest.raises(CaseError, match=line):
+        parse_consent(json.dumps({**CONSENT, **change}))
+
+
+@pytest.mark.parametrize(
+    "purpose", ["care_pictures", "program_help", "deidentified_result", "referral_package", "training"]
+)
+def test_each_of_the_five_purposes_must_be_answered(purpose: str, tmp_path: Path) -> None:
+    """R2: five separate consents; silence is not consent."""
+    path = tmp_path / "consent.json"
+    path.write_text(json.dumps({k: v for k, v in CONSENT.items() if k != purpose}), encoding="utf-8")
+    with pytest.raises(CaseError, match=f"{purpose} is missing"):
+        load_consent(path)
+
+
+def test_sync_needs_its_own_purpose() -> None:
+    """Consent to care is not consent to send a result."""
+    assert consent().is_sync_allowed
+    assert not consent(deidentified_result={"granted": False, "version": "1"}).is_sync_allowed
+
+
+def test_a_case_without_consent_is_a_test_case() -> None:
+    """R14."""
+    view = View(0, FRAME)
+    assert Case("c", (view,), Intake(), None, CREATED).is_test_case
+    assert not Case("c", (view,), Intake(), consent(), CREATED).is_test_case
+
+
+def test_refused_pictures_are_not_taken_into_a_case() -> None:
+    """R1: without consent to pictures the case goes on without them."""
+    refused = consent(care_pictures={"granted": False, "version": "1"})
+    with pytest.raises(CaseError, match="refuses pictures"):
+        Case("c", (View(0, FRAME),), Intake(), refused, CREATED)
+    assert Case("c", (), Intake(), refused, CREATED).views == ()
+
+
+@pytest.mark.parametrize("site", ["chest", "groin", "genital", "perianal", "buttock"])
+@pytest.mark.parametrize(("age", "line"), [(17, "never taken of minors"), (None, "age first")])
+def test_intimate_pictures_of_minors_are_impossible(site: str, age: int | None, line: str) -> None:
+    """R3, R4: imports are refused, with or without a consent; an unknown age is not an adult."""
+    for agreed in (None, consent()):
+        with pytest.raises(CaseError, match=line):
+            Case("c", (View(0, FRAME, body_site=site),), Intake(age_years=age), agreed, CREATED)
+    assert Case("c", (View(0, FRAME, body_site=site),), Intake(age_years=18), None, CREATED)
+
+
+def test_view_notes_follow_the_order_of_the_pictures() -> None:
+    """The form, never the model, says where a picture was taken; too many notes are a mistake."""
+    intake = parse_intake('{"views": [{"shot": "overview"}, {"body_site": "elbow", "laterality": "left"}]}')
+    views = views_of([FRAME, FRAME, FRAME], intake=intake)
+    assert [(v.index, v.shot, v.body_site, v.laterality) for v in views] == [
+        (0, "overview", None, None),
+        (1, None, "elbow", "left"),
+        (2, None, None, None),
+    ]
+    with pytest.raises(CaseError, match="describes 2 views but 1"):
+        views_of([FRAME], intake=intake)
+
+
+def test_a_record_survives_storing_and_reading() -> None:
+    """The store keeps records as JSON; they come back equal."""
+    assert parse_intake(form().model_dump_json()) == form()
+    assert parse_consent(consent().model_dump_json()) == consent()
+    assert consent().recorded_at == datetime(2026, 3, 4, 9, 20, tzinfo=UTC)

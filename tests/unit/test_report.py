@@ -1,0 +1,173 @@
+"""The report in words: nothing hidden, nothing claimed that was not looked at."""
+
+from __future__ import annotations
+
+import html
+import re
+from html.parser import HTMLParser
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from edge_agent.agents.pipeline import CasePipeline
+from edge_agent.agents.report_html import render_html
+from edge_agent.agents.report_text import render_text
+from edge_agent.contracts.intake_values import DangerSign
+from edge_agent.contracts.terms import LANGUAGES, Vocabulary
+from tests.simulators.cases import BLOOD_HEAT, FLOOR, HEAT, INTEGRATED, MOLE, PLAQUE, case, consent, form, manifest
+from tests.simulators.engine import ScriptedEngine
+
+VOCABULARY = Vocabulary.load()
+Lang = Literal["zh", "en"]
+ALL_NO: dict[str, Any] = {
+    "danger_signs": dict.fromkeys(DangerSign.__args__, "no"),  # type: ignore[attr-defined]
+    "vital_signs": {"avpu": "A", "heart_rate": 70, "temp_c": 36.8},
+    "worker": {"worried": "no"},
+}
+
+
+def report(*, marks: tuple[int, ...] = (1,), agreed: bool = False, **changes: Any) -> dict[str, Any]:
+    engine = ScriptedEngine(
+        {1: PLAQUE, 2: MOLE, 3: FLOOR}, integrated=INTEGRATED, pathogenesis=HEAT, assessment=BLOOD_HEAT
+    )
+    given = case(marks=marks, intake=form(**changes), agreed=consent() if agreed else None)
+    return CasePipeline(engine, manifest(), VOCABULARY).run(given)
+
+
+def text(told: dict[str, Any], lang: Lang = "en") -> str:
+    return " ".join(render_text(told, VOCABULARY, lang, width=400).split())
+
+
+def page_words(told: dict[str, Any], lang: Lang = "en", **options: Any) -> str:
+    page = render_html(told, VOCABULARY, lang, **options)
+    body = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+SECTIONS = {
+    "en": ["Danger signs", "Triage and deadline", "The worker's own impression", "Findings per picture",
+           "Integrated description", "TCM block", "Plan", "Limitations", "Signatures"],
+    "zh": ["危险征象", "分诊与期限", "工作人员的判断", "逐图所见", "综合描述", "中医辨证", "计划", "局限", "签名"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("render", [text, page_words])
+def test_sections_stand_in_the_fixed_order(lang: Lang, render: Any) -> None:
+    """Section 10: danger signs first, signatures last, the worker before the program."""
+    words = render(report(), lang)
+    places = [words.find(title) for title in SECTIONS[lang]]
+    assert -1 not in places and places == sorted(places)
+
+
+@pytest.mark.parametrize("render", [text, page_words])
+def test_no_report_says_that_there_are_no_danger_signs(render: Any) -> None:
+    """Even with every question answered no, 23 rules of the draft are missing."""
+    words = render(report(**ALL_NO))
+    assert "None of the assessed rules fired" in words
+    assert "All rules were assessed" not in words
+    assert "5 of the 28 danger-sign rules" in words
+
+
+@pytest.mark.parametrize("render", [text, page_words])
+def test_an_empty_checklist_is_not_called_clear(render: Any) -> None:
+    """Nobody asked: the report says so, names the rules and marks the tier as provisional."""
+    words = render(report(danger_signs={}, bsa_percent=None))
+    assert "No rule could be assessed" in words and "None of the assessed rules fired" not in words
+    for rule in ("RF-01", "RF-02", "RF-05", "RF-07", "RF-18"):
+        assert f"Not assessed {rule}" in words
+    assert "provisional" in words
+    assert "provisional" not in render(report(**ALL_NO))
+
+
+@pytest.mark.parametrize("render", [text, page_words])
+def test_a_flag_stands_with_its_fixed_words_and_its_reason(render: Any) -> None:
+    """The worker reads what to do and why."""
+    words = render(report(danger_signs={"blisters_or_peeling": "yes", "skin_pain_severe": "yes"}))
+    assert "RF-05 T1 emergency: transfer now: Suspected SJS/TEN" in words
+    assert "because of: blisters or peeling skin; severe skin pain" in words
+    assert "No syndrome is given" in words and "blood heat (93%)" not in words
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("render", [text, page_words])
+def test_not_for_clinical_use_is_on_every_report(lang: Lang, render: Any) -> None:
+    """The reference model's notice stands at the top, before the first section."""
+    words = render(report(), lang)
+    notice = {"en": "not for clinical use", "zh": "不得用于临床"}[lang]
+    assert 0 < words.find(notice) < words.find(SECTIONS[lang][0])
+
+
+@pytest.mark.parametrize(("agreed", "said"), [(True, "Fictitious consent"), (False, "Test case: no consent record")])
+def test_the_kind_of_consent_is_said(agreed: bool, said: str) -> None:
+    """R14."""
+    assert said in text(report(agreed=agreed)) and said in page_words(report(agreed=agreed))
+
+
+def test_the_formula_is_named_as_a_proposal_without_a_dose() -> None:
+    """The table's name in the language of the report, the prescriber's role, no grams."""
+    english, chinese = text(report()), text(report(), "zh")
+    assert "formula: Xijiao Dihuang Tang (with buffalo horn) (94%)" in english
+    assert "方剂: 犀角地黄汤(水牛角代) (94%)" in chinese
+    assert "A proposal for a prescriber, not an order" in english
+    assert not re.search(r"\d\s*(g|克|mg)\b", english + chinese)
+
+
+def test_what_was_not_decided_is_not_called_undecidable() -> None:
+    """A field that the bundle fixed does not appear as "cannot tell"; a withheld one says that it is withheld."""
+    told = report()
+    told["recognition"][0]["fields"]["scale_type"] |= {"value": "cannot_tell", "is_withheld": True}
+    words = text(told)
+    assert "primary lesion" not in words
+    assert "scale withheld, not confident enough" in words
+
+
+def test_out_of_scope_says_who_reads_it_and_until_when() -> None:
+    """T4: twelve weeks from the case's creation, by a person."""
+    words = text(report(marks=(2,), agreed=True))
+    assert "Scope: out of scope" in words
+    assert "by: 2026-05-27 09:30 UTC" in words
+    assert "a person must read this case" in words
+    assert "not a condition this program reads" in words
+
+
+class _Loads(HTMLParser):
+    """Collect everything that a page would load or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.sources += [value or "" for name, value in attrs if name in {"src", "href"}]
+
+
+def test_the_page_is_self_contained_and_escaped() -> None:
+    """No script, nothing loaded; what the worker typed is text."""
+    told = report(worker={"impression": "<script>alert(1)</script> & <img src=x>"})
+    pictures = {0: np.full((600, 900, 3), 120, np.uint8)}
+    page = render_html(told, VOCABULARY, "en", pictures=pictures)
+    loads = _Loads()
+    loads.feed(page)
+    assert loads.tags.isdisjoint({"script", "link", "iframe", "object"})
+    assert len(loads.sources) == 1 and loads.sources[0].startswith("data:image/jpeg;base64,")
+    assert "&lt;script&gt;" in page
+    assert "<img" not in render_html(told, VOCABULARY, "en")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("marks", [(1,), (1, 3), (2,), (3,)])
+def test_every_id_has_words_in_both_languages(lang: Lang, marks: tuple[int, ...]) -> None:
+    """No id with an underscore reaches a person."""
+    words = text(report(marks=marks, bsa_percent=None, danger_signs={}), lang)
+    assert not re.search(r"[a-z]_[a-z]", words.replace("______________", ""))
+
+
+def test_colour_is_an_option_of_the_terminal() -> None:
+    """A file has no control codes; urgency is also in words."""
+    told = report(danger_signs={"breathing_difficulty": "yes"})
+    assert "\x1b[" not in render_text(told, VOCABULARY, "en")
+    assert "\x1b[" in render_text(told, VOCABULARY, "en", colour=True)
