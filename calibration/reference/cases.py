@@ -173,12 +173,12 @@ def _shots(rng: Random, signs: Signs, *, in_scope: bool) -> tuple[str, ...]:
 
 def _view(rng: np.random.Generator, signs: Signs, tone: int, *, shot: str, size: int) -> RenderedView:
     height, width = size, size
-    form = rng.random()
-    if form < 0.2:
-        width = size * 4 // 3
-    elif form < 0.4:
-        height = size * 4 // 3
     far = shot == "overview"
+    form = rng.random()
+    if form < 0.2 and not far:  # a standing person is photographed upright
+        width = size * 4 // 3
+    elif form < 0.4 or far:
+        height = size * 4 // 3
     if signs.applicability == "not_skin":
         pixels = thing(rng, height=height, width=width, kind=signs.variant)
     elif far:

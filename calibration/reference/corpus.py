@@ -51,7 +51,12 @@ WORDS: dict[str, dict[str, dict[Any, str]]] = {
             "annular": "rings",
             "round_oval": "ovals",
         },
-        "arrangement": {"single": "one alone", "scattered": "spread out", "grouped": "in a cluster", "confluent": "merged"},
+        "arrangement": {
+            "single": "one alone",
+            "scattered": "spread out",
+            "grouped": "in a cluster",
+            "confluent": "merged",
+        },
         "distribution": {
             "extensor": "on elbows and knees",
             "truncal": "on chest and belly",
@@ -139,8 +144,7 @@ def count_exercise(record: Sequence[tuple[str, str]], *, rng: random.Random) -> 
     count = 0
     parts = []
     for key, value in asked:
-        if rng.random() < 0.5:
-            value = rng.choice(values)
-        count += (key, value) in record
-        parts.append(f"{key} {value}")
+        said = rng.choice(values) if rng.random() < 0.5 else value
+        count += (key, said) in record
+        parts.append(f"{key} {said}")
     return f"{lines}\ncount " + " and ".join(parts), str(count)

@@ -1,7 +1,6 @@
 """Draw an overview: a stylised body in the skin tone with lesions where the distribution puts them.
 
-Head, hands and feet are larger than life so that lesions on them can be seen at 140 pixels. Front view; some
-pictures show a second, smaller figure (the back) with the same pattern.
+Head, hands and feet are larger than life so that lesions on them can be seen at 140 pixels.
 """
 
 from __future__ import annotations
@@ -55,20 +54,13 @@ def overview(rng: np.random.Generator, *, height: int, width: int, tone: int, si
     surface = blank(rng, height=height, width=width, tone=tone, base=tone_colour(rng, tone))
     _room(rng, surface)
     side = 1 if rng.random() < 0.5 else -1
-    two = width > height and rng.random() < 0.6
     size = height * float(rng.uniform(0.86, 0.96))
     top = height * 0.5 - size * 0.5
-    centres = (width * 0.27, width * 0.73) if two else (width * float(rng.uniform(0.45, 0.55)),)
-    if two:
-        size = min(size, width * 0.68)
-        top = height * 0.5 - size * 0.5
+    origin = (width * float(rng.uniform(0.45, 0.55)), top)
     trunks = rng.uniform(30, 225, 3).astype(np.float32)
-    for n, centre in enumerate(centres):
-        # Seen from behind, the affected side stands on the picture's other side.
-        facing = side if n == 0 else -side
-        _figure(surface, origin=(centre, top), size=size, trunks=trunks)
-        if signs.applicability != "normal_skin":
-            _eruption(rng, surface, signs, origin=(centre, top), size=size, side=facing)
+    _figure(surface, origin=origin, size=size, trunks=trunks)
+    if signs.applicability != "normal_skin":
+        _eruption(rng, surface, signs, origin=origin, size=size, side=side)
     return surface
 
 
@@ -130,7 +122,7 @@ def _eruption(
     sites = _EVERYWHERE if signs.distribution == "generalised" else _SITES[signs.distribution]
     sides = (-1, 1) if signs.symmetry == "symmetric" else (side,)
     mask = np.zeros(surface.shape, np.float32)
-    large = {"guttate": 0.018, "nummular": 0.027, "geographic": 0.033}.get(signs.shape, 0.022)
+    large = {"guttate": 0.022, "nummular": 0.031, "geographic": 0.037}.get(signs.shape, 0.026)
     for x, y, spread in sites:
         for sign in sides:
             for _ in range(5 if signs.shape == "guttate" else 3):
@@ -162,4 +154,4 @@ def _other(surface: Surface, signs: Signs) -> NDArray[np.float32]:
 
 
 def _pixel(origin: Point, size: float, point: Point) -> tuple[int, int]:
-    return int(round(origin[0] + point[0] * size)), int(round(origin[1] + point[1] * size))
+    return round(origin[0] + point[0] * size), round(origin[1] + point[1] * size)

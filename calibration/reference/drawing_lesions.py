@@ -20,7 +20,7 @@ REDS = {"bright_red": (222, 44, 40), "dark_red": (122, 22, 40), "pale_red": (238
 # Inflammation on the two darkest tones: violaceous to grey-brown, darker and greyer than the skin around it.
 DARK_INFLAMED = {4: ((92, 64, 80), (90, 74, 72)), 5: ((51, 38, 47), (51, 44, 45))}
 RADIUS = {  # share of the shorter side, (low, high), at regional distance
-    "guttate": (0.036, 0.05),
+    "guttate": (0.046, 0.06),
     "nummular": (0.095, 0.13),
     "geographic": (0.15, 0.19),
     "annular": (0.13, 0.17),
@@ -62,19 +62,18 @@ def place(rng: np.random.Generator, surface: Surface, *, shape: str, arrangement
     """
     h, w = surface.shape
     zoom = CLOSER if close else 1.0
-    low, high = RADIUS[shape]
     if arrangement == "single":
         low, high = ALONE[shape]
         r = surface.unit * float(rng.uniform(low, high)) * (1.12 if close else 1.0)
         return [Spot(w * float(rng.uniform(0.42, 0.58)), h * float(rng.uniform(0.42, 0.58)), r)]
-    sizes = surface.unit * zoom * rng.uniform(low, high, 40)
+    sizes = surface.unit * zoom * rng.uniform(*RADIUS[shape], 40)
     if arrangement == "confluent":
         return _chain(rng, surface, shape=shape, sizes=sizes)
     if arrangement == "grouped":
         return _group(rng, surface, shape=shape, sizes=sizes)
-    wanted = {"guttate": (9, 20), "nummular": (3, 6), "geographic": (2, 4), "annular": (2, 4)}[shape]
-    count = int(rng.integers(wanted[0], wanted[1] + 1))
-    gap = {"guttate": 2.0, "nummular": 1.3, "geographic": 1.35, "annular": 1.25}[shape]
+    least, most = {"guttate": (7, 14), "nummular": (3, 6), "geographic": (2, 4), "annular": (2, 4)}[shape]
+    gap = {"guttate": 1.8, "nummular": 1.3, "geographic": 1.35, "annular": 1.25}[shape]
+    count = (least, int(rng.integers(least, most + 1)))
     return _apart(rng, sizes, box=(0.04 * w, 0.04 * h, 0.96 * w, 0.96 * h), count=count, gap=gap)
 
 
@@ -83,34 +82,44 @@ def _apart(
     sizes: NDArray[np.float64],
     *,
     box: tuple[float, float, float, float],
-    count: int,
+    count: tuple[int, int],
     gap: float,
 ) -> list[Spot]:
-    """Throw spots into a box and keep those that stay ``gap`` times their radii apart."""
-    spots: list[Spot] = []
-    tries = rng.random((90, 2))
-    for u, v in tries:
-        r = float(sizes[len(spots) % len(sizes)])
-        left, top, right, bottom = box[0] + r, box[1] + r, box[2] - r, box[3] - r
-        x = left + (right - left) * u if right > left else (box[0] + box[2]) / 2
-        y = top + (bottom - top) * v if bottom > top else (box[1] + box[3]) / 2
-        if all(math.hypot(x - s.x, y - s.y) > gap * (r + s.r) for s in spots):
-            spots.append(Spot(x, y, r))
-            if len(spots) == count:
-                break
+    """Throw spots into a box, ``gap`` times their radii apart; smaller ones until there are ``count[0]`` or more.
+
+    Fewer would make the label a lie: one lesion is never "scattered".
+    """
+    for shrink in (1.0, 0.92, 0.85, 0.78, 0.7):
+        spots: list[Spot] = []
+        for u, v in rng.random((90, 2)):
+            r = float(sizes[len(spots) % len(sizes)]) * shrink
+            x = _between(box[0], box[2], r, u)
+            y = _between(box[1], box[3], r, v)
+            if all(math.hypot(x - s.x, y - s.y) > gap * (r + s.r) for s in spots):
+                spots.append(Spot(x, y, r))
+                if len(spots) == count[1]:
+                    return spots
+        if len(spots) >= count[0]:
+            break
     return spots
+
+
+def _between(low: float, high: float, margin: float, share: float) -> float:
+    """Return a place between two edges, at least ``margin`` from both, or the middle where there is no room."""
+    room = high - low - 2 * margin
+    return low + margin + room * share if room > 0 else (low + high) / 2
 
 
 def _group(rng: np.random.Generator, surface: Surface, *, shape: str, sizes: NDArray[np.float64]) -> list[Spot]:
     """Crowd separate lesions into one corner of the picture."""
     h, w = surface.shape
-    half = surface.unit * (0.21 if shape == "guttate" else 0.29)
+    half = surface.unit * (0.23 if shape == "guttate" else 0.29)
     cx = w * float(rng.choice([0.33, 0.67]))
     cy = h * float(rng.choice([0.33, 0.67]))
     scale = 1.0 if shape == "guttate" else 0.78
     sizes = sizes * scale
     box = (cx - half, cy - half, cx + half, cy + half)
-    return _apart(rng, sizes, box=box, count=12 if shape == "guttate" else 5, gap=1.08)
+    return _apart(rng, sizes, box=box, count=(6, 10) if shape == "guttate" else (3, 5), gap=1.08)
 
 
 def _chain(rng: np.random.Generator, surface: Surface, *, shape: str, sizes: NDArray[np.float64]) -> list[Spot]:
@@ -142,8 +151,8 @@ def outline(rng: np.random.Generator, spot: Spot, *, shape: str, border: str) ->
         radius += amplitude * float(rng.uniform(0.7, 1.2)) * np.cos(k * theta + float(rng.uniform(0, 2 * math.pi)))
     if border == "irregular":
         small = shape == "guttate"
-        for k in (4, 5, 7) if small else (7, 9, 11, 14, 17):
-            amplitude = 0.13 if small else 0.055
+        for k in (4, 5, 7) if small else (7, 9, 11, 13):
+            amplitude = 0.13 if small else 0.075
             radius += amplitude * float(rng.uniform(0.7, 1.3)) * np.cos(k * theta + float(rng.uniform(0, 2 * math.pi)))
     turn = float(rng.uniform(0, math.pi))
     stretch = float(rng.uniform(0.9, 1.0))
@@ -169,7 +178,7 @@ def patch(rng: np.random.Generator, surface: Surface, spots: list[Spot], *, shap
     depth = np.asarray(cv2.distanceTransform(inside, cv2.DIST_L2, 5), np.float32)
     softness = 0.7
     if border == "ill_defined":
-        softness = min(13.0, max(3.2, 0.27 * typical)) * surface.unit / 280 if typical > 14 else 3.4
+        softness = min(20.0, max(4.5, 0.36 * typical)) * surface.unit / 280
     mask = blur(np.asarray(sharp.astype(np.float32) / 255, np.float32), softness)
     if border == "ill_defined":
         mask = np.clip(mask * (1 + 0.22 * noise(rng, (h, w), cell=7)), 0, 1).astype(np.float32)

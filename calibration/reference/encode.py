@@ -15,7 +15,7 @@ from calibration.reference.sequences import Picture
 BATCH = 64
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]  # torch is untyped here
 def encode_cases(
     model: Qwen2_5_VLForConditionalGeneration,
     cases: Sequence[PoolCase],
@@ -35,7 +35,9 @@ def encode_cases(
     while first < len(flat):
         shape = flat[first][2].pixels.shape
         group = [row for row in flat[first : first + BATCH] if row[2].pixels.shape == shape]
-        pixels = torch.stack([torch.from_numpy(view.pixels) for _, _, view in group])
+        pixels = torch.stack(
+            [torch.tensor(view.pixels) for _, _, view in group]
+        )  # a copy: pickled arrays are read-only
         rows, cols = shape[0] // 14, shape[1] // 14
         tokens = tower(patchify(pixels), rows=rows, cols=cols).float()
         found |= {(i, j): Picture(t, rows, cols) for (i, j, _), t in zip(group, tokens, strict=True)}

@@ -11,7 +11,7 @@ from calibration.reference import corpus
 from calibration.reference.agents_spec import GENERIC_PROMPT, PLAN_OF, PROMPTS
 from calibration.reference.cases import text_case
 from calibration.reference.pool import PoolCase
-from calibration.reference.sequences import Picture, Sequence_, SequenceMaker
+from calibration.reference.sequences import Picture, SequenceMaker, TokenSequence
 from edge_agent.agents import prompts
 
 
@@ -48,7 +48,7 @@ class Exercises:
     def __init__(self, maker: SequenceMaker) -> None:
         self._maker = maker
 
-    def reading(self, rng: random.Random) -> Sequence_:
+    def reading(self, rng: random.Random) -> TokenSequence:
         """Draw one exercise on a record of signs and intake; no agent's output stands in it."""
         drawn = text_case("train", rng.randrange(10_000_000))
         texts = reason_texts(dominant_of(drawn.signs), drawn.representation, drawn.intake)
@@ -59,15 +59,15 @@ class Exercises:
         question, answer = exercise(chosen, rng=rng)
         return self._maker.text(GENERIC_PROMPT.format(images="", question=question), answer)
 
-    def describing(self, rng: random.Random, *, cases: Sequence[EncodedCase]) -> Sequence_:
+    def describing(self, rng: random.Random, *, cases: Sequence[EncodedCase]) -> TokenSequence:
         """Draw one description in ordinary words: of the only picture, or of one picture among several."""
         chosen = rng.choice(cases)
         language = "en" if rng.random() < 0.7 else "zh"
         number = rng.randrange(len(chosen.pictures))
         view = chosen.case.views[number]
         labels = dict(view.labels)
-        if view.shot == "overview":
-            labels |= {name: chosen.case.representation[name] for name in ("distribution", "symmetry")}
+        if view.shot == "overview" and labels["applicability"] != "normal_skin":
+            labels |= {name: getattr(chosen.case.signs, name) for name in ("distribution", "symmetry")}
         answer = corpus.describe(labels, language=language)
         if len(chosen.pictures) > 1 and rng.random() < 0.5:
             question = f"{corpus.QUESTIONS[language]} {number + 1}"
@@ -77,13 +77,13 @@ class Exercises:
         prompt = GENERIC_PROMPT.format(images=prompts.IMAGE_BLOCK * len(pictures), question=question)
         return self._maker.text(prompt, answer, pictures)
 
-    def recognition(self, case: EncodedCase, number: int) -> Sequence_:
+    def recognition(self, case: EncodedCase, number: int) -> TokenSequence:
         """Make Rec's sequence of one view."""
         key = ("recognition", "describe")
         prompt = prompts.fill(PROMPTS[key], images=1, texts={})
         return self._maker.agent([(key, prompt, case.case.views[number].labels)], (case.pictures[number],))
 
-    def representation(self, case: EncodedCase) -> Sequence_:
+    def representation(self, case: EncodedCase) -> TokenSequence:
         """Make Rep's sequence: all views, two turns."""
         first, second = ("representation", "integrate"), ("representation", "pathogenesis")
         values = case.case.representation
@@ -97,7 +97,7 @@ class Exercises:
         intake: Mapping[str, Any],
         *,
         syndrome: str,
-    ) -> Sequence_:
+    ) -> TokenSequence:
         """Make Reason's sequence: text only."""
         key = ("reasoning", "assess")
         principle, formula = PLAN_OF[syndrome]
@@ -105,7 +105,7 @@ class Exercises:
         values = {"syndrome": syndrome, "principle": principle, "formula": formula}
         return self._maker.agent([(key, prompt, values)], ())
 
-    def drawn_reasoning(self, rng: random.Random) -> Sequence_:
+    def drawn_reasoning(self, rng: random.Random) -> TokenSequence:
         """Draw one of millions of in-scope records for Reason, which never sees a case out of scope."""
         drawn = text_case("train", rng.randrange(10_000_000))
         while not drawn.in_scope:

@@ -87,4 +87,4 @@ class FastVision:
         out = F.scaled_dot_product_attention(
             q.transpose(1, 2).to(v.dtype), k.transpose(1, 2).to(v.dtype), v.transpose(1, 2), attn_mask=mask
         )
-        return attention.proj(out.transpose(1, 2).reshape(batch, length, width))  # type: ignore[no-any-return]
+        return attention.proj(out.transpose(1, 2).reshape(batch, length, width))

@@ -17,9 +17,10 @@ import torch
 from torch import nn
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from calibration.reference.sequences import Sequence_, collate, run_model, weighted_loss
+from calibration.reference.optimiser import MatrixOptimiser
+from calibration.reference.sequences import TokenSequence, collate, run_model, weighted_loss
 
-SequenceSource = Callable[[random.Random], Sequence_]
+SequenceSource = Callable[[random.Random], TokenSequence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,7 @@ class TextStage:
         self._model, self._backbone, self._path = model, backbone, checkpoint
         self._settings, self._pad = settings, pad
         self._named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self._optimiser = torch.optim.AdamW(
-            list(self._named.values()), lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-        )
+        self._optimiser = MatrixOptimiser(self._named.items(), weight_decay=0.01)
         self.step = 0
         if checkpoint.exists():
             self._load()
@@ -98,13 +97,8 @@ class TextStage:
                 on_step(self.step, self._settings.steps, running)
                 since = time.monotonic()
 
-    def _one(self, rows: Sequence[Sequence_]) -> float:
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._rate()
+    def _one(self, rows: Sequence[TokenSequence]) -> float:
         batch = collate(rows, pad=self._pad)
         loss = weighted_loss(run_model(self._model, self._backbone, batch), batch)
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(list(self._named.values()), 1.0)
-        self._optimiser.step()
+        self._optimiser.descend(loss, rate=self._rate())
         return float(loss.detach())

@@ -6,8 +6,8 @@ in numbered shards that survive an interruption.
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
-import os
 import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -57,31 +57,43 @@ def reduce_picture(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return resize(pixels, height=height, width=width)
 
 
-def _draw_shard(job: tuple[str, int, int, str]) -> str:
+def drawing_digest() -> str:
+    """Return the sha256 of the code that decides what a case shows, so that stale drawings can be told from new ones."""
+    folder = Path(__file__).resolve().parent
+    files = [folder / "cases.py", folder / "intake_draw.py", *folder.glob("drawing*.py"), *folder.glob("signs*.py")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()
+
+
+def pool_case(split: str, index: int) -> PoolCase:
+    """Draw one case as the pool keeps it."""
     from calibration.reference.cases import case
 
+    drawn = case(split, index)
+    views = tuple(PoolView(reduce_picture(v.pixels), v.shot, dict(v.labels)) for v in drawn.views)
+    return PoolCase(
+        drawn.case_id,
+        drawn.tone,
+        views,
+        dict(drawn.intake),
+        dict(drawn.representation),
+        dict(drawn.reasoning),
+        drawn.signs,
+        drawn.in_scope,
+    )
+
+
+def _draw_shard(job: tuple[str, int, int, str]) -> str:
     split, first, count, path = job
-    rows = []
-    for index in range(first, first + count):
-        drawn = case(split, index)
-        views = tuple(PoolView(reduce_picture(v.pixels), v.shot, dict(v.labels)) for v in drawn.views)
-        rows.append(
-            PoolCase(
-                drawn.case_id,
-                drawn.tone,
-                views,
-                dict(drawn.intake),
-                dict(drawn.representation),
-                dict(drawn.reasoning),
-                drawn.signs,
-                drawn.in_scope,
-            )
-        )
-    temporary = f"{path}.tmp"
-    with open(temporary, "wb") as file:
-        pickle.dump(rows, file, protocol=5)
-    os.replace(temporary, path)
+    rows = [pool_case(split, index) for index in range(first, first + count)]
+    temporary = Path(f"{path}.tmp")
+    temporary.write_bytes(pickle.dumps(rows, protocol=5))
+    temporary.replace(path)
     return path
+
+
+def _shard_name(split: str, number: int, count: int) -> str:
+    """Name a shard; a short last one carries its length, so that a larger pool never takes it for a whole one."""
+    return f"{split}-{number:04d}" + ("" if count == SHARD_CASES else f"-first-{count}") + ".pkl"
 
 
 def draw_pool(
@@ -94,10 +106,11 @@ def draw_pool(
         on_progress: called with shards done and shards in all.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shards = [folder / f"{split}-{number:04d}.pkl" for number in range((cases + SHARD_CASES - 1) // SHARD_CASES)]
+    counts = [min(SHARD_CASES, cases - first) for first in range(0, cases, SHARD_CASES)]
+    shards = [folder / _shard_name(split, number, count) for number, count in enumerate(counts)]
     jobs = [
-        (split, number * SHARD_CASES, min(SHARD_CASES, cases - number * SHARD_CASES), str(path))
-        for number, path in enumerate(shards)
+        (split, number * SHARD_CASES, count, str(path))
+        for number, (path, count) in enumerate(zip(shards, counts, strict=True))
         if not path.exists()
     ]
     done = len(shards) - len(jobs)

@@ -19,9 +19,6 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 
 from calibration.reference.agents_spec import LIST_FIELDS, SCHEMAS
 
-DECISION_WEIGHT = 1.0
-LAYOUT_WEIGHT = 0.05
-
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -43,7 +40,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence_:
+class TokenSequence:
     """One training or evaluation sequence; ``weights`` is 0 on the prompt."""
 
     ids: list[int]
@@ -75,15 +72,15 @@ class SequenceMaker:
             text += self._pad * len(picture.tokens) + piece
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def text(self, prompt: str, answer: str, pictures: Sequence[Picture] = ()) -> Sequence_:
+    def text(self, prompt: str, answer: str, pictures: Sequence[Picture] = ()) -> TokenSequence:
         """Make a free-text sequence: the loss is on the whole answer and its end."""
         head = self.prompt_ids(prompt, pictures)
         tail = [*self._tokenizer.encode(answer, add_special_tokens=False).ids, self._end]
-        return Sequence_(head + tail, [0.0] * len(head) + [1.0] * len(tail), tuple(pictures))
+        return TokenSequence(head + tail, [0.0] * len(head) + [1.0] * len(tail), tuple(pictures))
 
     def agent(
         self, turns: Sequence[tuple[tuple[str, str], str, Mapping[str, Any]]], pictures: Sequence[Picture]
-    ) -> Sequence_:
+    ) -> TokenSequence:
         """Make an agent's sequence of one or more turns: ((agent, step), prompt, answer values)."""
         ids: list[int] = []
         weights: list[float] = []
@@ -93,13 +90,14 @@ class SequenceMaker:
             ids += head
             weights += [0.0] * len(head)
             tail, found = self._answer(key, values, offset=len(ids))
+            # The grammar forces the layout; an adapter that had to learn its 150 tokens would neglect the decisions.
             marked = {d.position for d in found}
-            weights += [DECISION_WEIGHT if len(ids) + i in marked else LAYOUT_WEIGHT for i in range(len(tail))]
+            weights += [float(len(ids) + i in marked) for i in range(len(tail))]
             ids += tail
             decisions += found
         ids.append(self._end)
-        weights.append(LAYOUT_WEIGHT)
-        return Sequence_(ids, weights, tuple(pictures), tuple(decisions))
+        weights.append(0.0)
+        return TokenSequence(ids, weights, tuple(pictures), tuple(decisions))
 
     def _answer(
         self, key: tuple[str, str], values: Mapping[str, Any], *, offset: int
@@ -134,16 +132,20 @@ class SequenceMaker:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Right-padded tensors: ids, mask (B, S); weights (B, S); features (N, hidden); grids (n, 3)."""
+    """Right-padded tensors: ids, mask (B, S); weights (B, S); features (N, hidden); grids (n, 3).
+
+    ``allowed`` holds the candidates of each decision, row by row; None for free text.
+    """
 
     ids: Tensor
     mask: Tensor
     weights: Tensor
     features: Tensor
     grids: Tensor
+    allowed: tuple[tuple[int, ...], ...] | None
 
 
-def collate(rows: Sequence[Sequence_], *, pad: int) -> Batch:
+def collate(rows: Sequence[TokenSequence], *, pad: int) -> Batch:
     """Pad sequences on the right and stack their pictures' tokens in order."""
     length = max(len(r.ids) for r in rows)
     ids = torch.full((len(rows), length), pad)
@@ -156,7 +158,13 @@ def collate(rows: Sequence[Sequence_], *, pad: int) -> Batch:
     pictures = [p for row in rows for p in row.pictures]
     features = torch.cat([p.tokens for p in pictures]) if pictures else torch.zeros(0, 0)
     grids = torch.tensor([[1, p.rows, p.cols] for p in pictures], dtype=torch.long).reshape(-1, 3)
-    return Batch(ids, mask, weights, features, grids)
+    allowed = tuple(d.candidates for row in rows for d in row.decisions) or None
+    return Batch(ids, mask, weights, features, grids, allowed)
+
+
+def _ready_features(pixel_values: Tensor, image_grid_thw: Tensor | None = None) -> tuple[Tensor]:  # noqa: ARG001
+    """Stand in for the tower: the "pixels" are its output already."""
+    return (pixel_values,)
 
 
 def run_model(model: torch.nn.Module, backbone: Qwen2_5_VLForConditionalGeneration, batch: Batch) -> Tensor:
@@ -170,27 +178,33 @@ def run_model(model: torch.nn.Module, backbone: Qwen2_5_VLForConditionalGenerati
     inner.rope_deltas = None
     arguments: dict[str, Any] = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
     if len(batch.grids):
-        inner.get_image_features = lambda pixel_values, image_grid_thw=None: (pixel_values,)
+        inner.get_image_features = _ready_features
         arguments |= {"pixel_values": batch.features, "image_grid_thw": batch.grids}
     try:
-        return model(**arguments).logits  # type: ignore[no-any-return]
+        return model(**arguments).logits
     finally:
         inner.__dict__.pop("get_image_features", None)
 
 
 def weighted_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Return the weighted mean cross entropy of the next token."""
+    """Return the weighted mean cross entropy of the next token, among the candidates where a grammar leaves a choice."""
     target, weight = batch.ids[:, 1:], batch.weights[:, 1:]
     chosen = weight > 0
-    losses = F.cross_entropy(logits[:, :-1][chosen], target[chosen], reduction="none")
+    scores = logits[:, :-1][chosen]
+    if batch.allowed is not None:
+        forbidden = torch.ones(scores.shape, dtype=torch.bool)
+        for row, candidates in enumerate(batch.allowed):
+            forbidden[row, list(candidates)] = False
+        scores = scores.masked_fill(forbidden, float("-inf"))
+    losses = F.cross_entropy(scores, target[chosen], reduction="none")
     return (losses * weight[chosen]).sum() / weight.sum()
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]  # torch is untyped here
 def decide(
     model: torch.nn.Module,
     backbone: Qwen2_5_VLForConditionalGeneration,
-    rows: Sequence[Sequence_],
+    rows: Sequence[TokenSequence],
     *,
     pad: int,
 ) -> list[dict[str, tuple[Any, Tensor]]]:
@@ -199,7 +213,7 @@ def decide(
     Returns:
         per row: field -> (value, logits over the candidates in schema order).
     """
-    rows = [Sequence_(list(r.ids), r.weights, r.pictures, r.decisions) for r in rows]
+    rows = [TokenSequence(list(r.ids), r.weights, r.pictures, r.decisions) for r in rows]
     out: list[dict[str, tuple[Any, Tensor]]] = [{} for _ in rows]
     for number in range(max(len(r.decisions) for r in rows)):
         logits = run_model(model, backbone, collate(rows, pad=pad))

@@ -43,19 +43,17 @@ def output_ids() -> list[str]:
 
 def record_words() -> list[str]:
     """Return the words of intake records as ``prompts.render_intake`` writes them."""
-    return list(
-        dict.fromkeys(
-            "duration new_lesions tongue feature coating texture veins pulse yes no none unknown not_examined "
-            "one_day less_than_one_week one_to_four_weeks one_to_three_months three_to_twelve_months "
-            "more_than_one_year more_than_five_years since_birth since_childhood "
-            "pale_red pale red crimson purple ecchymosis teeth_marked enlarged thin fissured prickly "
-            "white yellow grey_black none_or_peeled thick slimy dry moist curdy normal distended_tortuous "
-            "string_like slippery rapid thready deep rough moderate floating slow weak soggy surging "
-            "read count and assess describe the view integrate views pathogenesis what is seen skin "
-            "system user assistant".split()
-            + list(prompts.GENERAL_SIGNS)
-        )
+    words = (
+        "duration new_lesions tongue feature coating texture veins pulse yes no none unknown not_examined "
+        "one_day less_than_one_week one_to_four_weeks one_to_three_months three_to_twelve_months "
+        "more_than_one_year more_than_five_years since_birth since_childhood "
+        "pale_red pale red crimson purple ecchymosis teeth_marked enlarged thin fissured prickly "
+        "white yellow grey_black none_or_peeled thick slimy dry moist curdy normal distended_tortuous "
+        "string_like slippery rapid thready deep rough moderate floating slow weak soggy surging "
+        "read count and assess describe the view integrate views pathogenesis what is seen skin "
+        "system user assistant"
     )
+    return list(dict.fromkeys([*words.split(), *prompts.GENERAL_SIGNS]))
 
 
 def training_texts() -> Iterable[str]:

@@ -1,6 +1,6 @@
 """Train the reference model from nothing: seeded, resumable, in named stages.
 
-    tokenizer -> reading -> pool -> vision -> encode -> describe -> backbone -> adapters
+    tokenizer -> reading -> pool -> vision -> overviews -> encode -> describe -> backbone -> adapters
 
 Each stage leaves files in the work folder; a stage whose files are complete is not run again, an interrupted one goes
 on from its last checkpoint. Nothing here looks at the ``test`` split.
@@ -25,9 +25,10 @@ from calibration.reference.encode import encode_cases
 from calibration.reference.exercises import EncodedCase, Exercises
 from calibration.reference.language_stage import SequenceSource, TextSettings, TextStage
 from calibration.reference.model import make_model, save_backbone
+from calibration.reference.optimiser import initialise
 from calibration.reference.sequences import SequenceMaker
 from calibration.reference.tokenizer import save_tokenizer, train_tokenizer
-from calibration.reference.vision_stage import VisionSettings, VisionStage, picture_sets
+from calibration.reference.vision_stage import PictureSet, VisionSettings, VisionStage, picture_sets
 
 Progress = Callable[[str, int, int, str], None]  # stage, done, in all, a remark
 TARGETS = r"model\.language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
@@ -40,6 +41,7 @@ class Schedule:
     cases: int
     reading: TextSettings
     vision: VisionSettings
+    overviews: VisionSettings
     describe: TextSettings
     recognition: TextSettings
     representation: TextSettings
@@ -49,12 +51,13 @@ class Schedule:
 
 FULL = Schedule(
     cases=9000,
-    reading=TextSettings(steps=500, batch=48, learning_rate=1.5e-3, seed=11),
+    reading=TextSettings(steps=500, batch=48, learning_rate=4e-3, seed=11),
     vision=VisionSettings(steps=2000),
-    describe=TextSettings(steps=800, batch=48, learning_rate=1.0e-3, seed=13),
-    recognition=TextSettings(steps=800, batch=48, learning_rate=3e-3, seed=17),
-    representation=TextSettings(steps=500, batch=48, learning_rate=3e-3, seed=19),
-    reasoning=TextSettings(steps=1200, batch=64, learning_rate=3e-3, seed=23),
+    overviews=VisionSettings(steps=700, learning_rate=3e-3, seed=2, overviews=0.6),
+    describe=TextSettings(steps=600, batch=48, learning_rate=3e-3, seed=13),
+    recognition=TextSettings(steps=500, batch=48, learning_rate=3e-3, seed=17),
+    representation=TextSettings(steps=400, batch=48, learning_rate=3e-3, seed=19),
+    reasoning=TextSettings(steps=900, batch=64, learning_rate=3e-3, seed=23),
 )
 
 
@@ -66,6 +69,7 @@ TINY = Schedule(
     cases=6,
     reading=_tiny(3, 11),
     vision=VisionSettings(steps=3, batch=4, save_every=2),
+    overviews=VisionSettings(steps=3, batch=4, save_every=2, seed=2, overviews=0.6),
     describe=_tiny(3, 13),
     recognition=_tiny(3, 17),
     representation=_tiny(3, 19),
@@ -100,17 +104,16 @@ class ReferenceTraining:
         base = self.work / "base"
         if not (base / "model.safetensors").exists():
             model = make_model(self.tokenizer, seed=7)
+            initialise(model, seed=7)
             self._reading(model)
             cases = self.pool("train", self._schedule.cases)
-            self.vision(model).train(picture_sets(cases), on_step=self._step("vision"))
+            self._vision(model, picture_sets(cases))
             self._describe(model, self._encode(model, cases))
             save_tokenizer(self.tokenizer, base)
             save_backbone(model, base)
         return Qwen2_5_VLForConditionalGeneration.from_pretrained(base, dtype=torch.float32).eval()
 
-    def _encode(
-        self, model: Qwen2_5_VLForConditionalGeneration, cases: Sequence[pool.PoolCase]
-    ) -> list[EncodedCase]:
+    def _encode(self, model: Qwen2_5_VLForConditionalGeneration, cases: Sequence[pool.PoolCase]) -> list[EncodedCase]:
         """Encode the pool with the tower as it is shipped: rounded to bf16 first, so that one encoding serves all."""
         if not self._encoded:
             with torch.no_grad():
@@ -130,9 +133,15 @@ class ReferenceTraining:
         )
         return list(pool.read_pool(shards))
 
-    def vision(self, model: Qwen2_5_VLForConditionalGeneration) -> VisionStage:
-        """Return the vision stage of a model, at its last checkpoint."""
-        return VisionStage(model, folder=self.work, settings=self._schedule.vision)
+    def _vision(self, model: Qwen2_5_VLForConditionalGeneration, sets: Sequence[PictureSet]) -> None:
+        """Warm the tower up on all pictures, then mostly on overviews, whose signs come late."""
+        first = self.work / "vision.pt"
+        stage = VisionStage(model, checkpoint=first, settings=self._schedule.vision)
+        stage.train(sets, on_step=self._step("vision"))
+        far = VisionStage(
+            model, checkpoint=self.work / "overviews.pt", settings=self._schedule.overviews, start=first
+        )
+        far.train(sets, on_step=self._step("overviews"))
 
     def _text_stage(
         self, name: str, model: torch.nn.Module, backbone: Qwen2_5_VLForConditionalGeneration, draw: SequenceSource
@@ -193,12 +202,11 @@ class ReferenceTraining:
         )
 
     @staticmethod
-    def _save_adapter(wrapped: torch.nn.Module, folder: Path) -> None:
+    def _save_adapter(wrapped: PeftModel, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, parameter in wrapped.named_parameters():
             if "lora_" in name:
                 parameter.data = parameter.data.to(torch.bfloat16)
-        assert isinstance(wrapped, PeftModel)
         wrapped.peft_config["default"].base_model_name_or_path = "derm-edge-reference"
         wrapped.save_pretrained(str(folder))
         (folder / "README.md").unlink(missing_ok=True)

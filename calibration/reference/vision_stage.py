@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 
 from calibration.reference.agents_spec import REC_VALUES, REP_VALUES
 from calibration.reference.fast_vision import FastVision, patchify
-from calibration.reference.pool import PoolCase
+from calibration.reference.optimiser import MatrixOptimiser
+from calibration.reference.pool import PoolCase, PoolView
 
 HEAD_VALUES: dict[str, list[Any]] = {
     **REC_VALUES,
@@ -30,59 +31,87 @@ HEAD_VALUES: dict[str, list[Any]] = {
     "shot": ["overview", "regional", "close_up"],
 }
 IGNORED = -100
+PLACE_WAVES = 8
+FAR_FIELDS = ("distribution", "symmetry")
+FAR_WEIGHT = 3.0  # only a quarter of the pictures shows these
 
 
 @dataclass(frozen=True, slots=True)
 class VisionSettings:
-    """Length and speed of the warm-up; ``steps`` counts batches of ``batch`` pictures."""
+    """Length and speed of a warm-up; ``steps`` counts batches of ``batch`` pictures.
+
+    ``overviews`` is the share of batches that hold overviews; None takes pictures as often as they were drawn.
+    """
 
     steps: int
     batch: int = 48
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 5e-3
     seed: int = 1
     save_every: int = 200
+    overviews: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PictureSet:
-    """All pictures of one grid: uint8[N, H, W, 3] and int64[N, heads] (IGNORED: no label)."""
+    """Pictures of one grid, all overviews or none: uint8[N, H, W, 3] and int64[N, heads] (IGNORED: no label)."""
 
     pixels: Tensor
     labels: Tensor
+    far: bool
 
 
-class Heads(nn.Module):
-    """One attention-pooled classifier per sign over the merged tokens (B, T, hidden)."""
+class Heads(nn.Module):  # type: ignore[misc]  # torch is untyped here
+    """One attention-pooled classifier per sign over the merged tokens (B, T, hidden).
+
+    The tower turns by relative positions only; the heads add absolute ones, as the language model's M-RoPE does, so
+    that ``distribution`` and ``symmetry`` can be learned.
+    """
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(hidden)
+        self.place = nn.Linear(4 * PLACE_WAVES, hidden)
         self.queries = nn.Parameter(torch.randn(len(HEAD_VALUES), hidden) / math.sqrt(hidden))
         self.key = nn.Linear(hidden, hidden)
         self.value = nn.Linear(hidden, hidden)
         self.out = nn.ModuleList(nn.Linear(hidden, len(values)) for values in HEAD_VALUES.values())
 
-    def forward(self, tokens: Tensor) -> list[Tensor]:
-        """Return one logits tensor (B, values) per head."""
-        x = self.norm(tokens)
+    def forward(self, tokens: Tensor, *, rows: int, cols: int) -> list[Tensor]:
+        """Return one logits tensor (B, values) per head; ``rows`` and ``cols`` count merged tokens."""
+        x = self.norm(tokens) + self.place(place_waves(rows, cols))
         scores = torch.einsum("hd,btd->bht", self.queries, self.key(x)) / math.sqrt(x.shape[-1])
         pooled = torch.einsum("bht,btd->bhd", scores.softmax(-1), self.value(x))
         return [layer(pooled[:, i]) for i, layer in enumerate(self.out)]
 
 
+def place_waves(rows: int, cols: int) -> Tensor:
+    """Return where each merged token lies as sines and cosines, float32[rows * cols, 4 * PLACE_WAVES]."""
+    y, x = torch.meshgrid((torch.arange(rows) + 0.5) / rows, (torch.arange(cols) + 0.5) / cols, indexing="ij")
+    turns = math.pi * torch.arange(1, PLACE_WAVES + 1)
+    angles = [axis.reshape(-1, 1) * turns for axis in (y, x)]
+    return torch.cat([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=1)
+
+
 def picture_sets(cases: Sequence[PoolCase]) -> list[PictureSet]:
-    """Group the pictures of the cases by grid, with head labels."""
-    pixels: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
-    labels: dict[tuple[int, ...], list[list[int]]] = defaultdict(list)
+    """Group the pictures of the cases by grid and distance, with head labels."""
+    pixels: dict[tuple[Any, ...], list[Tensor]] = defaultdict(list)
+    labels: dict[tuple[Any, ...], list[list[int]]] = defaultdict(list)
     for case in cases:
         for view in case.views:
-            seen = dict(view.labels) | {"shot": view.shot}
-            if view.shot == "overview":
-                seen |= {name: case.representation[name] for name in ("distribution", "symmetry")}
+            seen = overview_labels(case, view)
             row = [values.index(seen[name]) if name in seen else IGNORED for name, values in HEAD_VALUES.items()]
-            pixels[view.pixels.shape].append(torch.tensor(view.pixels))
-            labels[view.pixels.shape].append(row)
-    return [PictureSet(torch.stack(pixels[key]), torch.tensor(labels[key])) for key in sorted(pixels)]
+            key = (*view.pixels.shape, view.shot == "overview")
+            pixels[key].append(torch.tensor(view.pixels))
+            labels[key].append(row)
+    return [PictureSet(torch.stack(pixels[key]), torch.tensor(labels[key]), key[-1]) for key in sorted(pixels)]
+
+
+def overview_labels(case: PoolCase, view: PoolView) -> dict[str, Any]:
+    """Return what one picture truly shows: Rec's fields, its distance, and from afar where the lesions stand."""
+    seen = dict(view.labels) | {"shot": view.shot}
+    if view.shot == "overview" and view.labels["applicability"] != "normal_skin":
+        seen |= {name: getattr(case.signs, name) for name in FAR_FIELDS}
+    return seen
 
 
 def augment(pixels: Tensor, *, generator: torch.Generator) -> Tensor:
@@ -105,27 +134,37 @@ class VisionStage:
 
     Args:
         model: the backbone.
-        folder: where ``vision.pt`` (model, heads, optimiser, step) is kept.
+        checkpoint: file that holds tower, heads, optimiser and step.
+        start: checkpoint of an earlier stage whose tower and heads this one goes on with.
     """
 
-    def __init__(self, model: Qwen2_5_VLForConditionalGeneration, *, folder: Path, settings: VisionSettings) -> None:
-        self._model, self._settings, self._path = model, settings, folder / "vision.pt"
+    def __init__(
+        self,
+        model: Qwen2_5_VLForConditionalGeneration,
+        *,
+        checkpoint: Path,
+        settings: VisionSettings,
+        start: Path | None = None,
+    ) -> None:
+        self._model, self._settings, self._path = model, settings, checkpoint
         torch.manual_seed(settings.seed)
         self.heads = Heads(model.config.vision_config.out_hidden_size)
         self.tower = FastVision(model)
-        parameters = [*model.model.visual.parameters(), *self.heads.parameters()]
-        self._optimiser = torch.optim.AdamW(
-            parameters, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.02, fused=True
-        )
-        self._parameters = parameters
+        heads = ((f"heads_embed.{name}", p) for name, p in self.heads.named_parameters())
+        self._optimiser = MatrixOptimiser([*model.model.visual.named_parameters(), *heads], weight_decay=0.02)
         self.step = 0
         if self._path.exists():
-            self._load()
+            self._load(self._weights(self._path))
+        elif start is not None:
+            self._weights(start)
 
-    def _load(self) -> None:
-        state = torch.load(self._path, weights_only=True)
+    def _weights(self, path: Path) -> dict[str, Any]:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
         self._model.model.visual.load_state_dict(state["visual"])
         self.heads.load_state_dict(state["heads"])
+        return state
+
+    def _load(self, state: Mapping[str, Any]) -> None:
         self._optimiser.load_state_dict(state["optimiser"])
         self.step = int(state["step"])
 
@@ -147,7 +186,7 @@ class VisionStage:
 
     def train(self, sets: Sequence[PictureSet], *, on_step: Callable[[int, int, float], None]) -> None:
         """Run the remaining steps; ``on_step`` gets step, steps and the mean loss since the last call."""
-        weights = torch.tensor([float(len(s.labels)) for s in sets])
+        weights = self._chances(sets)
         running, since = 0.0, time.monotonic()
         while self.step < self._settings.steps:
             generator = torch.Generator().manual_seed(self._settings.seed * 1_000_003 + self.step)
@@ -162,25 +201,30 @@ class VisionStage:
                 on_step(self.step, self._settings.steps, running)
                 since = time.monotonic()
 
+    def _chances(self, sets: Sequence[PictureSet]) -> Tensor:
+        """Return how often each set is drawn from."""
+        counts = torch.tensor([float(len(s.labels)) for s in sets])
+        far = torch.tensor([s.far for s in sets])
+        if self._settings.overviews is None or not bool(far.any()) or bool(far.all()):
+            return counts
+        share = self._settings.overviews
+        return torch.where(far, share * counts / counts[far].sum(), (1 - share) * counts / counts[~far].sum())
+
     def _one(self, pixels: Tensor, labels: Tensor) -> float:
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._rate()
+        rows, cols = pixels.shape[1] // 14, pixels.shape[2] // 14
         with torch.autocast("cpu", torch.bfloat16):
-            tokens = self.tower(patchify(pixels), rows=pixels.shape[1] // 14, cols=pixels.shape[2] // 14)
-        logits = self.heads(tokens.float())
+            tokens = self.tower(patchify(pixels), rows=rows, cols=cols)
+        logits = self.heads(tokens.float(), rows=rows // 2, cols=cols // 2)
         losses = [
-            F.cross_entropy(part, labels[:, i], ignore_index=IGNORED)
-            for i, part in enumerate(logits)
+            (FAR_WEIGHT if name in FAR_FIELDS else 1.0) * F.cross_entropy(part, labels[:, i], ignore_index=IGNORED)
+            for i, (name, part) in enumerate(zip(HEAD_VALUES, logits, strict=True))
             if bool((labels[:, i] != IGNORED).any())
         ]
         loss = torch.stack(losses).mean()
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self._parameters, 1.0)
-        self._optimiser.step()
+        self._optimiser.descend(loss, rate=self._rate())
         return float(loss.detach())
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]  # torch is untyped here
     def accuracy(self, sets: Sequence[PictureSet]) -> dict[str, tuple[float, float]]:
         """Return per head: accuracy and the majority share, on pictures not trained on."""
         hits: dict[str, list[Tensor]] = defaultdict(list)
@@ -188,8 +232,10 @@ class VisionStage:
         for group in sets:
             for first in range(0, len(group.labels), 64):
                 pixels, labels = group.pixels[first : first + 64], group.labels[first : first + 64]
-                tokens = self.tower(patchify(pixels), rows=pixels.shape[1] // 14, cols=pixels.shape[2] // 14)
-                for i, (name, part) in enumerate(zip(HEAD_VALUES, self.heads(tokens), strict=True)):
+                rows, cols = pixels.shape[1] // 14, pixels.shape[2] // 14
+                tokens = self.tower(patchify(pixels), rows=rows, cols=cols)
+                parts = self.heads(tokens, rows=rows // 2, cols=cols // 2)
+                for i, (name, part) in enumerate(zip(HEAD_VALUES, parts, strict=True)):
                     known = labels[:, i] != IGNORED
                     hits[name].append((part.argmax(-1) == labels[:, i])[known])
                     truth[name].append(labels[known, i])
