@@ -6,6 +6,7 @@ thrown away afterwards. It says nothing about the reference model, and nothing a
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ class _Heads(nn.Module):  # type: ignore[misc]  # torch is untyped here
         super().__init__()
         widths = (3, 24, 48, 96, 160)
         layers: list[nn.Module] = []
-        for n, (narrow, wide) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for n, (narrow, wide) in enumerate(itertools.pairwise(widths)):
             layers += [
                 nn.Conv2d(narrow, wide, 3, stride=2 if n == 0 else 1, padding=1),
                 nn.BatchNorm2d(wide),

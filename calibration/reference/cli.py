@@ -29,7 +29,7 @@ class Reporter:
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``reference train | evaluate`` to the command line of ``derm-calibrate``."""
+    """Add ``reference train | evaluate | ceiling`` to the command line of ``derm-calibrate``."""
     parser = subparsers.add_parser("reference", help="train and evaluate the reference model (not for clinical use)")
     verbs = parser.add_subparsers(dest="verb", required=True)
     train = verbs.add_parser("train", help="train from nothing; run again to go on after an interruption")
@@ -39,15 +39,30 @@ def add_parser(subparsers: Any) -> None:
     train.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
     train.set_defaults(run=run_train)
     evaluate = verbs.add_parser("evaluate", help="measure accuracy per field and tone on the test split")
-    evaluate.add_argument("--model", type=Path, default=Path("models/reference"))
-    evaluate.add_argument("--work", type=Path, default=Path("work/reference"))
+    evaluate.add_argument(
+        "--model", type=Path, help="measure PyTorch + PEFT; default without --bundle: models/reference"
+    )
+    evaluate.add_argument("--bundle", type=Path, action="append", default=[], help="measure a built bundle; repeat it")
+    evaluate.add_argument("--work", type=Path, default=Path("work/reference"), help="where the drawn cases lie")
     evaluate.add_argument("--per-tone", type=int, default=500, help="cases per skin tone")
     evaluate.add_argument("--out", type=Path, help="write the figures as JSON")
     evaluate.set_defaults(run=run_evaluate)
+    ceiling = verbs.add_parser("ceiling", help="measure how well a plain CNN reads each field from the same pictures")
+    ceiling.add_argument("--train", type=int, default=8000, help="pictures to learn from")
+    ceiling.add_argument("--test", type=int, default=1500, help="pictures to measure on")
+    ceiling.add_argument("--epochs", type=int, default=8)
+    ceiling.add_argument("--out", type=Path, help="write the figures as JSON")
+    ceiling.set_defaults(run=run_ceiling)
+
+
+def stay_offline() -> None:
+    """Keep PEFT from asking the Hugging Face hub about a backbone that only exists here; before it is imported."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Train, calibrate and write the model folder."""
+    stay_offline()
     import torch
 
     from calibration.reference.release import release
@@ -63,10 +78,25 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 
 def run_evaluate(arguments: argparse.Namespace) -> int:
-    """Print accuracy per field and tone, beside the constant answer and the swapped adapters."""
-    from calibration.reference.evaluate import evaluate_folder
+    """Print accuracy per field and tone, beside the constant answer, without and with swapped adapters."""
+    stay_offline()
+    from calibration.reference.evaluate import evaluate
 
-    evaluate_folder(
-        arguments.model, work=arguments.work, per_tone=arguments.per_tone, out=arguments.out, on_progress=Reporter()
+    model = arguments.model or (None if arguments.bundle else Path("models/reference"))
+    evaluate(
+        model,
+        arguments.bundle,
+        pool=arguments.work / "pool",
+        per_tone=arguments.per_tone,
+        out=arguments.out,
+        on_progress=Reporter(),
     )
+    return 0
+
+
+def run_ceiling(arguments: argparse.Namespace) -> int:
+    """Print what a plain CNN reads from the drawn pictures, beside the constant answer."""
+    from calibration.reference.ceiling import measure_ceiling
+
+    measure_ceiling(arguments.train, arguments.test, arguments.epochs, out=arguments.out)
     return 0

@@ -132,7 +132,7 @@ def _glint(surface: Surface, spot: Spot) -> Plane:
 def nodule(rng: np.random.Generator, surface: Surface, signs: Signs) -> None:
     """Draw one lump, ulcer, scar-like patch or keratosis of the case's variant."""
     flat = signs.variant in ("keratosis", "scar_like")
-    spot = _spots(rng, surface, count=1, low=0.05 if flat else 0.08, high=0.2 if flat else 0.32)[0]
+    spot = _spots(rng, surface, count=1, low=0.05 if flat else 0.08, high=0.2 if flat else 0.36)[0]
     area = _area(rng, surface, spot, border=signs.border)
     draw = {
         "pearly": _pearly,
@@ -141,8 +141,21 @@ def nodule(rng: np.random.Generator, surface: Surface, signs: Signs) -> None:
         "red_dome": _red_dome,
         "keratosis": _keratosis,
         "scar_like": _scar_like,
+        "superficial": _superficial,
     }[signs.variant]
     draw(rng, surface, area, signs)
+    if signs.variant in ("pearly", "red_dome") and rng.random() < 0.5:
+        _crusts(rng, surface, area)
+
+
+def _crusts(rng: np.random.Generator, surface: Surface, area: Patch) -> None:
+    """Add what bleeds and dries on a tumour: a few dark red erosions and brown crusts off its middle."""
+    broken = ramp(noise(rng, surface.shape, cell=max(3.0, area.radius / 4)), 0.9, 1.3) * area.inside
+    blend(surface, (112, 24, 24), broken * 0.85)
+    dried = ramp(noise(rng, surface.shape, cell=max(3.0, area.radius / 6)), 0.6, 1.1) * broken
+    crust = np.asarray((176, 132, 66) if rng.random() < 0.5 else (66, 34, 24), np.float32)
+    blend(surface, crust, dried * 0.9)
+    surface.height += np.asarray(dried * 2.5, np.float32)
 
 
 def _dome(surface: Surface, area: Patch, *, high: float) -> None:
@@ -235,3 +248,16 @@ def _scar_like(rng: np.random.Generator, surface: Surface, area: Patch, signs: S
     surface.gloss += 0.25 * _glint(surface, area.spots[0])
     if rng.random() < 0.5:
         blend(surface, (150, 50, 46), ramp(noise(rng, surface.shape, cell=3), 1.3, 1.7) * area.mask)
+
+
+def _superficial(rng: np.random.Generator, surface: Surface, area: Patch, signs: Signs) -> None:
+    """Draw a thin pink patch with a thread-like shining edge and small erosions, the classical mimic of a plaque."""
+    colour = inflamed_colour(rng, surface, signs.colour)
+    blend(surface, colour, area.mask * float(rng.uniform(0.45, 0.75)) * (1 + 0.15 * noise(rng, surface.shape, cell=5)))
+    width = max(1.5, 0.08 * area.radius)
+    edge = blur(ramp(area.depth, 0.0, width) - ramp(area.depth, width, 2.5 * width), 0.6)
+    pearl = surface.base * 0.6 + np.asarray((236, 200, 190), np.float32) * (0.4 if surface.tone <= 3 else 0.2)
+    blend(surface, pearl, np.asarray(edge * 0.7, np.float32))
+    surface.height += np.asarray(edge * 3.0, np.float32)
+    surface.gloss += np.asarray(0.12 * edge, np.float32)
+    _crusts(rng, surface, area)

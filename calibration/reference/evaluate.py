@@ -14,17 +14,24 @@ from transformers import Qwen2_5_VLForConditionalGeneration
 
 from calibration.reference.agents_spec import REC_VALUES
 from calibration.reference.encode import encode_cases
+from calibration.reference.engine_decider import EngineDecider, with_adapters
 from calibration.reference.exercises import EncodedCase, dominant_of
-from calibration.reference.pool import PoolCase, draw_pool, read_pool
+from calibration.reference.floors import CHANCE_Z, floors
+from calibration.reference.pool import PoolCase, draw_pool, drawing_digest, read_pool
 from calibration.reference.scores import Scores, chance_of_tone
 from calibration.reference.torch_decider import ReasonInput, Row, TorchDecider
 from edge_agent.agents.prompts import DOMINANT_FIELDS
+from edge_agent.contracts.bundle import Bundle, open_bundle
+from edge_agent.contracts.keys import load_keys, shipped_key_folder
 
 Progress = Callable[[str, int, int, str], None]
 OVERVIEW_FIELDS = ("applicability", "colour")  # what an overview can show; the rest is fixed there and scores nothing
 OWN = {"recognition": "recognition", "representation": "representation", "reasoning": "reasoning"}
-SWAPPED = {"recognition": "representation", "representation": "reasoning", "reasoning": "recognition"}
+# Rep's adapter is not lent out: without its invocation token it does nothing, and the engine refuses such a prompt.
+SWAPPED = {"recognition": "reasoning", "representation": "recognition", "reasoning": "recognition"}
 BARE: dict[str, str | None] = dict.fromkeys(OWN)
+MODES: dict[str, Mapping[str, str | None]] = {"own": OWN, "bare": BARE, "swapped": SWAPPED}
+Result = dict[str, dict[str, Any]]  # mode -> what ``measure`` returned
 
 
 class Decider(Protocol):
@@ -90,8 +97,14 @@ def measure(decider: Decider, cases: Sequence[EncodedCase], on_progress: Progres
             scores.add(name, tone=case.tone, truth=case.reasoning, answer=values_of(answer))
             if name == "cascade":
                 rows_of_tone.append((case.tone, str(values_of(answer)["syndrome"])))
-    means = {a: round(scores.mean(scores.names(a)), 4) for a in ("recognition", "representation", "reasoning", "cascade")}
-    return {"fields": scores.summary(), "means": means, "tone_to_syndrome": chance_of_tone(rows_of_tone)}
+    fields_of = {agent: scores.names(agent) for agent in ("recognition", "representation", "reasoning", "cascade")}
+    return {
+        "cases": len(cases),
+        "fields": scores.summary(),
+        "means": {agent: round(scores.mean(fields), 4) for agent, fields in fields_of.items()},
+        "means_per_tone": {agent: scores.mean_per_tone(fields) for agent, fields in fields_of.items()},
+        "tone_to_syndrome": chance_of_tone(rows_of_tone),
+    }
 
 
 def _score_representation(scores: Scores, cases: Sequence[PoolCase], rows: Sequence[Row]) -> None:
@@ -114,45 +127,126 @@ def cases_per_tone(cases: Sequence[PoolCase], per_tone: int) -> list[PoolCase]:
     return chosen
 
 
-def evaluate_folder(
-    model: Path, *, work: Path, per_tone: int, out: Path | None, on_progress: Progress
-) -> dict[str, Any]:
-    """Evaluate a model folder in float32 with its own, no and swapped adapters; print a table."""
+def draw_cases(pool: Path, *, per_tone: int, on_progress: Progress) -> list[PoolCase]:
+    """Draw (or read) the test split's first ``per_tone`` cases of each tone.
+
+    Args:
+        pool: folder of pools; what an older renderer drew is never read.
+    """
     shards = draw_pool(
-        work / "pool",
+        pool / f"test-{drawing_digest()[:8]}",
         split="test",
-        cases=int(per_tone * 5 * 1.15) + 20,
+        cases=int(per_tone * 5 * 1.15) + 20,  # tones are drawn at random: a few more than needed
         processes=2,
         on_progress=lambda done, total: on_progress("draw test", done, total, ""),
     )
-    chosen = cases_per_tone(list(read_pool(shards)), per_tone)
+    return cases_per_tone(list(read_pool(shards)), per_tone)
+
+
+def evaluate_torch(
+    model: Path, cases: Sequence[PoolCase], *, modes: Sequence[str] = tuple(MODES), on_progress: Progress
+) -> Result:
+    """Measure a model folder in PyTorch + PEFT, float32, with its own, no and swapped adapters."""
     backbone = Qwen2_5_VLForConditionalGeneration.from_pretrained(model / "base", dtype=torch.float32).eval()
-    encoded = encode_cases(backbone, chosen, on_progress)
-    variants: dict[str, Mapping[str, str | None]] = {"own adapters": OWN, "bare backbone": BARE, "swapped": SWAPPED}
-    result = {
-        name: measure(TorchDecider(model, adapters=adapters), encoded, on_progress, stage=name)
-        for name, adapters in variants.items()
+    encoded = encode_cases(backbone, cases, on_progress)
+    return {
+        mode: measure(TorchDecider(model, adapters=MODES[mode]), encoded, on_progress, stage=f"torch {mode}")
+        for mode in modes
     }
-    print_table(result)
-    if out is not None:
-        out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def evaluate_bundle(
+    bundle: Bundle, cases: Sequence[PoolCase], *, modes: Sequence[str] = tuple(MODES), on_progress: Progress
+) -> Result:
+    """Measure a bundle on the device's engine in production settings, with its own, no and swapped adapters."""
+    plain = [EncodedCase(case, ()) for case in cases]  # the engine encodes the pictures itself
+    result: Result = {}
+    for mode in modes:
+        decider = EngineDecider(with_adapters(bundle, MODES[mode]))
+        try:
+            result[mode] = measure(decider, plain, on_progress, stage=f"{bundle.path.name} {mode}")
+        finally:
+            decider.close()
     return result
 
 
-def print_table(result: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print one row per field: accuracy with interval, constant answer, worst tone, then the other variants."""
-    names = list(result)
-    table = Table(title="reference model on drawn cases - not for clinical use")
-    for column in ("field", names[0], "95 %", "constant", "worst tone", *names[1:]):
+def evaluate(
+    model: Path | None,
+    bundles: Sequence[Path],
+    *,
+    pool: Path,
+    per_tone: int,
+    out: Path | None,
+    on_progress: Progress,
+) -> dict[str, Result]:
+    """Measure a model folder and bundles on the same cases; print their tables and floors.
+
+    Args:
+        model: a folder with ``base/`` and ``adapters/``; None measures bundles only.
+        bundles: signed with the development key.
+        pool: folder of drawn test cases.
+        per_tone: cases per skin tone.
+        out: JSON file for all figures; None writes none.
+        on_progress: told of every step worth showing.
+
+    Raises:
+        RejectedError: a bundle is damaged or nobody trusted signed it.
+    """
+    keys = load_keys(shipped_key_folder())
+    opened = [open_bundle(path, keys=keys) for path in bundles]  # all are checked before the first hour is spent
+    cases = draw_cases(pool, per_tone=per_tone, on_progress=on_progress)
+    results: dict[str, Result] = {}
+    if model is not None:
+        results["PyTorch float32"] = evaluate_torch(model, cases, on_progress=on_progress)
+    for bundle in opened:
+        results[str(bundle.path)] = evaluate_bundle(bundle, cases, on_progress=on_progress)
+    for name, result in results.items():
+        print_result(name, result)
+    if out is not None:
+        out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    return results
+
+
+def print_result(name: str, result: Result) -> None:
+    """Print one table of fields, the answers by tone, and every floor with its figures."""
+    console = Console(width=150)
+    others = {mode: figures for mode, figures in result.items() if mode != "own"}
+    own = result["own"]
+    table = Table(title=f"{name}: {own['cases']} drawn cases - not for clinical use")
+    for column in ("field", "own", "95 %", "constant", "worst tone", *others):
         table.add_column(column)
-    for name, row in result[names[0]]["fields"].items():
+    for field, row in own["fields"].items():
         low, high = row["interval"]
-        tone, worst = min(row["per_tone"].items(), key=lambda item: item[1])
-        others = [f"{result[other]['fields'][name]['accuracy']:.3f}" for other in names[1:]]
+        tone, worst = min(row["per_tone"].items(), key=lambda item: float(item[1]))
+        rest = [_figure(figures["fields"].get(field, {}).get("accuracy")) for figures in others.values()]
         table.add_row(
-            name, f"{row['accuracy']:.3f}", f"{low:.3f}-{high:.3f}", f"{row['constant']:.3f}", f"{worst:.3f} ({tone})", *others
+            field,
+            _figure(row["accuracy"]),
+            f"{low:.3f}-{high:.3f}",
+            _figure(row["constant"]),
+            f"{worst:.3f} ({tone})",
+            *rest,
         )
-    for agent, value in result[names[0]]["means"].items():
-        others = [f"{result[other]['means'][agent]:.3f}" for other in names[1:]]
-        table.add_row(f"mean {agent}", f"{value:.3f}", "", "", "", *others)
-    Console(width=140).print(table)
+    for agent, value in own["means"].items():
+        rest = [_figure(figures["means"][agent]) for figures in others.values()]
+        table.add_row(f"mean {agent}", _figure(value), "", "", "", *rest)
+    console.print(table)
+    _print_tones(own["tone_to_syndrome"], console=console)
+    judged = floors(own, others=others)
+    console.print(f"floors: {sum(f.is_met for f in judged)} of {len(judged)} met", highlight=False)
+    for floor in judged:
+        console.print(f"  {floor.line()}", highlight=False)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _print_tones(test: Mapping[str, Any], *, console: Console) -> None:
+    table = Table(title=f"syndrome by tone (cascade): chi2 {test['chi2']}, z {test['z']}; below {CHANCE_Z} is chance")
+    answers = list(next(iter(test["answers"].values()), {}))
+    for column in ("tone", *answers):
+        table.add_column(column)
+    for tone, counts in test["answers"].items():
+        table.add_row(tone, *(f"{counts[a] / max(1, sum(counts.values())):.3f}" for a in answers))
+    console.print(table)

@@ -19,11 +19,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import Qwen2_5_VLForConditionalGeneration
 
+from calibration.build import BASE_DIGEST_NAME
+from calibration.export import content_digest
 from calibration.reference.agents_spec import INVOCATION, PROMPTS, SCHEMAS
 from calibration.reference.cases import case as draw_case
 from calibration.reference.encode import encode_cases
 from calibration.reference.evaluate import OVERVIEW_FIELDS, OWN
 from calibration.reference.exercises import EncodedCase, dominant_of, reason_texts
+from calibration.reference.forms import form_of
 from calibration.reference.model import PIXELS
 from calibration.reference.pool import reduce_picture
 from calibration.reference.torch_decider import ReasonInput, Row, TorchDecider
@@ -63,12 +66,19 @@ def release(training: ReferenceTraining, out: Path, *, calibration_cases: int) -
     for name in ("base", "adapters"):
         shutil.rmtree(out / name, ignore_errors=True)
         shutil.copytree(work / name, out / name)
-    thresholds = fit(training, out, cases=calibration_cases)
-    declaration = declare(thresholds)
+    bind_adapters(out)
+    declaration = declare(fit(training, out, cases=calibration_cases))
     text = json.dumps(declaration, indent=1, ensure_ascii=False) + "\n"
     (base / "derm_edge.json").write_text(text, encoding="utf-8")
     write_golden_cases(base / "golden")
     (base / "README.md").write_text(MODEL_CARD, encoding="utf-8")
+
+
+def bind_adapters(model: Path) -> None:
+    """Note beside each adapter the digest of the backbone that it was trained on; the build refuses any other."""
+    digest = content_digest(model / "base")
+    for folder in sorted((model / "adapters").iterdir()):
+        (folder / BASE_DIGEST_NAME).write_text(digest + "\n", encoding="utf-8")
 
 
 def fit(training: ReferenceTraining, model: Path, *, cases: int) -> dict[str, Any]:
@@ -199,7 +209,7 @@ def write_golden_cases(folder: Path) -> None:
             names.append(f"{drawn.case_id}-{number}.png")
             Image.fromarray(reduce_picture(view.pixels)).save(folder / names[-1])
         texts = reason_texts(dominant_of(drawn.signs), drawn.representation, drawn.intake)
-        rows.append({"case_id": drawn.case_id, "pictures": names, "texts": texts, "intake": dict(drawn.intake)})
+        rows.append({"case_id": drawn.case_id, "pictures": names, "texts": texts, "intake": form_of(drawn.intake)})
         if inside + outside == GOLDEN_CASES:
             break
     document = {"schema_version": 1, "cases": rows}

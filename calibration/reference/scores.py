@@ -29,6 +29,16 @@ class Tally:
         counts = Counter(t for _, t, _ in self.rows)
         return max(counts.values()) / len(self.rows) if self.rows else math.nan
 
+    def balanced(self) -> float:
+        """Return the mean over the true values of the share found (0..1); a constant answer gets one over their number."""
+        values = sorted({t for _, t, _ in self.rows})
+        shares = [sum(a == v for _, t, a in self.rows if t == v) / sum(t == v for _, t, _ in self.rows) for v in values]
+        return sum(shares) / len(shares) if shares else math.nan
+
+    def values(self) -> int:
+        """Return how many different true values occurred."""
+        return len({t for _, t, _ in self.rows})
+
     def interval(self) -> tuple[float, float]:
         """Return the 95 % Wilson interval of the accuracy."""
         n = len(self.rows)
@@ -46,6 +56,8 @@ class Tally:
             "accuracy": round(self.accuracy(), 4),
             "interval": [round(low, 4), round(high, 4)],
             "constant": round(self.constant(), 4),
+            "balanced": round(self.balanced(), 4),
+            "values": self.values(),
             "n": len(self.rows),
             "per_tone": {str(t): round(self.accuracy(t), 4) for t in sorted({r[0] for r in self.rows})},
         }
@@ -72,6 +84,15 @@ class Scores:
         values = [self._tallies[name].accuracy() for name in names]
         return sum(values) / len(values) if values else math.nan
 
+    def mean_per_tone(self, names: Iterable[str]) -> dict[str, float]:
+        """Return the mean accuracy over tallies for each tone."""
+        chosen = [self._tallies[name] for name in names]
+        out: dict[str, float] = {}
+        for tone in sorted({tone for tally in chosen for tone, _, _ in tally.rows}):
+            shares = [share for tally in chosen if not math.isnan(share := tally.accuracy(tone))]
+            out[str(tone)] = round(sum(shares) / len(shares), 4)
+        return out
+
     def tally(self, name: str) -> Tally:
         """Return one tally."""
         return self._tallies[name]
@@ -81,11 +102,12 @@ class Scores:
         return {name: tally.summary() for name, tally in self._tallies.items()}
 
 
-def chance_of_tone(rows: Iterable[tuple[int, str]]) -> dict[str, float]:
+def chance_of_tone(rows: Iterable[tuple[int, str]]) -> dict[str, Any]:
     """Test whether an answer depends on the tone: chi-square over (tone, answer) rows.
 
     Returns:
-        ``chi2``, ``dof``, and ``z``: the Wilson-Hilferty normal score; below 1.64 means no dependence at 5 %.
+        ``chi2``, ``dof``, ``z``: the Wilson-Hilferty normal score (below 1.64 means no dependence at 5 %), and
+        ``answers``: how often each answer was given, by tone.
     """
     table = Counter(rows)
     tones = sorted({t for t, _ in table})
@@ -100,4 +122,5 @@ def chance_of_tone(rows: Iterable[tuple[int, str]]) -> dict[str, float]:
             chi2 += (table[t, a] - expected) ** 2 / expected
     dof = max(1, (len(tones) - 1) * (len(answers) - 1))
     z = ((chi2 / dof) ** (1 / 3) - (1 - 2 / (9 * dof))) / math.sqrt(2 / (9 * dof))
-    return {"chi2": round(chi2, 2), "dof": dof, "z": round(z, 2)}
+    counts = {str(t): {a: table[t, a] for a in answers} for t in tones}
+    return {"chi2": round(chi2, 2), "dof": dof, "z": round(z, 2), "answers": counts}

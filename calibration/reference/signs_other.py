@@ -78,7 +78,9 @@ def other_family_signs(rng: Random, *, dark: bool) -> Signs:
 
 def _nodule(rng: Random, *, red: str) -> Signs:
     """Draw a lump, an ulcer or a scaly little keratosis; the last two are what a false alarm is made of."""
-    variant = rng.choice(("pearly", "ulcerated", "keratotic", "red_dome", "keratosis", "keratosis", "scar_like"))
+    variant = rng.choice(
+        ("pearly", "ulcerated", "keratotic", "red_dome", "keratosis", "keratosis", "scar_like", "superficial")
+    )
     scale = {"keratotic": "thick_adherent", "keratosis": rng.choice(("fine_branny", "thick_adherent"))}
     colour = {"pearly": "cannot_tell", "keratotic": "cannot_tell"}
     return Signs(
@@ -86,8 +88,8 @@ def _nodule(rng: Random, *, red: str) -> Signs:
         "nodule_tumour",
         colour=colour.get(variant, red),
         scale_type=scale.get(variant, "none"),
-        induration={"keratosis": 0, "scar_like": 0}.get(variant, 3),
-        border="ill_defined" if variant in ("keratosis", "scar_like") else "well_defined",
+        induration={"keratosis": 0, "scar_like": 0, "superficial": 1}.get(variant, 3),
+        border={"keratosis": "ill_defined", "scar_like": "ill_defined"}.get(variant, "well_defined"),
         shape="round_oval",
         arrangement="single",
         variant=variant,

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from calibration.reference.exercises import EncodedCase, Exercises
-from calibration.reference.sequences import Sequence_, SequenceMaker, decide
+from calibration.reference.sequences import SequenceMaker, TokenSequence, decide
 from calibration.reference.train import load_adapter
 
 Row = dict[str, tuple[Any, dict[str, float]]]  # field -> (value, logit per candidate)
@@ -48,7 +48,7 @@ class TorchDecider:
         model = Qwen2_5_VLForConditionalGeneration.from_pretrained(self._folder / "base", dtype=torch.float32).eval()
         return model, model
 
-    def _decide(self, agent: str, rows: Sequence[Sequence_], tell: Callable[[int, int], None]) -> Iterator[Row]:
+    def _decide(self, agent: str, rows: Sequence[TokenSequence], tell: Callable[[int, int], None]) -> Iterator[Row]:
         model, backbone = self._load(agent)
         order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
         found: dict[int, Row] = {}

@@ -138,9 +138,7 @@ class ReferenceTraining:
         first = self.work / "vision.pt"
         stage = VisionStage(model, checkpoint=first, settings=self._schedule.vision)
         stage.train(sets, on_step=self._step("vision"))
-        far = VisionStage(
-            model, checkpoint=self.work / "overviews.pt", settings=self._schedule.overviews, start=first
-        )
+        far = VisionStage(model, checkpoint=self.work / "overviews.pt", settings=self._schedule.overviews, start=first)
         far.train(sets, on_step=self._step("overviews"))
 
     def _text_stage(

@@ -114,15 +114,21 @@ def overview_labels(case: PoolCase, view: PoolView) -> dict[str, Any]:
     return seen
 
 
-def augment(pixels: Tensor, *, generator: torch.Generator) -> Tensor:
-    """Mirror, shift and re-light a batch, uint8[B, H, W, 3]; keeps every label true."""
+def augment(pixels: Tensor, *, generator: torch.Generator, upright: bool) -> Tensor:
+    """Turn, mirror, shift and re-light a batch, uint8[B, H, W, 3]; keeps every label true.
+
+    A near view has no right way up; an overview (``upright``) has and is only mirrored.
+    """
     batch = pixels.shape[0]
     x = pixels.float()
+    if not upright:
+        x = torch.rot90(x, int(torch.randint(4, (), generator=generator)), dims=(1, 2))
+        x = torch.where((torch.rand(batch, generator=generator) < 0.5)[:, None, None, None], x.flip(1), x)
     flip = torch.rand(batch, generator=generator) < 0.5
     x = torch.where(flip[:, None, None, None], x.flip(2), x)
     dy, dx = (int(v) for v in torch.randint(-8, 9, (2,), generator=generator))
     x = F.pad(x.permute(0, 3, 1, 2), (8, 8, 8, 8), mode="reflect")
-    height, width = pixels.shape[1:3]
+    height, width = x.shape[2] - 16, x.shape[3] - 16
     x = x[:, :, 8 + dy : 8 + dy + height, 8 + dx : 8 + dx + width].permute(0, 2, 3, 1)
     gain = 1 + 0.12 * torch.randn(batch, 1, 1, 1, generator=generator)
     cast = 1 + 0.03 * torch.randn(batch, 1, 1, 3, generator=generator)
@@ -192,7 +198,8 @@ class VisionStage:
             generator = torch.Generator().manual_seed(self._settings.seed * 1_000_003 + self.step)
             chosen = sets[int(torch.multinomial(weights, 1, generator=generator))]
             rows = torch.randint(0, len(chosen.labels), (self._settings.batch,), generator=generator)
-            loss = self._one(augment(chosen.pixels[rows], generator=generator), chosen.labels[rows])
+            pixels = augment(chosen.pixels[rows], generator=generator, upright=chosen.far)
+            loss = self._one(pixels, chosen.labels[rows])
             running = loss if running == 0 else 0.95 * running + 0.05 * loss
             self.step += 1
             if self.step % self._settings.save_every == 0 or self.step == self._settings.steps:

@@ -118,7 +118,7 @@ def test_training_is_repeatable_and_goes_on_after_an_interruption(tmp_path: Path
     """The same command gives the same bytes, also when it was stopped in two stages and started again."""
 
     def stop_at(stages: set[str]) -> ReferenceTraining:
-        def progress(stage: str, done: int, total: int, remark: str) -> None:
+        def progress(stage: str, *_progress: object) -> None:
             if stage in stages:
                 raise _Interrupted
 

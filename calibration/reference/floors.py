@@ -1,0 +1,78 @@
+"""Hold measured figures against the floors that the reference model must reach. Does not measure anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+REC_MEAN = 0.85
+REP_MEAN = 0.85
+SYNDROME = 0.90
+ABOVE_CONSTANT = 0.15
+AIM = 0.95  # where "above the constant answer" would ask for more than this, balanced accuracy is judged instead
+ADAPTER_WORTH = 0.20
+CHANCE_Z = 1.64  # one-sided 5 % of the normal distribution
+AGENTS = ("recognition", "representation", "reasoning")
+
+Figures = Mapping[str, Any]  # what ``evaluate.measure`` returned
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """One floor: what it asks, whether it is met, and the figures that say so."""
+
+    name: str
+    is_met: bool
+    figures: str
+
+    def line(self) -> str:
+        """Return the floor as one line."""
+        return f"{'met' if self.is_met else 'NOT met':<8} {self.name}: {self.figures}"
+
+
+def floors(own: Figures, *, others: Mapping[str, Figures]) -> list[Floor]:
+    """Judge one set of weights.
+
+    Args:
+        own: measured with each agent's own adapter.
+        others: measured with no or foreign adapters, by name; may be empty.
+    """
+    means = own["means"]
+    rows = [_at_least("Rec mean", means["recognition"], REC_MEAN)]
+    rows += [above_constant(name, own["fields"][name]) for name in own["fields"] if name.startswith("recognition.")]
+    rows.append(_at_least("Rep mean", means["representation"], REP_MEAN))
+    rows.append(_at_least("syndrome on gold Representation", own["fields"]["reasoning.syndrome"]["accuracy"], SYNDROME))
+    rows += list(_adapters_matter(own, others))
+    z = own["tone_to_syndrome"]["z"]
+    rows.append(Floor("tone -> syndrome at chance", z < CHANCE_Z, f"z {z:.2f}, bound {CHANCE_Z}"))
+    return rows
+
+
+def above_constant(name: str, row: Figures) -> Floor:
+    """Judge one field against the constant answer.
+
+    Where the constant answer is right so often that hardly anything can be 15 points better, the balanced accuracy
+    (mean over the true values) is compared with that of a constant answer instead.
+    """
+    asked = f"{name} {ABOVE_CONSTANT:.2f} above the constant answer"
+    accuracy, constant = row["accuracy"], row["constant"]
+    if constant + ABOVE_CONSTANT <= AIM:
+        return Floor(asked, accuracy >= constant + ABOVE_CONSTANT, f"{accuracy:.3f} against {constant:.3f}")
+    constant = 1 / row["values"]
+    figures = (
+        f"balanced {row['balanced']:.3f} against {constant:.3f}, since the constant answer has {row['constant']:.3f}"
+    )
+    return Floor(asked, row["balanced"] >= constant + ABOVE_CONSTANT, figures)
+
+
+def _at_least(name: str, value: float, least: float) -> Floor:
+    return Floor(f"{name} >= {least:.2f}", value >= least, f"{value:.3f}")
+
+
+def _adapters_matter(own: Figures, others: Mapping[str, Figures]) -> Iterator[Floor]:
+    for mode, figures in others.items():
+        for agent in AGENTS:
+            here, there = own["means"][agent], figures["means"][agent]
+            name = f"{agent} with {mode} adapters {ADAPTER_WORTH:.2f} lower"
+            yield Floor(name, here - there >= ADAPTER_WORTH, f"{there:.3f} against {here:.3f}")
