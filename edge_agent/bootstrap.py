@@ -5,10 +5,12 @@ Heavy imports are inside the functions: the supervisor opens the store without e
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from edge_agent.errors import ConfigError
 from edge_agent.state_dir import prepare_state_dir
 
 if TYPE_CHECKING:
-    from edge_agent.daemon import Daemon
+    from edge_agent.daemon import Daemon, Log
     from edge_agent.inference_child import ChildSettings
     from edge_agent.store.cases import CaseStore
     from edge_agent.store.outbox import Outbox
@@ -81,8 +83,14 @@ def open_store(config: Config) -> Iterator[Store]:
         yield Store(cases=CaseStore(database), outbox=Outbox(database))
 
 
-def build_uplink(config: Config, outbox: Outbox) -> Uplink:
-    """Build the uplink to the configured broker. Does not connect."""
+def build_uplink(config: Config, outbox: Outbox, *, log: Log | None = None) -> Uplink:
+    """Build the uplink to the configured broker. Does not connect.
+
+    Args:
+        config: the device's configuration.
+        outbox: whose rows it sends.
+        log: the daemon's; None lets the uplink write plain lines to stderr.
+    """
     from edge_agent.uplink.settings import UplinkSettings, load_or_create_device_id
     from edge_agent.uplink.uplink import Uplink
 
@@ -94,7 +102,7 @@ def build_uplink(config: Config, outbox: Outbox) -> Uplink:
         certificate_file=broker.certificate_file,
         key_file=broker.key_file,
     )
-    return Uplink(outbox, settings, lock_path=config.state_dir / "uplink.lock")
+    return Uplink(outbox, settings, lock_path=config.state_dir / "uplink.lock", log=log)
 
 
 def child_settings(config: Config, wish: EngineWish) -> ChildSettings:
@@ -115,6 +123,22 @@ def child_settings(config: Config, wish: EngineWish) -> ChildSettings:
     )
 
 
+def build_log() -> Log:
+    """Build the daemon's log: one JSON object per line, on stderr."""
+    import structlog
+
+    log: Log = structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+    return log
+
+
 @contextmanager
 def open_daemon(config: Config, *, stop: threading.Event) -> Iterator[Daemon]:
     """Build the daemon with everything that it owns. Takes the state lock; starts nothing.
@@ -128,38 +152,34 @@ def open_daemon(config: Config, *, stop: threading.Event) -> Iterator[Daemon]:
         StoreError: the store cannot be opened.
         RejectedError: the bundle is not trusted or does not fit.
     """
-    import sys
-
-    import structlog
-
     from edge_agent.casework import CaseWork
     from edge_agent.daemon import Daemon, Parts
     from edge_agent.inference_child import InferenceChild
+    from edge_agent.rules_only import rules_only_report
     from edge_agent.state_dir import StateLock
 
     profile = resolve_profile(config)
     wish = engine_wish(config)
-    verify_bundle(wish, profile=profile)
+    manifest = verify_bundle(wish, profile=profile).manifest
     prepare_state_dir(config.state_dir)
-    log = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-    )
+    log = build_log()
     with StateLock(config.state_dir, wait_s=5.0), open_store(config) as store:
         child = InferenceChild(child_settings(config, wish), wait=stop.wait)
         try:
-            work = CaseWork(store.cases, runner=child, profile_class=profile.profile_class, is_stopping=stop.is_set)
+            work = CaseWork(
+                store.cases,
+                runner=child,
+                without_model=partial(rules_only_report, manifest=manifest),
+                profile_class=profile.profile_class,
+                is_stopping=stop.is_set,
+                on_failure=lambda name, error: log.warning("case.failed", case_id=name, **error.diagnostics()),
+            )
             parts = Parts(
                 cases=store.cases,
                 outbox=store.outbox,
                 child=child,
                 work=work,
-                uplink=build_uplink(config, store.outbox),
+                uplink=build_uplink(config, store.outbox, log=log),
                 stop=stop,
                 log=log,
             )

@@ -12,15 +12,16 @@ from typing import Any, Protocol
 from edge_agent.contracts.case import Case
 from edge_agent.errors import ConfigError, ContractError, EdgeError, InferenceError, UpdateError
 from edge_agent.privacy.deidentify import deidentify
-from edge_agent.store.cases import CaseStore
+from edge_agent.store.cases import ENGINE_FAILURE, CaseStore
 
 OnProgress = Callable[[str, int, int], None]
+Report = dict[str, Any]
 
 
 class Runner(Protocol):
     """Turn a case into its report: the pipeline in this process, or the inference child."""
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> dict[str, Any]:
+    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> Report:
         """Run one case; see ``agents.pipeline``."""
         ...
 
@@ -31,48 +32,65 @@ class CaseWork:
     Args:
         store: where the cases lie.
         runner: who runs them.
+        without_model: reports what the rules alone can say, when the runner cannot.
         profile_class: the coarse device class that a result may name.
         is_stopping: says whether the process is ending; then an interrupted case is left for the next start.
+        on_failure: told of every attempt that the engine failed, with the case's id.
     """
 
     def __init__(
-        self, store: CaseStore, *, runner: Runner, profile_class: str, is_stopping: Callable[[], bool]
+        self,
+        store: CaseStore,
+        *,
+        runner: Runner,
+        without_model: Callable[[Case], Report],
+        profile_class: str,
+        is_stopping: Callable[[], bool],
+        on_failure: Callable[[str, InferenceError], None],
     ) -> None:
         self._store = store
         self._runner = runner
+        self._without_model = without_model
         self._profile_class = profile_class
         self._is_stopping = is_stopping
+        self._on_failure = on_failure
 
-    def complete(self, case_id: str, *, on_progress: OnProgress | None = None) -> dict[str, Any]:
-        """Run a stored case until it is reported; up to three times when the engine fails.
+    def complete(self, case_id: str, *, on_progress: OnProgress | None = None) -> Report:
+        """Bring a stored case to its report: after three failed attempts without the model (``is_without_model``).
+
+        Attempts before a crash or a power cut count too, so that a case which kills its engine cannot hold the others
+        up for ever.
 
         Raises:
-            InferenceError: the engine failed three times, or the process is stopping; the case is kept.
+            InferenceError: the engine failed while the process is stopping; the case is resumed at the next start.
             UpdateError: the bundle was refused; the case waits for a good one.
             EdgeError: the case cannot be run as it is; it is put aside and kept.
         """
         while self._store.mark_running(case_id):
             try:
-                return self._run_once(case_id, on_progress=on_progress)
-            except (UpdateError, ConfigError):
-                raise  # the bundle's fault, not the case's: it stays pending
+                return self._finish(case_id, lambda case: self._runner.run(case, on_progress=on_progress))
             except InferenceError as exc:
-                if isinstance(exc, ContractError):  # greedy decoding says the same again
-                    self._store.fail(case_id, exc)
-                    raise
                 if self._is_stopping():
                     raise
-            except EdgeError as exc:
-                if not exc.retryable:
-                    self._store.fail(case_id, exc)
-                raise
-        raise InferenceError(
-            f"case {case_id} failed three times and was put aside; its pictures and form are kept, run derm-edge doctor"
-        )
+                self._on_failure(case_id, exc)
+                if isinstance(exc, ContractError):
+                    break  # greedy decoding says the same again
+        return self._finish(case_id, self._without_model)
 
-    def _run_once(self, case_id: str, *, on_progress: OnProgress | None) -> dict[str, Any]:
+    def _finish(self, case_id: str, answer: Callable[[Case], Report]) -> Report:
+        """Store the answer to a case, or put the case aside when no attempt can succeed."""
+        try:
+            return self._report(case_id, answer)
+        except (UpdateError, ConfigError, InferenceError):
+            raise  # the bundle's or the engine's fault, not the case's: it stays pending
+        except EdgeError as exc:
+            if not exc.retryable:
+                self._store.fail(case_id, exc)
+            raise
+
+    def _report(self, case_id: str, answer: Callable[[Case], Report]) -> Report:
         case = self._store.load(case_id)
-        report = self._runner.run(case, on_progress=on_progress)
+        report = answer(case)
         result = deidentify(
             report,
             intake=case.intake,
@@ -84,3 +102,8 @@ class CaseWork:
         )
         self._store.finish(case_id, report, result)
         return report
+
+
+def is_without_model(report: Report) -> bool:
+    """Say whether a report holds the rules' part only, because the engine failed on the case."""
+    return any(row["reason"] == ENGINE_FAILURE for row in report.get("abstentions", []))

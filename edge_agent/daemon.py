@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Final, cast
 import structlog
 
 from edge_agent.case_wire import unpack_case
-from edge_agent.casework import CaseWork
+from edge_agent.casework import CaseWork, is_without_model
 from edge_agent.errors import ConfigError, DaemonError, EdgeError
 from edge_agent.inference_child import InferenceChild, error_message
 from edge_agent.ipc import SOCKET_NAME, Kind, Message, read_message, write_message
@@ -197,7 +197,7 @@ class Daemon:
             self._tell(case_id, Message(body={"kind": Kind.PROGRESS, "stage": stage, "done": done, "total": total}))
 
         report = self._parts.work.complete(case_id, on_progress=on_progress)
-        self._parts.log.info("case.reported", case_id=case_id)
+        self._parts.log.info("case.reported", case_id=case_id, is_without_model=is_without_model(report))
         self._parts.uplink.wake()
         return Message(body={"kind": Kind.REPORT, "report": report})
 

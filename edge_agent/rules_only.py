@@ -23,6 +23,9 @@ class _NoEngine:
         """Refuse."""
         raise InferenceError(f"no engine runs; {agent} did not answer {len(requests)} requests")
 
+    def forget(self) -> None:
+        """Do nothing: it never knew anything."""
+
 
 def rules_only_report(case: Case, *, manifest: Manifest) -> dict[str, Any]:
     """Report danger signs and triage, with one abstention ``engine_failure``. Stores nothing, loads no OpenVINO.

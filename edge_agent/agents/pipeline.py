@@ -95,7 +95,11 @@ class CasePipeline:
         refused = case.consent is not None and not case.consent.program_help.granted
         if refused or not case.views:
             return self._finish(run, Findings(notices=("program_refused" if refused else "no_pictures",)))
-        return self._finish(run, self._ask_agents(run))
+        try:
+            found = self._ask_agents(run)
+        finally:
+            self._engine.forget()  # also after a failure: nothing of a patient stays in the engine's caches
+        return self._finish(run, found)
 
     def run_without_model(self, case: Case, *, reason: str = "engine_failure") -> dict[str, Any]:
         """Return the report that rules alone can give, with one abstention for the whole case.

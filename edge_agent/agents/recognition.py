@@ -24,6 +24,10 @@ class AgentEngine(Protocol):
         """Run one agent on a batch; one output per declared step for each request."""
         ...
 
+    def forget(self) -> None:
+        """Drop what is cached of the present case; the next one starts with nothing of it."""
+        ...
+
 
 def recognise(engine: AgentEngine, encoded: Sequence[Any], *, views: Sequence[View]) -> tuple[Finding, ...]:
     """Return one finding per view, in order.

@@ -114,7 +114,7 @@ def _judge(rule: Rule, facts: Mapping[str, Fact]) -> Verdict:
 
 def _rule(row: Mapping[str, Any], derived: Mapping[str, Node], file: str) -> Rule:
     if unknown := set(row) - _KEYS:
-        raise ConfigError(f"{file}: rule {row.get('id')} has the unknown key {sorted(unknown)[0]}; remove it")
+        raise ConfigError(f"{file}: rule {row.get('id')} has the unknown key {min(unknown)}; remove it")
     try:
         stronger = row.get("stronger_when")
         return Rule(

@@ -176,9 +176,10 @@ class Words:
         bundle, tokens = told["bundle"], told["tokens"]
         use = "" if bundle["clinical_use"] else f" ({self.word('clinician_use')})"
         seconds = told["timings_ms"].get("total", 0.0) / 1000
+        device, vocabulary = self.word("device"), self.word("vocabulary")
+        origin = f"{device} {told['device']} · {vocabulary} {told['vocabulary']}"
         return [
-            f"{self.word('bundle')} {bundle['name']} {bundle['version']}{use} · {self.word('device')} {told['device']}"
-            f" · {self.word('vocabulary')} {told['vocabulary']}",
+            f"{self.word('bundle')} {bundle['name']} {bundle['version']}{use} · {origin}",
             f"{self.word('duration')} {seconds:.1f} s · {self.word('tokens')} {tokens['sampled']}/{tokens['forced']}",
         ]
 

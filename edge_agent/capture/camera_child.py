@@ -6,6 +6,7 @@ Started and, if a driver blocks, killed by ``edge_agent.capture.camera``. Keeps 
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -82,7 +83,7 @@ def _from_file(capture: cv2.VideoCapture, again: cv2.VideoCapture, count: int) -
     if len(scores) < count:
         return
     edges = [round(part * len(scores) / count) for part in range(count + 1)]
-    wanted = {max(range(a, b), key=scores.__getitem__) for a, b in zip(edges[:-1], edges[1:], strict=True)}
+    wanted = {max(range(a, b), key=scores.__getitem__) for a, b in itertools.pairwise(edges)}
     for place, frame in enumerate(_read(again, _MAX_FILE_FRAMES)):
         if place in wanted:
             yield frame

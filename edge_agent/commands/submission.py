@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -35,7 +36,7 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
         0: there is a report (also one that abstains).
 
     Raises:
-        InferenceError: the engine failed; what the rules alone can say has been written.
+        InferenceError: the engine failed; the report that has been written holds what the rules alone can say.
         EdgeError: the files do not fit their schema, or the bundle is refused.
     """
     intake = load_intake(options.intake) if options.intake else Intake()
@@ -48,6 +49,8 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
     )
     if case.is_test_case:
         screen.note("No consent record: this is a test case; it is marked so and never leaves the device.")
+    from edge_agent.casework import is_without_model
+
     language: Language = options.language or config.language
     prepare_state_dir(config.state_dir)
     try:
@@ -57,6 +60,10 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
         _write(_rules_only(case, options=options, config=config), case=case, language=language, options=options)
         raise
     _write(report, case=case, language=language, options=options)
+    if is_without_model(report):
+        raise InferenceError(
+            f"the engine could not finish case {case.case_id}: the report holds the rules' part only; run derm-edge doctor"
+        )
     return 0
 
 
@@ -122,6 +129,7 @@ def _in_this_process(
 ) -> dict[str, Any]:
     from edge_agent.casework import CaseWork
     from edge_agent.engine_bootstrap import open_pipeline
+    from edge_agent.rules_only import rules_only_report
     from edge_agent.state_dir import StateLock
 
     profile = bootstrap.resolve_profile(config)
@@ -140,7 +148,12 @@ def _in_this_process(
         progress(f"bundle {manifest.name} {manifest.version}, signed by the {loaded.bundle.signed_by}", 0, 0)
         store.cases.add(case, language=language)
         work = CaseWork(
-            store.cases, runner=loaded.runner, profile_class=profile.profile_class, is_stopping=lambda: False
+            store.cases,
+            runner=loaded.runner,
+            without_model=partial(rules_only_report, manifest=manifest),
+            profile_class=profile.profile_class,
+            is_stopping=lambda: False,
+            on_failure=lambda _case_id, error: screen.note(str(error)),
         )
         return work.complete(case.case_id, on_progress=progress)
 

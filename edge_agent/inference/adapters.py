@@ -78,7 +78,7 @@ def read_adapter(model: ov.Model, *, spec: AdapterSpec, backbone: Backbone) -> A
     branches = _read_branches(model, name=spec.name)
     missing, surplus = set(spec.target_modules) - set(branches), set(branches) - set(spec.target_modules)
     if missing or surplus:
-        which = sorted(missing or surplus)[0]
+        which = min(missing or surplus)
         raise RejectedError(f"the {spec.name} adapter {'lacks' if missing else 'has an undeclared'} target {which}")
     _check_precision(branches, spec=spec)
     return Adapter(spec.name, branches)
@@ -113,7 +113,7 @@ def _read_branches(model: ov.Model, *, name: str) -> dict[str, Branch]:
         used |= {a_node.get_friendly_name(), b_node.get_friendly_name()}
     products = {op.get_friendly_name() for op in model.get_ops() if op.get_type_name() == "MatMul"}
     if products - used:
-        raise RejectedError(f"the {name} adapter has an unused tensor {sorted(products - used)[0]}")
+        raise RejectedError(f"the {name} adapter has an unused tensor {min(products - used)}")
     return branches
 
 

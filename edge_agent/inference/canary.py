@@ -48,7 +48,8 @@ class CanaryRow:
 class CanaryReport:
     """The replay's result. ``bounds`` hold in strict settings; in production the golden decisions must agree.
 
-    ``min_agreement`` is the least share (0..1) of golden decisions that must be equal.
+    ``min_agreement`` is the least share (0..1) of golden decisions that must be equal: the manifest's
+    ``golden.min_agreement``.
     """
 
     rows: tuple[CanaryRow, ...]
@@ -56,7 +57,7 @@ class CanaryReport:
     bounds: CanaryBounds
     golden_equal: int
     golden_total: int
-    min_agreement: float = 1.0
+    min_agreement: float
 
     def failures(self) -> tuple[str, ...]:
         """Return one line per broken bound; empty means passed."""
@@ -67,8 +68,11 @@ class CanaryReport:
                     out.append(f"{row.label}: logits differ by {row.max_abs:.3g} > {self.bounds.strict_max_abs:.3g}")
                 if row.argmax < self.bounds.strict_min_argmax:
                     out.append(f"{row.label}: argmax agrees {row.argmax:.3f} < {self.bounds.strict_min_argmax:.3f}")
-        elif self.golden_equal < self.min_agreement * self.golden_total:
-            out.append(f"golden decisions: {self.golden_equal} of {self.golden_total} are equal")
+        elif self.golden_total == 0:
+            out.append("there is no golden decision to compare")
+        elif self.golden_equal / self.golden_total < self.min_agreement:
+            equal = f"{self.golden_equal} of {self.golden_total} golden decisions are equal"
+            out.append(f"{equal}, {self.min_agreement:.1%} are asked")
         return tuple(out)
 
 

@@ -20,8 +20,8 @@ from edge_agent.store.outbox import append_record, withdraw_record
 from edge_agent.store.pictures import decode_png, encode_png
 from edge_agent.store.states import CaseEvent, CaseState, case_step
 
-MAX_ATTEMPTS = 3  # a case that ended the inference process so often is put aside; it may be the cause
-ENGINE_FAILURE = "engine_failure"  # the abstention reason of a case that was put aside
+MAX_ATTEMPTS = 3  # a case on which the engine failed so often is reported without the model; it may be the cause
+ENGINE_FAILURE = "engine_failure"  # the abstention reason of a case that the engine could not finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,8 @@ class CaseStore:
     def mark_running(self, case_id: str) -> bool:
         """Count an attempt before inference starts; return whether to run the case.
 
-        After three attempts that ended without report or failure (each took the inference process with it) the
-        case is put aside as failed with ``engine_failure``, and kept; then the answer is False.
+        After three attempts that ended without report the answer is False, and nothing changes: the caller reports
+        the case without the model. It stays pending until then, so that a power cut in between loses nothing.
 
         Raises:
             CaseError: no such case.
@@ -129,11 +129,10 @@ class CaseStore:
         with self._database.transaction() as connection:
             state = _state(connection, case_id)
             attempts = connection.execute("SELECT attempts FROM cases WHERE case_id = ?", (case_id,)).fetchone()[0]
+            following = case_step(state, CaseEvent.RUN)
             if attempts >= MAX_ATTEMPTS:
-                error = {"error": "InferenceError", "abstain_reason": ENGINE_FAILURE, "attempts": attempts}
-                _set(connection, case_id, case_step(state, CaseEvent.FAIL), error=json.dumps(error))
                 return False
-            _set(connection, case_id, case_step(state, CaseEvent.RUN))
+            _set(connection, case_id, following)
             connection.execute("UPDATE cases SET attempts = attempts + 1 WHERE case_id = ?", (case_id,))
         return True
 

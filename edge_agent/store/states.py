@@ -72,7 +72,7 @@ ROW_TRANSITIONS: Mapping[tuple[RowState, RowEvent], RowState] = {
 
 CASE_RESUME: Mapping[CaseState, str] = {
     CaseState.STORED: "run it",
-    CaseState.RUNNING: "run it again, up to three times in all",
+    CaseState.RUNNING: "run it again, up to three times in all; then report it without the model",
     CaseState.REPORTED: "nothing",
     CaseState.FAILED: "nothing; a person may run it again",
 }

@@ -46,19 +46,26 @@ class ScriptedEngine:
             "reasoning": [("assess", assessment or {})],
         }
         self.asked: list[tuple[AgentName, tuple[Request, ...]]] = []
+        self.cached = 0  # views and conversations kept since the last ``forget``
 
     def encode(self, frame: Frame) -> ScriptedView:
         """Remember the frame's mark."""
+        self.cached += 1
         return ScriptedView(int(frame[0, 0, 0]))
 
     def run(self, agent: AgentName, requests: Sequence[Request]) -> list[tuple[AgentOutput, ...]]:
         """Answer from the script, one tuple per request."""
         self.asked.append((agent, tuple(requests)))
+        self.cached += len(requests)
         if agent == self._failing:
             raise InferenceError("the scripted engine fails here")
         if agent == "recognition":
             return [(_output(agent, "describe", self._views[r.views[0].mark]),) for r in requests]
         return [tuple(_output(agent, step, said) for step, said in self._steps[agent]) for _ in requests]
+
+    def forget(self) -> None:
+        """Drop the present case."""
+        self.cached = 0
 
     def texts_of(self, agent: AgentName) -> Mapping[str, str]:
         """Return the texts of the last request to an agent."""

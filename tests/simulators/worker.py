@@ -8,7 +8,7 @@ import time
 from typing import BinaryIO
 
 from edge_agent.case_wire import unpack_case
-from edge_agent.errors import CaseError, SignatureRejected
+from edge_agent.errors import CaseError, ContractError, SignatureRejected
 from edge_agent.inference_child import error_message
 from edge_agent.ipc import Kind, Message, read_message, write_message
 
@@ -17,7 +17,8 @@ def main() -> int:
     """Answer cases until stdin closes.
 
     Behaviours: ``answer``; ``refuse`` (the bundle); ``complain`` (about every case); ``hang`` (in every case);
-    ``crash-once=FILE`` (dies in the first case ever, remembered by the file).
+    ``crash-once=FILE`` (dies in the first case ever, remembered by the file); ``crash-on=ID`` (dies in the case with
+    this id, every time); ``break-contract`` (the model's answer does not fit, in every case).
     """
     behaviour, _, marker = sys.argv[1].partition("=")
     inbox, outbox = os.fdopen(0, "rb", closefd=False), os.fdopen(os.dup(1), "wb")
@@ -36,6 +37,11 @@ def _answer(job: Message, *, behaviour: str, marker: str, outbox: BinaryIO) -> N
     if behaviour == "complain":
         write_message(outbox, error_message(CaseError("this case does not fit")))
         return
+    if behaviour == "break-contract":
+        write_message(outbox, error_message(ContractError("the answer does not fit")))
+        return
+    if behaviour == "crash-on" and case.case_id == marker:
+        os.abort()
     if behaviour == "hang":
         time.sleep(3600)
     if behaviour == "crash-once" and not os.path.exists(marker):  # noqa: PTH110

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import nullcontext
 
 import pytest
 
 from edge_agent.agents.pipeline import CasePipeline
 from edge_agent.contracts.case import Case
-from edge_agent.contracts.manifest import FieldCalibration
+from edge_agent.contracts.manifest import AgentName, FieldCalibration
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import ContractError, Incompatible, InferenceError
 from tests.simulators.cases import (
@@ -164,6 +165,18 @@ def test_rules_speak_when_the_engine_fails() -> None:
     report = pipeline(scripted).run_without_model(emergency)
     assert report["triage"]["final"] == "T1_emergency"
     assert [row["reason"] for row in report["abstentions"]] == ["engine_failure"]
+
+
+@pytest.mark.parametrize("failing", [None, "recognition", "representation", "reasoning"])
+def test_nothing_of_a_case_stays_in_the_engine(failing: AgentName | None) -> None:
+    """Caches are dropped once a case is finished or has failed at any agent, before the next one comes."""
+    scripted = ScriptedEngine(
+        {1: PLAQUE}, integrated=INTEGRATED, pathogenesis=HEAT, assessment=BLOOD_HEAT, failing=failing
+    )
+    with nullcontext() if failing is None else pytest.raises(InferenceError):
+        pipeline(scripted).run(case(marks=(1, 1)))
+    assert scripted.asked
+    assert scripted.cached == 0
 
 
 @pytest.mark.parametrize(

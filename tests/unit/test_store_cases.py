@@ -70,16 +70,16 @@ def test_pending_lists_unreported_cases_oldest_first(store: CaseStore) -> None:
     assert store.pending() == ["c", "a"]
 
 
-def test_three_lost_attempts_put_a_case_aside(store: CaseStore) -> None:
-    """The fourth start answers 'do not run', the case is failed with engine_failure, and its pictures stay."""
+def test_three_lost_attempts_are_enough(store: CaseStore) -> None:
+    """The fourth and fifth start answer 'do not run'; the case stays pending until it is reported without the model."""
     store.add(a_case(), language="en")
-    assert [store.mark_running("case-1") for _ in range(4)] == [True, True, True, False]
-    status = store.status("case-1")
-    assert status.state is CaseState.FAILED
-    assert status.error is not None
-    assert status.error["abstain_reason"] == "engine_failure"
+    assert [store.mark_running("case-1") for _ in range(5)] == [True, True, True, False, False]
+    assert store.status("case-1").attempts == 3
+    assert store.pending() == ["case-1"]
+    store.finish("case-1", REPORT, None)
     assert store.pending() == []
-    assert len(store.load("case-1").views) == 2
+    with pytest.raises(RuntimeError, match="cannot run"):
+        store.mark_running("case-1")
 
 
 def test_a_failed_case_can_run_again(store: CaseStore) -> None:

@@ -1,0 +1,133 @@
+"""From a stored case to its report, with a real store and real child processes: no case holds the others up."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from edge_agent.agents.report_text import render_text
+from edge_agent.casework import CaseWork, is_without_model
+from edge_agent.contracts.terms import Vocabulary
+from edge_agent.errors import CaseError, InferenceError, SignatureRejected
+from edge_agent.inference_child import ChildSettings, InferenceChild
+from edge_agent.rules_only import rules_only_report
+from edge_agent.store.cases import CaseStore
+from edge_agent.store.database import Database
+from edge_agent.store.key import StoreKey
+from edge_agent.store.outbox import Outbox
+from edge_agent.store.states import CaseState
+from tests.simulators.cases import case, consent, form, manifest
+
+EMERGENCY = {"blisters_or_peeling": "yes", "skin_pain_severe": "yes"}
+
+
+class Device:
+    """A store, a simulated worker process and the work between them; remembers failed attempts and pauses."""
+
+    def __init__(self, database: Database, behaviour: str, *, is_stopping: bool = False) -> None:
+        self.store, self.outbox = CaseStore(database), Outbox(database)
+        self.failures: list[tuple[str, str]] = []
+        self.pauses: list[float] = []
+        settings = ChildSettings(
+            arguments=[behaviour], start_timeout_s=300.0, job_timeout_s=300.0, module="tests.simulators.worker"
+        )
+        self.child = InferenceChild(settings, wait=self._pause)
+        self.work = CaseWork(
+            self.store,
+            runner=self.child,
+            without_model=partial(rules_only_report, manifest=manifest()),
+            profile_class="generic",
+            is_stopping=lambda: is_stopping,
+            on_failure=lambda case_id, error: self.failures.append((case_id, type(error).__name__)),
+        )
+
+    def _pause(self, seconds: float) -> bool:
+        self.pauses.append(seconds)
+        return False
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with Database(tmp_path / "store.db", StoreKey(secrets.token_hex(32))) as opened:
+        yield opened
+
+
+def test_a_case_that_kills_its_engine_is_reported_without_the_model(database: Database) -> None:
+    """Three lost children: danger signs and triage are reported with the reason, and the next case is run."""
+    device = Device(database, "crash-on=poison")
+    poison = case(case_id="poison", intake=form(danger_signs=EMERGENCY), agreed=consent())
+    device.store.add(poison, language="en")
+    device.store.add(case(case_id="next"), language="en")
+    try:
+        reports = [device.work.complete(name) for name in device.store.pending()]
+    finally:
+        device.child.stop()
+    assert device.failures == [("poison", "InferenceError")] * 3
+    assert [is_without_model(report) for report in reports] == [True, False]
+    assert [row["reason"] for row in reports[0]["abstentions"]] == ["engine_failure"]
+    assert reports[0]["triage"]["final"] == "T1_emergency"
+    assert "the program failed" in render_text(reports[0], Vocabulary.load(), "en")
+    assert device.store.report("poison") == reports[0]
+    assert device.store.pending() == []
+    assert device.outbox.status().queued == 1  # the hub learns of the failure; the case without consent stays here
+
+
+def test_attempts_before_a_power_cut_count(database: Database) -> None:
+    """A case that took three whole processes with it is not given to a fourth one."""
+    device = Device(database, "answer")
+    device.store.add(case(), language="en")
+    for _ in range(3):
+        device.store.mark_running("case-1")
+    assert is_without_model(device.work.complete("case-1"))
+    assert device.child.pid is None
+    assert device.store.status("case-1").state is CaseState.REPORTED
+
+
+def test_an_answer_that_breaks_the_contract_is_not_asked_for_again(database: Database) -> None:
+    """Greedy decoding says the same again: one attempt, then the rules' report."""
+    device = Device(database, "break-contract")
+    device.store.add(case(), language="en")
+    try:
+        assert is_without_model(device.work.complete("case-1"))
+    finally:
+        device.child.stop()
+    assert device.failures == [("case-1", "ContractError")]
+
+
+def test_a_case_interrupted_by_the_end_of_the_daemon_waits(database: Database) -> None:
+    """A child lost while the process is stopping says nothing about the case: it is resumed at the next start."""
+    device = Device(database, "crash-on=case-1", is_stopping=True)
+    device.store.add(case(), language="en")
+    with pytest.raises(InferenceError):
+        device.work.complete("case-1")
+    assert device.store.pending() == ["case-1"]
+    assert device.store.report("case-1") is None
+
+
+def test_a_refused_bundle_is_not_the_cases_fault(database: Database) -> None:
+    """The case stays pending until there is a good bundle; nothing is reported in the model's place."""
+    device = Device(database, "refuse")
+    device.store.add(case(), language="en")
+    with pytest.raises(SignatureRejected):
+        device.work.complete("case-1")
+    assert device.store.pending() == ["case-1"]
+
+
+def test_a_case_that_cannot_be_run_is_put_aside(database: Database) -> None:
+    """A complaint about the case itself is raised once, and the case is kept with the reason, out of the queue."""
+    device = Device(database, "complain")
+    device.store.add(case(), language="en")
+    try:
+        with pytest.raises(CaseError, match="does not fit"):
+            device.work.complete("case-1")
+    finally:
+        device.child.stop()
+    status = device.store.status("case-1")
+    assert status.state is CaseState.FAILED
+    assert status.error is not None and status.error["error"] == "CaseError"
+    assert device.store.pending() == []
+    assert len(device.store.load("case-1").views) == 1
