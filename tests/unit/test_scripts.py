@@ -12,7 +12,7 @@ import pytest
 from scripts.history_size import binary_sizes
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ("bash", "dirname", "sha256sum", "cut", "cat", "sed", "sort", "paste", "rm", "grep")
+TOOLS = ("bash", "dirname", "sha256sum", "cut", "cat", "sed", "sort", "paste", "rm")
 MISSING = "nosuchcommand=nosuchpackage"
 
 
@@ -47,11 +47,11 @@ class Computer:
             f'printf \'{inner}\' >"$3/bin/python"; {shutil.which("chmod")} +x "$3/bin/python"; fi',
         )
 
-    def setup(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def setup(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run scripts/setup on this computer."""
         return subprocess.run(
             [str(self.root / "scripts" / "setup"), *words],
-            env={"PATH": str(self.bin)},
+            env={"PATH": str(self.bin), **environment},
             capture_output=True,
             text=True,
             check=False,
@@ -151,6 +151,30 @@ def test_an_interrupted_install_is_not_taken_for_done(computer: Computer) -> Non
     python.write_text(good)
     assert computer.setup("fleet").returncode == 0
     assert len([call for call in computer.calls("venv-python") if call.endswith("[fleet]")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("extra", "environment", "is_asked"),
+    [
+        ("calibration", {"DERM_TORCH_INDEX": "https://index.example/cpu"}, True),
+        ("calibration", {"DERM_TORCH_INDEX": ""}, False),
+        ("calibration", {}, False),
+        ("fleet", {"DERM_TORCH_INDEX": "https://index.example/cpu"}, False),
+    ],
+)
+def test_an_index_for_torch_is_asked_only_where_it_is_named(
+    computer: Computer, extra: str, environment: dict[str, str], is_asked: bool
+) -> None:
+    """The CPU build's index is the user's to name; without it pip's own configuration decides."""
+    assert computer.setup(extra, **environment).returncode == 0
+    [install] = [call for call in computer.calls("venv-python") if " install " in call]
+    assert ("--extra-index-url https://index.example/cpu" in install) is is_asked
+    assert ("-index-" in install) is is_asked
+
+
+def test_setup_names_no_address() -> None:
+    """Where packages come from is decided by whoever installs, not by a file of this project."""
+    assert "://" not in (ROOT / "scripts" / "setup").read_text()
 
 
 def test_a_missing_python_is_named(tmp_path: Path) -> None:
