@@ -187,8 +187,9 @@ def kill_at_random(folder: Path, *, kills: int, seed: int, say: Callable[[str], 
     state = folder / "device"
     state.mkdir()
     with Broker(folder) as broker, Hub(folder, broker.url) as hub, Device(state, broker.url, history) as device:
-        for number in range(kills):
-            victim = moments.choice(KINDS)
+        victims = [KINDS[number % len(KINDS)] for number in range(kills)]  # each of them dies, in a random order
+        moments.shuffle(victims)
+        for number, victim in enumerate(victims):
             history.kills[victim] += 1
             hub.wait()  # else a slow machine would only ever kill what is still starting
             device.wait_for(moments.randrange(1, 20))

@@ -48,7 +48,7 @@ def test_json_is_all_there_is_on_stdout(kiosk: Kiosk) -> None:
     done = kiosk.run("case", "--folder", str(DEMO / "pictures"), "--intake", str(DEMO / "intake.json"), "--json")
     assert done.returncode == 0, done.stderr
     report = check_report(done.stdout)
-    assert len(report["recognition"]) == 2
+    assert len(report["recognition"]) == len(list((DEMO / "pictures").glob("*.png")))
     assert "recognition" in done.stderr
 
 
@@ -91,6 +91,7 @@ def test_danger_signs_are_told_when_the_engine_fails(kiosk: Kiosk, tmp_path: Pat
     form.write_text(json.dumps({"danger_signs": {"breathing_difficulty": "yes", "lip_tongue_face_swelling": "yes"}}))
     kiosk.start()
     done = kiosk.run("case", "--folder", str(DEMO / "pictures"), "--intake", str(form), "--json")
+    assert kiosk.status()["pending"] == 0  # reported without the model: it does not stand in the next one's way
     assert kiosk.stop() == 0
     assert done.returncode == 30
     report = check_report(done.stdout)

@@ -31,7 +31,7 @@ def poll(condition: Callable[[], bool], *, what: str) -> None:
     deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen in {TIMEOUT_S} s"
-        time.sleep(0.02)
+        time.sleep(0.02)  # a poll of another process, with a deadline
 
 
 class HubProcess:

@@ -88,5 +88,5 @@ def test_nothing_is_lost_whoever_is_killed(tmp_path: Path) -> None:
     _say(f"seed {seed}")
     history = kill_at_random(tmp_path, kills=KILLS, seed=seed, say=_say)
     assert sum(history.kills.values()) == KILLS
-    assert set(history.kills) == set(KINDS)
+    assert min(history.kills.values()) >= KILLS // len(KINDS)
     assert history.finished

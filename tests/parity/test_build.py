@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from calibration.recipe import load_recipe, recipe_folder
 from calibration.reference import agents_spec
 from calibration.sign import development_key
 from edge_agent.contracts.bundle import Bundle, open_bundle
-from edge_agent.contracts.golden import read_golden
+from edge_agent.contracts.golden import CASES_NAME, read_golden
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from edge_agent.errors import ExportError, QualityGateError
 from tests.simulators.checkpoint import AGENTS, write_adapters, write_base
@@ -130,6 +131,24 @@ def test_gate_finds_exchanged_adapters(bundle: Bundle, checkpoint: Checkpoint, t
         left.write_bytes(right.read_bytes())
         right.write_bytes(text)
     with pytest.raises(QualityGateError, match="the device's engine refuses the bundle"):
+        check_gates(folder, manifest=bundle.manifest, recipe=load_recipe(str(checkpoint.recipe)))
+
+
+def test_gate_finds_decisions_that_differ(bundle: Bundle, checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Planted damage: golden cases that expect what the model never says end the build, however good the logits."""
+    folder = shutil.copytree(bundle.path, tmp_path / "other-decisions")
+    path = folder / bundle.manifest.golden.file
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    document = json.loads(members[CASES_NAME])
+    for steps in (steps for case in document["cases"] for answers in case["expected"].values() for steps in answers):
+        for fields in steps.values():
+            fields.update(dict.fromkeys(fields, "planted"))
+    members[CASES_NAME] = json.dumps(document).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    with pytest.raises(QualityGateError, match=r"0 of \d+ golden decisions are equal, 30.0% are asked"):
         check_gates(folder, manifest=bundle.manifest, recipe=load_recipe(str(checkpoint.recipe)))
 
 

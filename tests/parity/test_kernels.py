@@ -13,11 +13,11 @@ from tests.parity.conftest import BundleOf
 
 def weight_types(compiled: Any) -> list[str]:
     """Element types of the weights of every fully connected node that really runs."""
-    found = []
-    for op in compiled.get_runtime_model().get_ordered_ops():
-        if op.get_rt_info()["layerType"].astype(str) == "FullyConnected":
-            found.append(op.input(1).get_source_output().get_element_type().get_type_name())
-    return found
+    return [
+        op.input(1).get_source_output().get_element_type().get_type_name()
+        for op in compiled.get_runtime_model().get_ordered_ops()
+        if op.get_rt_info()["layerType"].astype(str) == "FullyConnected"
+    ]
 
 
 def test_every_adapter_product_runs_on_int8_codes(bundle_of: BundleOf) -> None:

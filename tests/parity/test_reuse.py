@@ -78,6 +78,17 @@ def test_reuse_computes_less(bundle_of: BundleOf) -> None:
         assert_same(second, first)
 
 
+def test_a_forgotten_case_leaves_nothing_to_reuse(bundle_of: BundleOf) -> None:
+    """After ``forget`` the same request costs as many tokens as in a fresh engine, and the answer is the same."""
+    with Engine(bundle_of("f32", "int8"), settings=EngineSettings(strict=True)) as engine:
+        [request] = requests(engine, "representation")
+        first = engine.run("representation", [request])
+        cost = engine.tokens_computed
+        engine.forget()
+        assert_same(engine.run("representation", [request]), first)
+        assert engine.tokens_computed - cost == cost
+
+
 def test_a_shared_prefix_fans_out(bundle_of: BundleOf, plain: Engine) -> None:
     """Rows that share a long prefix compute it once and answer as single rows do."""
     texts = [TEXTS, TEXTS | {"intake": TEXTS["intake"] + " thirst"}, TEXTS | {"intake": TEXTS["intake"] + " 口干"}]

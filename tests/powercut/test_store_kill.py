@@ -57,4 +57,4 @@ def test_every_confirmed_step_survives_sigkill(tmp_path: Path) -> None:
             assert {row[0] for row in reported} == set(queued)
             seqs = [row[0] for row in database.rows("SELECT seq FROM outbox ORDER BY seq")]
             assert seqs == list(range(1, len(seqs) + 1))
-    assert len(finished) >= KILLS
+    assert added and finished, "no kill came after a confirmed step: nothing was tested"

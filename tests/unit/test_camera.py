@@ -113,7 +113,7 @@ class _Stream(BaseHTTPRequestHandler):
                 head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data.getvalue())}\r\n\r\n"
                 self.wfile.write(head.encode("ascii") + data.getvalue() + b"\r\n")
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002, ARG002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Stay silent."""
 
 

@@ -104,7 +104,20 @@ def test_the_canary_judges_logits_when_strict_and_decisions_in_production(
 ) -> None:
     """Strict settings are held to the logit bounds, production settings to the golden decisions."""
     bounds = CanaryBounds(strict_max_abs=0.1, strict_min_argmax=0.9)
-    report = CanaryReport((CanaryRow("bare", max_abs, argmax),), strict, bounds, golden, 4)
+    report = CanaryReport((CanaryRow("bare", max_abs, argmax),), strict, bounds, golden, 4, min_agreement=1.0)
+    assert len(report.failures()) == failures
+
+
+@pytest.mark.parametrize(
+    ("equal", "total", "asked", "failures"),
+    [(7, 10, 0.7, 0), (6, 10, 0.7, 1), (10, 10, 1.0, 0), (9, 10, 1.0, 1), (7, 100, 0.07, 0), (0, 0, 0.0, 1)],
+)
+def test_the_manifest_says_how_many_golden_decisions_must_agree(
+    equal: int, total: int, asked: float, failures: int
+) -> None:
+    """Exactly the asked share passes, one decision less fails, and nothing to compare is never a pass."""
+    bounds = CanaryBounds(strict_max_abs=0.1, strict_min_argmax=0.9)
+    report = CanaryReport((CanaryRow("bare", 9.0, 0.0),), False, bounds, equal, total, min_agreement=asked)
     assert len(report.failures()) == failures
 
 

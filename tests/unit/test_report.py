@@ -41,7 +41,7 @@ def text(told: dict[str, Any], lang: Lang = "en") -> str:
 
 def page_words(told: dict[str, Any], lang: Lang = "en", **options: Any) -> str:
     page = render_html(told, VOCABULARY, lang, **options)
-    body = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
+    body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
