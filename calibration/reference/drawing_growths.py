@@ -151,10 +151,10 @@ def nodule(rng: np.random.Generator, surface: Surface, signs: Signs) -> None:
 def _crusts(rng: np.random.Generator, surface: Surface, area: Patch) -> None:
     """Add what bleeds and dries on a tumour: a few dark red erosions and brown crusts off its middle."""
     broken = ramp(noise(rng, surface.shape, cell=max(3.0, area.radius / 4)), 0.9, 1.3) * area.inside
-    blend(surface, (112, 24, 24), broken * 0.85)
+    blend(surface, (112, 24, 24), np.asarray(broken * 0.85, np.float32))
     dried = ramp(noise(rng, surface.shape, cell=max(3.0, area.radius / 6)), 0.6, 1.1) * broken
     crust = np.asarray((176, 132, 66) if rng.random() < 0.5 else (66, 34, 24), np.float32)
-    blend(surface, crust, dried * 0.9)
+    blend(surface, crust, np.asarray(dried * 0.9, np.float32))
     surface.height += np.asarray(dried * 2.5, np.float32)
 
 

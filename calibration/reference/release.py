@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -25,17 +24,15 @@ from calibration.reference.agents_spec import INVOCATION, PROMPTS, SCHEMAS
 from calibration.reference.cases import case as draw_case
 from calibration.reference.encode import encode_cases
 from calibration.reference.evaluate import OVERVIEW_FIELDS, OWN
-from calibration.reference.exercises import EncodedCase, dominant_of, reason_texts
+from calibration.reference.exercises import dominant_of, reason_texts
 from calibration.reference.forms import form_of
 from calibration.reference.model import PIXELS
 from calibration.reference.pool import reduce_picture
+from calibration.reference.scope_fit import further_looks, scope_thresholds
 from calibration.reference.torch_decider import ReasonInput, Row, TorchDecider
 from calibration.reference.train import ReferenceTraining
 
 NOTICE = "Reference model trained on drawn pictures: not for clinical use."
-DANGER = ("pigmented_lesion", "nodule_tumour")
-SENSITIVITY = 0.96  # in-scope cases of the calibration split that the scope thresholds keep
-DANGER_FALSE_ALARMS = 0.015
 GOLDEN_CASES = 6
 MODEL_CARD = f"""# derm-edge reference model
 
@@ -103,7 +100,9 @@ def fit(training: ReferenceTraining, model: Path, *, cases: int) -> dict[str, An
     for item, row in zip(inside, decider.reasoning(inputs, tell("reason")), strict=True):
         _collect(samples, "reasoning", row, item.case.reasoning)
     fields = {name: {"temperature": temperature_of(rows)} for name, rows in samples.items()}
-    return scope_thresholds(encoded, recognised, fields) | {"fields": fields}
+    looks = further_looks(backbone, decider, encoded, recognised, tell=training.tell)
+    temperatures = {name: fields[f"recognition.{name}"]["temperature"] for name in ("family", "applicability")}
+    return scope_thresholds(looks, temperatures) | {"fields": fields}
 
 
 def _collect(samples: Samples, agent: str, row: Row, truth: Any) -> None:
@@ -119,38 +118,6 @@ def temperature_of(rows: Sequence[tuple[list[float], int]]) -> float:
     grid = [round(0.5 * 1.08**step, 3) for step in range(31)]
     losses: list[Tensor] = [F.cross_entropy(logits / t, truth) for t in grid]
     return grid[int(torch.stack(losses).argmin())]
-
-
-def scope_thresholds(
-    encoded: Sequence[EncodedCase], recognised: Sequence[Sequence[Row]], fields: dict[str, Any]
-) -> dict[str, float]:
-    """Set the scope thresholds so that ``SENSITIVITY`` of the calibration split's in-scope cases are found.
-
-    The danger threshold is the lowest that alarms on at most ``DANGER_FALSE_ALARMS`` of them.
-    """
-    found, danger = [], []
-    for item, rows in zip(encoded, recognised, strict=True):
-        if not item.case.in_scope:
-            continue
-        families = [_probabilities(row["family"][1], fields["recognition.family"]["temperature"]) for row in rows]
-        visible = [
-            _probabilities(row["applicability"][1], fields["recognition.applicability"]["temperature"]) for row in rows
-        ]
-        found.append(max(min(f["papulosquamous"], v["lesion_visible"]) for f, v in zip(families, visible, strict=True)))
-        danger.append(max(sum(f[name] for name in DANGER) for f in families))
-    ours = float(np.quantile(found, 1 - SENSITIVITY))
-    alarm = float(np.quantile(danger, 1 - DANGER_FALSE_ALARMS))
-    return {
-        "lesion_visible": round(max(0.5, min(0.9, ours)), 4),
-        "in_scope_family": round(max(0.5, min(0.995, ours)), 4),
-        "danger_family": round(min(0.5, max(0.02, alarm)), 4),
-        "not_skin": 0.5,
-    }
-
-
-def _probabilities(logits: dict[str, float], temperature: float) -> dict[str, float]:
-    shares = (torch.tensor(list(logits.values())) / temperature).softmax(0).tolist()
-    return dict(zip(logits, shares, strict=True))
 
 
 def declare(thresholds: dict[str, Any]) -> dict[str, Any]:

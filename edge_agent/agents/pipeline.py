@@ -26,8 +26,9 @@ from edge_agent.agents.recognition import AgentEngine, recognise
 from edge_agent.agents.red_flags import RuleBook, Verdict
 from edge_agent.agents.representation import Described, merge, represent
 from edge_agent.agents.run_record import Findings, Meter
+from edge_agent.agents.second_look import look_again
 from edge_agent.agents.severity import severity
-from edge_agent.contracts.case import AgentOutput, Case
+from edge_agent.contracts.case import AgentOutput, Case, Finding
 from edge_agent.contracts.manifest import Manifest
 from edge_agent.contracts.terms import Vocabulary
 
@@ -85,8 +86,8 @@ class CasePipeline:
 
         Args:
             case: the stored case; nothing in it is changed.
-            on_progress: called as (stage, done, total); stages are rules, encode, recognition, representation,
-                reasoning, report.
+            on_progress: called as (stage, done, total); stages are rules, encode, recognition, second_look,
+                representation, reasoning, report.
 
         Raises:
             InferenceError: the engine failed; ``run_without_model`` still gives the rules' part.
@@ -127,7 +128,8 @@ class CasePipeline:
             found = recognise(self._engine, encoded, views=views)
             run.meter.count(f.output for f in found)
         run.tell("recognition", len(encoded), len(encoded))
-        scope = scopes.decide(found, self._manifest.thresholds)
+        further = self._look_again(run, found)
+        scope = scopes.decide(found, self._manifest.thresholds, further=further)
         described, abstentions = [], list(scope.abstentions)
         for view, finding in zip(views, found, strict=True):
             fields, withheld = keep(finding.output, self._manifest.thresholds, view=view.index)
@@ -142,6 +144,18 @@ class CasePipeline:
         if any(v.outcome == "fires" and v.rule.tier == EMERGENCY for v in run.flags):
             return integrated.with_abstention(Abstention("red_flag_active", reason_agent.SECTION))
         return self._reason(run, integrated, shown=shown)
+
+    def _look_again(self, run: _Run, found: Sequence[Finding]) -> Mapping[int, tuple[AgentOutput, ...]]:
+        with run.meter.phase("second_look"):
+            further = look_again(
+                self._engine,
+                found,
+                views=run.case.views,
+                thresholds=self._manifest.thresholds,
+                on_progress=run.tell,
+            )
+            run.meter.count(output for outputs in further.values() for output in outputs)
+        return further
 
     def _encode(self, run: _Run) -> list[Any]:
         encoded = []

@@ -124,6 +124,7 @@ def _scope(scope: Scope | None) -> dict[str, Any]:
             "p_in_scope_family": _round(row.in_scope_family),
             "p_danger_family": _round(row.danger_family),
             "p_not_skin": _round(row.not_skin),
+            "looks": row.looks,
         }
         for row in scope.views
     ]

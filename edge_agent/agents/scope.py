@@ -2,19 +2,21 @@
 
 In scope: at least one view shows a lesion of the papulosquamous family, both with a probability at or above its
 threshold, and no view shows a danger family at or above the (lower) danger threshold. Everything else ends without
-a syndrome: with an abstention when the pictures do not allow a reading, else out of scope.
+a syndrome: with an abstention when the pictures do not allow a reading, else out of scope. A view that was looked at
+more than once counts with the mean of its looks; for danger with the higher of that mean and the first look.
 
 Source: clinical-vocabulary section 2 "Scope decision".
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 from edge_agent.agents.abstention import Abstention
-from edge_agent.contracts.case import Finding
+from edge_agent.contracts.case import AgentOutput, Finding
 from edge_agent.contracts.manifest import Thresholds
 
 DANGER_FAMILIES = frozenset({"bullous", "pustular", "purpuric", "pigmented_lesion", "nodule_tumour", "ulcer_erosion"})
@@ -29,7 +31,7 @@ SECTION = "scope"
 
 @dataclass(frozen=True, slots=True)
 class ScopeView:
-    """One view's part in the decision: the two decided values and the probabilities that were compared (0..1)."""
+    """One view's part in the decision: the first look's values and the probabilities that were compared (0..1)."""
 
     view: int
     applicability: str
@@ -38,6 +40,7 @@ class ScopeView:
     in_scope_family: float
     danger_family: float
     not_skin: float
+    looks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +53,27 @@ class Scope:
     abstentions: tuple[Abstention, ...]
 
 
-def decide(findings: Sequence[Finding], thresholds: Thresholds) -> Scope:
+def candidates(findings: Sequence[Finding], thresholds: Thresholds) -> tuple[int, ...]:
+    """Return the indices of the views that seem to be ours at first look; none where any view shows danger."""
+    rows = [_view(finding, ()) for finding in findings]
+    if any(row.danger_family >= thresholds.danger_family for row in rows):
+        return ()
+    return tuple(row.view for row in rows if row.not_skin < thresholds.not_skin and _seems_ours(row))
+
+
+def decide(
+    findings: Sequence[Finding], thresholds: Thresholds, *, further: Mapping[int, Sequence[AgentOutput]] | None = None
+) -> Scope:
     """Decide the scope of one case from Rec's independent findings (one per view).
 
     A view that is not skin is set aside and named; the danger families count in every view.
+
+    Args:
+        findings: the first look at every view.
+        thresholds: the bundle's.
+        further: per view index, what Rec said of the same picture turned (``second_look``).
     """
-    rows = tuple(_view(finding) for finding in findings)
+    rows = tuple(_view(finding, (further or {}).get(finding.view_index, ())) for finding in findings)
     aside = [row.view for row in rows if row.not_skin >= thresholds.not_skin]
     readable = tuple(row.view for row in rows if row.view not in aside)
     abstentions = [Abstention("not_skin", SECTION, view) for view in aside]
@@ -73,35 +91,43 @@ def decide(findings: Sequence[Finding], thresholds: Thresholds) -> Scope:
     return Scope(decision, rows, readable, (*abstentions, Abstention(reason, SECTION)))
 
 
-def probability_of(finding: Finding, field: str, wanted: Collection[str]) -> float:
-    """Return the probability (0..1) that a field of one view has one of the wanted values.
+def probability_of(output: AgentOutput, field: str, wanted: Collection[str]) -> float:
+    """Return the probability (0..1) that a field of one look has one of the wanted values.
 
     It is the sum over the candidates; where the model gave no candidates, the decided value counts fully or not.
     """
-    decided = finding.output.fields.get(field)
+    decided = output.fields.get(field)
     if decided is None or not decided.alternatives:
-        return 1.0 if finding.output.value.get(field) in wanted else 0.0
+        return 1.0 if output.value.get(field) in wanted else 0.0
     return float(sum(p for value, p in decided.alternatives.items() if value in wanted))
 
 
-def _view(finding: Finding) -> ScopeView:
-    value = finding.output.value
+def _view(finding: Finding, further: Sequence[AgentOutput]) -> ScopeView:
+    value, looks = finding.output.value, (finding.output, *further)
+
+    def mean(field: str, wanted: Collection[str]) -> float:
+        return fmean(probability_of(look, field, wanted) for look in looks)
+
     return ScopeView(
         view=finding.view_index,
         applicability=str(value.get("applicability", "cannot_tell")),
         family=str(value.get("family", "cannot_tell")),
-        lesion_visible=probability_of(finding, "applicability", {"lesion_visible"}),
-        in_scope_family=probability_of(finding, "family", {IN_SCOPE_FAMILY}),
-        danger_family=probability_of(finding, "family", DANGER_FAMILIES),
-        not_skin=probability_of(finding, "applicability", {"not_skin"}),
+        lesion_visible=mean("applicability", {"lesion_visible"}),
+        in_scope_family=mean("family", {IN_SCOPE_FAMILY}),
+        danger_family=max(probability_of(finding.output, "family", DANGER_FAMILIES), mean("family", DANGER_FAMILIES)),
+        not_skin=probability_of(finding.output, "applicability", {"not_skin"}),
+        looks=len(looks),
     )
+
+
+def _seems_ours(row: ScopeView) -> bool:
+    return row.applicability == "lesion_visible" and row.family == IN_SCOPE_FAMILY
 
 
 def _is_ours(row: ScopeView, thresholds: Thresholds) -> bool:
     return (
-        row.applicability == "lesion_visible"
+        _seems_ours(row)
         and row.lesion_visible >= thresholds.lesion_visible
-        and row.family == IN_SCOPE_FAMILY
         and row.in_scope_family >= thresholds.in_scope_family
     )
 

@@ -153,12 +153,17 @@ class FieldCalibration(Strict):
 
 
 class Thresholds(Strict):
-    """Scope thresholds (probabilities, 0..1) and per-field calibration, keyed ``recognition.family`` and so on."""
+    """Scope thresholds (probabilities, 0..1) and per-field calibration, keyed ``recognition.family`` and so on.
+
+    ``scope_looks``: how many orientations of a view that seems to be ours the scope decision averages; 1 is the picture
+    as it came. The other thresholds hold for exactly this number.
+    """
 
     lesion_visible: float = Field(ge=0, le=1)
     in_scope_family: float = Field(ge=0, le=1)
     danger_family: float = Field(ge=0, le=1)
     not_skin: float = Field(ge=0, le=1)
+    scope_looks: int = Field(default=1, ge=1, le=8)
     fields: dict[str, FieldCalibration] = {}
 
 

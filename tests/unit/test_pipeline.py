@@ -306,7 +306,15 @@ def test_tokens_and_times_are_added_up() -> None:
     fields = sum(len(said) for said in (PLAQUE, INTEGRATED, HEAT, BLOOD_HEAT))
     assert told["tokens"] == {"sampled": decided, "forced": 3 * fields}
     assert told["timings_ms"]["recognition"] == 1000.0
-    assert set(told["timings_ms"]) == {"rules", "encode", "recognition", "representation", "reasoning", "total"}
+    assert set(told["timings_ms"]) == {
+        "rules",
+        "encode",
+        "recognition",
+        "second_look",
+        "representation",
+        "reasoning",
+        "total",
+    }
 
 
 @pytest.mark.parametrize(("agreed", "is_test_case"), [(None, True), (consent(), False)])
