@@ -29,6 +29,7 @@ from calibration.gates import check_gates
 from calibration.recipe import Recipe
 from calibration.sign import sign_bundle
 from calibration.torch_reference import TorchReference
+from edge_agent.contracts.dsse import load_private_key
 from edge_agent.contracts.golden import GoldenSet
 from edge_agent.contracts.manifest import (
     AdapterSpec,
@@ -45,6 +46,7 @@ from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import ExportError
 
 BASE_DIGEST_NAME = "base.sha256"
+AGENT_NAME = "agent.txt"
 METRICS_NAME = "metrics.json"
 _TOOLS = ("openvino", "nncf", "optimum-intel", "transformers", "torch", "peft")
 Announce = Callable[[str], None]
@@ -93,10 +95,13 @@ def build(request: BuildRequest, *, announce: Announce) -> Manifest:
         announce: called with one line before every step that takes more than a moment.
 
     Raises:
-        ExportError: the checkpoint, an adapter or the declaration cannot be used.
+        ConfigError: the signing key cannot be used.
+        ExportError: the checkpoint, an adapter or the declaration cannot be used, or the disk is full.
         CompressionError: a weight is not what the recipe declares.
         QualityGateError: the finished bundle does not decide as PyTorch + PEFT do.
     """
+    if request.private_key is not None:
+        load_private_key(request.private_key)  # a wrong key is found now, not after the work
     declaration = load_declaration(request.base)
     backbone = read_backbone(request.base)
     preprocessing = read_preprocessing(request.base, max_pixels=declaration.max_pixels)
@@ -144,6 +149,9 @@ def _check_adapters(request: BuildRequest, declaration: BundleDeclaration, backb
     for name in sorted(set(request.adapters) - declared):
         raise ExportError(f"no agent uses the adapter {name}; remove it")
     for name, folder in request.adapters.items():
+        label = folder / AGENT_NAME
+        if label.is_file() and (found := label.read_text(encoding="utf-8").strip()) != name:
+            raise ExportError(f"{folder} was trained as the adapter {found[:64]}, not {name}; give the right folder")
         note = folder / BASE_DIGEST_NAME
         if note.is_file() and note.read_text(encoding="utf-8").strip() != backbone.content_digest:
             raise ExportError(

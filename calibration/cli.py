@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print(f"[bold red]error:[/] {escape(str(exc))}", highlight=False, soft_wrap=True)
         return exc.exit_code
     except KeyboardInterrupt:
-        console.print("interrupted; nothing was written")
+        console.print("interrupted; no bundle was changed, and a training goes on from its last checkpoint")
         return 130
 
 
@@ -115,9 +115,12 @@ def _adapters(items: Sequence[str]) -> dict[AgentName, Path]:
 def _sign(args: argparse.Namespace) -> int:
     from calibration.sign import development_key, sign_bundle
 
-    sign_bundle(args.bundle, private_key=args.key or development_key(), replace=args.replace)
+    if args.replace and args.key is None:
+        raise ConfigError("--replace needs --key: a signature is never replaced with the development key by default")
+    manifest = sign_bundle(args.bundle, private_key=args.key or development_key(), replace=args.replace)
     note = "" if args.key else " with the development key, which everybody has: for trials only"
-    Console(stderr=True).print(f"signed {args.bundle}{note}")
+    what = f"{manifest.name} {manifest.version}, backbone {manifest.backbone.content_digest[:16]}"
+    Console(stderr=True).print(f"signed {args.bundle} ({what}){note}", soft_wrap=True, highlight=False)
     return 0
 
 

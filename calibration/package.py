@@ -93,7 +93,7 @@ def staged(out: Path, *, replace: bool) -> Iterator[Path]:
         replace: an existing ``out`` is put aside first and removed after the move.
 
     Raises:
-        ExportError: ``out`` exists and may not be replaced, is not a bundle, or its parent cannot be written.
+        ExportError: ``out`` exists and may not be replaced, is not a bundle, or a file cannot be written (full disk).
     """
     if out.exists() and not replace:
         raise ExportError(f"{out} exists; choose another --out or add --replace")
@@ -108,6 +108,8 @@ def staged(out: Path, *, replace: bool) -> Iterator[Path]:
     try:
         yield staging
         _move(staging, out)
+    except OSError as exc:
+        raise ExportError(f"the bundle cannot be written: {exc.strerror or exc}; nothing was changed") from exc
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -122,7 +124,12 @@ def _move(staging: Path, out: Path) -> None:
     aside = out.parent / f"{out.name}.old-{os.getpid()}"
     if out.exists():
         out.rename(aside)
-    staging.rename(out)
+    try:
+        staging.rename(out)
+    except OSError:
+        if aside.exists():
+            aside.rename(out)  # the older bundle stays in use
+        raise
     descriptor = os.open(out.parent, os.O_RDONLY)
     try:
         os.fsync(descriptor)

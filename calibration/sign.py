@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from calibration.package import UNSIGNED_NAME
 from edge_agent.contracts import dsse, keys
 from edge_agent.contracts.bundle import ENVELOPE_NAME, check_files, check_manifest, parse_manifest
-from edge_agent.contracts.manifest import PAYLOAD_TYPE
+from edge_agent.contracts.manifest import PAYLOAD_TYPE, Manifest
 from edge_agent.errors import ConfigError, ExportError
 
 
@@ -45,8 +45,10 @@ def generate_key(private: Path) -> Path:
     return public
 
 
-def sign_bundle(folder: Path, *, private_key: Path, replace: bool = False) -> None:
-    """Sign a bundle's manifest after comparing every file with it.
+def sign_bundle(folder: Path, *, private_key: Path, replace: bool = False) -> Manifest:
+    """Sign a bundle's manifest after comparing every file with it, and return what was signed.
+
+    Trusts the manifest that it finds: whoever signs vouches for it, so the caller shows what was signed.
 
     Args:
         folder: a bundle with ``manifest.json``; it becomes ``manifest.dsse.json``.
@@ -55,7 +57,7 @@ def sign_bundle(folder: Path, *, private_key: Path, replace: bool = False) -> No
 
     Raises:
         ConfigError: the key cannot be used.
-        ExportError: no unsigned manifest.
+        ExportError: no unsigned manifest, or the envelope cannot be written (full disk).
         RejectedError: the manifest or a file is not what the build wrote.
     """
     unsigned, envelope = folder / UNSIGNED_NAME, folder / ENVELOPE_NAME
@@ -68,10 +70,19 @@ def sign_bundle(folder: Path, *, private_key: Path, replace: bool = False) -> No
     check_manifest(manifest)
     check_files(folder, manifest.files, ignored=(UNSIGNED_NAME,))
     sealed = dsse.seal(payload, payload_type=PAYLOAD_TYPE, private_key=private_key)
-    temporary = folder / f"{ENVELOPE_NAME}.tmp"
-    with temporary.open("wb") as stream:
-        stream.write(sealed)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(envelope)
+    _write_envelope(envelope, sealed)
     unsigned.unlink(missing_ok=True)
+    return manifest
+
+
+def _write_envelope(envelope: Path, sealed: bytes) -> None:
+    temporary = envelope.with_name(f"{ENVELOPE_NAME}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(sealed)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(envelope)
+    except OSError as exc:
+        temporary.unlink(missing_ok=True)  # else the next attempt finds a file that no manifest lists
+        raise ExportError(f"cannot write {envelope}: {exc.strerror}; the bundle stays as it was") from exc

@@ -35,6 +35,8 @@ def database_errors() -> Iterator[None]:
         yield
     except sa.exc.SQLAlchemyError as exc:
         cause = getattr(exc, "orig", None) or exc
+        if "file is not a database" in str(cause):
+            raise HubError("the hub's database file is damaged or no database; restore it from a backup") from exc
         first_line = str(cause).splitlines()[0] if isinstance(exc, sa.exc.OperationalError) else type(cause).__name__
         raise HubError(f"the hub's database failed ({first_line}); check that it runs and has disk space") from exc
 
@@ -93,9 +95,9 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mappin
 def _parse(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError as exc:
+    except (sa.exc.ArgumentError, ValueError) as exc:
         raise ConfigError("--database is not a URL; write sqlite:///FILE or postgresql+psycopg://HOST/NAME") from exc
-    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+    if parsed.drivername not in {"sqlite", "postgresql", "postgresql+psycopg"}:
         raise ConfigError("--database must start with sqlite:/// or postgresql+psycopg://")
     if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
         raise ConfigError("--database names no file; write sqlite:///FILE")
@@ -113,7 +115,7 @@ def _make_folder(path: Path) -> None:
 
 def _engine(url: sa.URL, *, is_read_only: bool = False) -> sa.Engine:
     if url.get_backend_name() == "postgresql":
-        options = {"postgresql_readonly": True} if is_read_only else {}
+        options = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"} if is_read_only else {}
         try:
             # A broken connection is noticed before a transaction starts; a message waits in the device meanwhile.
             return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, execution_options=options)

@@ -39,7 +39,7 @@ class HubStatus(Wire):
 
 
 def read_status(engine: sa.Engine) -> HubStatus:
-    """Read the status in one transaction, so that its numbers fit together.
+    """Read the status in one transaction of one snapshot, so that its numbers fit together.
 
     Raises:
         HubError: the database failed.

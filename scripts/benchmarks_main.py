@@ -23,6 +23,7 @@ from calibration.reference.ceiling import measure_ceiling
 from calibration.reference.cli import Reporter, stay_offline
 from calibration.reference.evaluate import MODES, cases_per_tone, draw_cases, evaluate_bundle
 from calibration.reference.pool import PoolCase, drawing_digest
+from calibration.reference.floors import require
 from calibration.sign import development_key
 from edge_agent.contracts.bundle import Bundle, open_bundle
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
@@ -58,11 +59,12 @@ def main() -> int:
             others_per_tone=options.others_per_tone,
             ceiling_pictures=options.ceiling_pictures,
         )
+        options.out.write_text(document(figures), encoding="utf-8")
+        print(options.out)
+        require({SHIPPED[0]: figures["accuracy"][SHIPPED[0]]})
     except EdgeError as exc:
         print(f"benchmarks: {exc}", file=sys.stderr)
         return exc.exit_code
-    options.out.write_text(document(figures), encoding="utf-8")
-    print(options.out)
     return 0
 
 

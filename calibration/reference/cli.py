@@ -81,9 +81,10 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     """Print accuracy per field and tone, beside the constant answer, without and with swapped adapters."""
     stay_offline()
     from calibration.reference.evaluate import evaluate
+    from calibration.reference.floors import require
 
     model = arguments.model or (None if arguments.bundle else Path("models/reference"))
-    evaluate(
+    results = evaluate(
         model,
         arguments.bundle,
         pool=arguments.work / "pool",
@@ -91,6 +92,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         on_progress=Reporter(),
     )
+    require(results)
     return 0
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edge_agent.errors import QualityGateError
+
 REC_MEAN = 0.85
 REP_MEAN = 0.85
 SYNDROME = 0.90
@@ -47,6 +49,25 @@ def floors(own: Figures, *, others: Mapping[str, Figures]) -> list[Floor]:
     z = own["tone_to_syndrome"]["z"]
     rows.append(Floor("tone -> syndrome at chance", z < CHANCE_Z, f"z {z:.2f}, bound {CHANCE_Z}"))
     return rows
+
+
+def require(results: Mapping[str, Mapping[str, Figures]]) -> None:
+    """Refuse figures that miss a floor.
+
+    Args:
+        results: by name of what was measured, then by mode; ``own`` is judged, the other modes are its comparison.
+
+    Raises:
+        QualityGateError: names the first floor that is missed and how many are.
+    """
+    missed = [
+        f"{name}: {floor.line()}"
+        for name, modes in results.items()
+        for floor in floors(modes["own"], others={mode: rows for mode, rows in modes.items() if mode != "own"})
+        if not floor.is_met
+    ]
+    if missed:
+        raise QualityGateError(f"{len(missed)} floors are missed, first {missed[0]}; do not ship this model")
 
 
 def above_constant(name: str, row: Figures) -> Floor:

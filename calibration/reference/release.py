@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from calibration.build import BASE_DIGEST_NAME
+from calibration.build import AGENT_NAME, BASE_DIGEST_NAME, METRICS_NAME
 from calibration.export import content_digest
 from calibration.reference.agents_spec import INVOCATION, PROMPTS, SCHEMAS
 from calibration.reference.cases import case as draw_case
@@ -64,22 +64,32 @@ def release(training: ReferenceTraining, out: Path, *, calibration_cases: int) -
         shutil.rmtree(out / name, ignore_errors=True)
         shutil.copytree(work / name, out / name)
     bind_adapters(out)
-    declaration = declare(fit(training, out, cases=calibration_cases))
-    text = json.dumps(declaration, indent=1, ensure_ascii=False) + "\n"
-    (base / "derm_edge.json").write_text(text, encoding="utf-8")
+    thresholds, accuracy = fit(training, out, cases=calibration_cases)
+    _write_json(base / "derm_edge.json", declare(thresholds))
+    measured = {"precision": "fp32", "split": "calibration", "cases": calibration_cases, "accuracy": accuracy}
+    _write_json(base / METRICS_NAME, measured)
     write_golden_cases(base / "golden")
     (base / "README.md").write_text(MODEL_CARD, encoding="utf-8")
 
 
 def bind_adapters(model: Path) -> None:
-    """Note beside each adapter the digest of the backbone that it was trained on; the build refuses any other."""
+    """Note beside each adapter its agent and the backbone it was trained on; the build refuses any other."""
     digest = content_digest(model / "base")
     for folder in sorted((model / "adapters").iterdir()):
         (folder / BASE_DIGEST_NAME).write_text(digest + "\n", encoding="utf-8")
+        (folder / AGENT_NAME).write_text(folder.name + "\n", encoding="utf-8")
 
 
-def fit(training: ReferenceTraining, model: Path, *, cases: int) -> dict[str, Any]:
-    """Fit one temperature per field and the scope thresholds on the calibration split."""
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def fit(training: ReferenceTraining, model: Path, *, cases: int) -> tuple[dict[str, Any], dict[str, float]]:
+    """Fit one temperature per field and the scope thresholds on the calibration split.
+
+    Returns:
+        The thresholds, and the accuracy (0..1) of every decided field on the same cases.
+    """
     backbone = Qwen2_5_VLForConditionalGeneration.from_pretrained(model / "base", dtype=torch.float32).eval()
     encoded = encode_cases(backbone, training.pool("calibration", cases), training.tell)
     decider = TorchDecider(model, adapters=OWN)
@@ -102,13 +112,19 @@ def fit(training: ReferenceTraining, model: Path, *, cases: int) -> dict[str, An
     fields = {name: {"temperature": temperature_of(rows)} for name, rows in samples.items()}
     looks = further_looks(backbone, decider, encoded, recognised, tell=training.tell)
     temperatures = {name: fields[f"recognition.{name}"]["temperature"] for name in ("family", "applicability")}
-    return scope_thresholds(looks, temperatures) | {"fields": fields}
+    accuracy = {name: accuracy_of(rows) for name, rows in samples.items()}
+    return scope_thresholds(looks, temperatures) | {"fields": fields}, accuracy
 
 
 def _collect(samples: Samples, agent: str, row: Row, truth: Any) -> None:
     for name, (_, logits) in row.items():
         options = list(logits)
         samples[f"{agent}.{name}"].append((list(logits.values()), options.index(str(truth[name]))))
+
+
+def accuracy_of(rows: Sequence[tuple[list[float], int]]) -> float:
+    """Return the share of rows whose largest logit is the truth's."""
+    return round(sum(max(logits) == logits[truth] for logits, truth in rows) / len(rows), 4)
 
 
 def temperature_of(rows: Sequence[tuple[list[float], int]]) -> float:
@@ -179,5 +195,4 @@ def write_golden_cases(folder: Path) -> None:
         rows.append({"case_id": drawn.case_id, "pictures": names, "texts": texts, "intake": form_of(drawn.intake)})
         if inside + outside == GOLDEN_CASES:
             break
-    document = {"schema_version": 1, "cases": rows}
-    (folder / "cases.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write_json(folder / "cases.json", {"schema_version": 1, "cases": rows})

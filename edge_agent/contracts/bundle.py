@@ -57,7 +57,8 @@ def open_bundle(path: Path, *, keys: Sequence[TrustedKey]) -> Bundle:
         keys: the configured keys; the signature of any one of them is enough.
 
     Raises:
-        SignatureRejected: no configured key signed the manifest.
+        SignatureRejected: no configured key signed the manifest, or one for clinical use is signed with the
+            development key, which anybody can sign with.
         VersionRejected: the manifest's schema version is not one that this program reads.
         LengthOrHashRejected: a file is missing, or its size or digest differs.
         Incompatible: an adapter belongs to another backbone.
@@ -66,6 +67,10 @@ def open_bundle(path: Path, *, keys: Sequence[TrustedKey]) -> Bundle:
     folder = path.resolve()
     payload, key = open_sealed(_read_envelope(folder / ENVELOPE_NAME), payload_type=PAYLOAD_TYPE, keys=keys)
     manifest = parse_manifest(payload)
+    if manifest.clinical_use and key.is_development:
+        raise SignatureRejected(
+            "the bundle says it is for clinical use and is signed with the public development key; sign it with your own"
+        )
     check_manifest(manifest)
     check_files(folder, manifest.files)
     return Bundle(path=folder, manifest=manifest, signed_by=key.name)

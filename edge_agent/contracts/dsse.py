@@ -36,6 +36,20 @@ def seal(payload: bytes, *, payload_type: str, private_key: Path) -> bytes:
     Raises:
         ConfigError: the key cannot be read or is not ed25519.
     """
+    envelope = Envelope(payload=payload, payload_type=payload_type, signatures={})
+    envelope.sign(CryptoSigner(load_private_key(private_key)))
+    return json.dumps(envelope.to_dict(), indent=1, sort_keys=True).encode("utf-8") + b"\n"
+
+
+def load_private_key(private_key: Path) -> Ed25519PrivateKey:
+    """Read a signing key.
+
+    Args:
+        private_key: unencrypted PEM (PKCS #8) ed25519 private key.
+
+    Raises:
+        ConfigError: the key cannot be read or is not ed25519.
+    """
     try:
         key = load_pem_private_key(private_key.read_bytes(), password=None)
     except OSError as exc:
@@ -44,9 +58,7 @@ def seal(payload: bytes, *, payload_type: str, private_key: Path) -> bytes:
         raise ConfigError(f"{private_key} is not an unencrypted PEM private key; make one with keygen") from exc
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigError(f"{private_key} is not an ed25519 key; make one with `derm-calibrate keygen`")
-    envelope = Envelope(payload=payload, payload_type=payload_type, signatures={})
-    envelope.sign(CryptoSigner(key))
-    return json.dumps(envelope.to_dict(), indent=1, sort_keys=True).encode("utf-8") + b"\n"
+    return key
 
 
 def payload_unverified(envelope: bytes) -> bytes:

@@ -22,7 +22,7 @@ from calibration.sign import development_key
 from edge_agent.contracts.bundle import Bundle, open_bundle
 from edge_agent.contracts.golden import CASES_NAME, read_golden
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
-from edge_agent.errors import ExportError, QualityGateError
+from edge_agent.errors import ConfigError, ExportError, QualityGateError
 from tests.simulators.checkpoint import AGENTS, write_adapters, write_base
 from tests.simulators.declaration import write_declared
 
@@ -173,6 +173,28 @@ def test_adapter_of_another_backbone_is_refused_at_once(checkpoint: Checkpoint, 
     mixed = Checkpoint(checkpoint.base, {**checkpoint.adapters, "reasoning": other}, checkpoint.recipe)
     assert main(mixed.arguments(tmp_path / "x")) == ExportError.exit_code
     assert not (tmp_path / "x").exists()
+
+
+def test_adapters_given_to_the_wrong_agent_are_refused_at_once(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Two adapters of one backbone, exchanged on the command line: every number would fit, so the label decides."""
+    folders = {}
+    for agent, folder in checkpoint.adapters.items():
+        folders[agent] = shutil.copytree(folder, tmp_path / agent)
+        (folders[agent] / "agent.txt").write_text(f"{agent}\n")
+    mixed = {**folders, "recognition": folders["reasoning"], "reasoning": folders["recognition"]}
+    out = tmp_path / "x"
+    assert main(Checkpoint(checkpoint.base, mixed, checkpoint.recipe).arguments(out)) == ExportError.exit_code
+    assert not out.exists()
+
+
+def test_a_wrong_key_is_found_before_the_work(
+    checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A build that cannot be signed at the end does not start: no step is announced."""
+    arguments = [*checkpoint.arguments(tmp_path / "x"), "--key", str(tmp_path / "missing.pem")]
+    assert main(arguments) == ConfigError.exit_code
+    assert not (tmp_path / "x").exists()
+    assert "export" not in capsys.readouterr().err
 
 
 def test_content_digest_depends_on_weights_alone(checkpoint: Checkpoint, tmp_path: Path) -> None:

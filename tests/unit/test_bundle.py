@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from calibration.package import manifest_bytes, staged
 from calibration.sign import development_key, generate_key, sign_bundle
 from edge_agent.contracts.bundle import ENVELOPE_NAME, open_bundle, parse_manifest
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
-from edge_agent.errors import ConfigError, ExportError, LengthOrHashRejected, RejectedError
+from edge_agent.errors import ConfigError, ExportError, LengthOrHashRejected, RejectedError, SignatureRejected
 from tests.simulators.bundles import SignedFolder, signed_folder, write_key
 
 
@@ -56,6 +57,19 @@ def test_published_development_key_signs(bundle: SignedFolder) -> None:
     """A bundle signed with the published private key is shown as signed by the development key."""
     sign_bundle(bundle.path, private_key=development_key(), replace=True)
     assert open_bundle(bundle.path, keys=load_keys(shipped_key_folder())).signed_by == "development key"
+
+
+def test_a_clinical_bundle_needs_a_key_of_its_own(bundle: SignedFolder, tmp_path: Path) -> None:
+    """Whatever the key file is called: the published private half signs nothing that says it is for clinical use."""
+    bundle.document["clinical_use"] = True
+    bundle.sign()
+    assert open_bundle(bundle.path, keys=bundle.keys).manifest.clinical_use
+    renamed = tmp_path / "renamed"
+    renamed.mkdir()
+    shutil.copy(shipped_key_folder() / "development.pub.pem", renamed / "clinic.pub.pem")
+    sign_bundle(bundle.path, private_key=development_key(), replace=True)
+    with pytest.raises(SignatureRejected, match="development key"):
+        open_bundle(bundle.path, keys=load_keys(renamed))
 
 
 def test_opening_needs_no_model_libraries() -> None:
@@ -147,6 +161,36 @@ def test_failed_build_leaves_nothing_behind(tmp_path: Path) -> None:
         (folder / "half").write_text("x")
         raise RuntimeError("gate")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_older_bundle(bundle: SignedFolder) -> None:
+    """The kernel's own error for a device without space becomes a message; what was there stays."""
+    before = sorted(path.name for path in bundle.path.iterdir())
+    with pytest.raises(ExportError, match="No space left on device"), staged(bundle.path, replace=True):
+        Path("/dev/full").write_bytes(b"x")
+    assert sorted(path.name for path in bundle.path.iterdir()) == before
+    assert [path.name for path in bundle.path.parent.iterdir() if ".tmp-" in path.name] == []
+
+
+def test_a_signature_that_cannot_be_written_leaves_the_bundle_as_it_was(bundle: SignedFolder) -> None:
+    """A file size limit stops the write half way; the old envelope stays and no half one lies beside it."""
+    script = (
+        "import resource, signal, sys; from pathlib import Path; from calibration.sign import sign_bundle\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "sign_bundle(Path(sys.argv[1]), private_key=Path(sys.argv[2]), replace=True)"
+    )
+    before = {path.name: path.read_bytes() for path in bundle.path.iterdir()}
+    command = [sys.executable, "-c", script, str(bundle.path), str(bundle.private_key)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "ExportError: cannot write" in done.stderr
+    assert {path.name: path.read_bytes() for path in bundle.path.iterdir()} == before
+
+
+def test_the_development_key_never_replaces_a_signature_by_default(bundle: SignedFolder) -> None:
+    """``sign --replace`` without a key would turn a clinic's bundle into one that anybody can sign."""
+    before = (bundle.path / ENVELOPE_NAME).read_bytes()
+    assert main(["sign", str(bundle.path), "--replace"]) == ConfigError.exit_code
+    assert (bundle.path / ENVELOPE_NAME).read_bytes() == before
 
 
 def test_build_never_replaces_what_is_not_a_bundle(tmp_path: Path) -> None:

@@ -104,7 +104,26 @@ def test_database_that_is_away_is_a_hub_error() -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["hub.db", "mysql://h/d", "http://h", "", "sqlite://", "sqlite:///:memory:"])
+def test_a_file_that_is_no_database_is_named_so(tmp_path: Path) -> None:
+    """A damaged file is not a server to wait for: the message says to restore a backup."""
+    (tmp_path / "hub.db").write_bytes(b"not a database " * 400)
+    with pytest.raises(HubError, match="restore it from a backup"):
+        open_database(f"sqlite:///{tmp_path / 'hub.db'}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hub.db",
+        "mysql://h/d",
+        "http://h",
+        "",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "postgresql://h:port/d",
+        "sqlite+aiosqlite:///x",
+    ],
+)
 def test_other_urls_are_refused(url: str) -> None:
     """Only SQLite in a file and PostgreSQL are supported; a database in memory would lose what it acknowledged."""
     with pytest.raises(ConfigError, match="sqlite:///"):

@@ -39,6 +39,18 @@ def test_the_base_install_has_what_the_device_imports_and_no_more() -> None:
     assert needed - BROUGHT_ALONG == {plain(requirement) for requirement in PROJECT["dependencies"]}
 
 
+def test_every_file_that_the_program_reads_is_installed() -> None:
+    """A template or a schema that no pattern names is missing wherever this is installed from a wheel."""
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "package-data"
+    ]
+    for package in ("edge_agent", "device_profiles", "calibration", "fleet"):
+        folder = ROOT / package
+        data = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+        taken = {path for pattern in patterns[package] for path in folder.glob(pattern)}
+        assert {path for path in data - taken if path.name != "README.md"} == set()
+
+
 def test_every_dependency_has_an_exact_version() -> None:
     """A dependency without a pin in the constraints file would change under our feet."""
     text = (ROOT / "constraints.txt").read_text(encoding="utf-8")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from calibration.reference.floors import Floor, above_constant, floors
+from calibration.reference.floors import Floor, above_constant, floors, require
 from calibration.reference.scores import Tally
+from edge_agent.errors import QualityGateError
 from scripts.benchmarks_doc import document
 
 AGENTS = ("recognition", "representation", "reasoning", "cascade")
@@ -38,6 +39,14 @@ def failed(rows: list[Floor]) -> list[str]:
 def test_a_good_model_meets_every_floor() -> None:
     """Nothing is asked that a model at .95, with adapters that matter, does not give."""
     assert failed(floors(figures(0.95), others={"bare": figures(0.3), "swapped": figures(0.3)})) == []
+
+
+def test_a_missed_floor_is_an_error() -> None:
+    """Whoever evaluates a model in a script finds out by the exit code."""
+    good = {"own": figures(0.95), "bare": figures(0.3)}
+    require({"fp32": good})
+    with pytest.raises(QualityGateError, match=r"4 floors are missed, first int4: NOT met +Rec mean"):
+        require({"fp32": good, "int4": {"own": figures(0.84, z=2.0)}})
 
 
 @pytest.mark.parametrize(
