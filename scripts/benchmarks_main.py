@@ -22,8 +22,8 @@ from calibration.recipe import load_recipe
 from calibration.reference.ceiling import measure_ceiling
 from calibration.reference.cli import Reporter, stay_offline
 from calibration.reference.evaluate import MODES, cases_per_tone, draw_cases, evaluate_bundle
-from calibration.reference.pool import PoolCase, drawing_digest
 from calibration.reference.floors import require
+from calibration.reference.pool import PoolCase, drawing_digest
 from calibration.sign import development_key
 from edge_agent.contracts.bundle import Bundle, open_bundle
 from edge_agent.contracts.keys import load_keys, shipped_key_folder

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from edge_agent.bootstrap import engine_wish
 from edge_agent.config import load_config
@@ -25,7 +26,7 @@ from tests.simulators.broker import Broker
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "demo"
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0  # a program that died is noticed at once; this is for a computer that is busy
 STOP_TIMEOUT_S = 20.0
 STEPS = 5
 
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--language", choices=["zh", "en"], default="en", help="language of the report")
     parser.add_argument("--bundle", type=Path, help="another bundle than the reference bundle")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through the finally clauses: everything is stopped
+    _end_on_signals()
     with tempfile.TemporaryDirectory(prefix="derm-demo-") as folder:
         try:
             return _run(Path(folder), once=options.once, settings=_settings(options))
@@ -59,16 +60,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0 if not options.once else 130
 
 
+def _end_on_signals() -> None:
+    """Leave through the finally clauses when killed or when the terminal is closed, so that everything is stopped."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays what it is
+            signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (the signature of a handler)
+    # A closing terminal tells it twice, through the shell and through the kernel; the second must not cut this short.
+    for later in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(later, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def _settings(options: argparse.Namespace) -> str:
     lines = [f'language = "{options.language}"']
     if options.bundle is not None:
-        lines.append(f'bundle_dir = "{options.bundle.absolute()}"')
+        path = json.dumps(str(options.bundle.absolute()), ensure_ascii=False)  # JSON's strings are TOML's too
+        lines.append(f"bundle_dir = {path}")
     return "\n".join(lines)
 
 
 def _run(folder: Path, *, once: bool, settings: str) -> int:
     _say(1, "broker: mosquitto on a private port")
-    with Broker(folder) as broker:
+    with _broker(folder) as broker:
         config = folder / "config.toml"
         config.write_text(
             f'state_dir = "{folder / "device"}"\n{settings}\n[broker]\nurl = "{broker.url}"\n',
@@ -119,6 +135,17 @@ def _say(step: int, text: str) -> None:
 
 def _python(words: list[str]) -> list[str]:
     return [sys.executable, "-m", *words]
+
+
+@contextmanager
+def _broker(folder: Path) -> Iterator[Broker]:
+    """Run mosquitto for the time of the block; ends it also when the demo is told to end while it starts."""
+    broker = Broker(folder)
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.kill()
 
 
 @contextmanager

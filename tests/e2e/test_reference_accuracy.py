@@ -12,9 +12,8 @@ from calibration.reference.evaluate import Result, evaluate_bundle
 from calibration.reference.pool import pool_case
 from edge_agent.contracts.bundle import open_bundle
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
-from tests.simulators.reference import BUNDLE, FAR_END, needs_bundle
+from tests.simulators.reference import BUNDLE, FAR_END
 
-pytestmark = needs_bundle
 CASES = 40
 
 

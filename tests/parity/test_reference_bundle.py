@@ -17,9 +17,8 @@ from edge_agent.contracts.golden import read_golden
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from edge_agent.contracts.manifest import AGENTS, Manifest
 from edge_agent.inference.engine import Engine, EngineSettings
-from tests.simulators.reference import BUNDLE, MODEL, needs_bundle, needs_model
+from tests.simulators.reference import BUNDLE, MODEL
 
-pytestmark = [needs_bundle, needs_model]
 MAX_BUNDLE_BYTES = 15_000_000
 MAX_MODEL_BYTES = 20_000_000
 BY_TOLERANCE = "canary.npz"  # FP32 logits: the last bits depend on the processor's vector width

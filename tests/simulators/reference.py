@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import pytest
 
 from calibration.reference.cases import RenderedCase, case, text_case
 from calibration.reference.forms import form_of
@@ -17,9 +16,6 @@ from tests.simulators.kiosk import ROOT
 MODEL = ROOT / "models" / "reference"
 BUNDLE = ROOT / "edge_agent" / "bundles" / "reference"
 FAR_END = 70_000  # of the test split: benchmarks take its first cases, the demo one at 60,000
-
-needs_bundle = pytest.mark.skipif(not BUNDLE.exists(), reason=f"there is no reference bundle at {BUNDLE}")
-needs_model = pytest.mark.skipif(not MODEL.exists(), reason=f"there is no reference model at {MODEL}")
 
 
 def in_scope_cases(count: int) -> Iterator[RenderedCase]:

@@ -10,56 +10,11 @@ from pathlib import Path
 import pytest
 
 from scripts.history_size import binary_sizes
+from tests.simulators.computer import Computer
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ("bash", "dirname", "sha256sum", "cut", "cat", "sed", "sort", "paste", "rm")
 MISSING = "nosuchcommand=nosuchpackage"
-
-
-class Computer:
-    """A computer as a script sees it: a copy of the scripts and a PATH with chosen, recorded programs."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "project"
-        self.bin = folder / "bin"
-        self.record = folder / "record"
-        (self.root / "scripts").mkdir(parents=True)
-        self.bin.mkdir()
-        self.record.touch()
-        shutil.copy(ROOT / "scripts" / "setup", self.root / "scripts" / "setup")
-        (self.root / "pyproject.toml").write_text("[project]\n")
-        (self.root / "constraints.txt").write_text("pip==1\n")
-        for tool in TOOLS:
-            (self.bin / tool).symlink_to(shutil.which(tool) or "")
-
-    def add(self, name: str, body: str) -> None:
-        """Put a program on the PATH that records its call and then runs ``body``."""
-        program = self.bin / name
-        program.write_text(f'#!{shutil.which("bash")}\necho "{name} $*" >>"{self.record}"\n{body}\n')
-        program.chmod(0o755)
-
-    def add_python(self) -> None:
-        """Put a python3.11 on the PATH whose virtual environments hold a python that records every pip call."""
-        inner = f'#!{shutil.which("bash")}\\necho "venv-python $*" >>"{self.record}"\\n'
-        self.add(
-            "python3.11",
-            f'if [ "$1 $2" = "-m venv" ]; then {shutil.which("mkdir")} -p "$3/bin"; '
-            f'printf \'{inner}\' >"$3/bin/python"; {shutil.which("chmod")} +x "$3/bin/python"; fi',
-        )
-
-    def setup(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run scripts/setup on this computer."""
-        return subprocess.run(
-            [str(self.root / "scripts" / "setup"), *words],
-            env={"PATH": str(self.bin), **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def calls(self, name: str) -> list[str]:
-        """Return the recorded calls of one program."""
-        return [line for line in self.record.read_text().splitlines() if line.startswith(f"{name} ")]
+NO_ENSUREPIP = 'case "$*" in *ensurepip*) exit 1 ;; esac\n'  # Debian without the package python3-venv
 
 
 @pytest.fixture
@@ -95,7 +50,7 @@ def test_sudo_without_a_password_installs(computer: Computer) -> None:
     computer.add("id", "echo 1000")
     computer.add("sudo", "")
     assert computer.setup("--need", MISSING).returncode == 0
-    assert "sudo -n apt-get install -y --no-install-recommends nosuchpackage" in computer.calls("sudo")
+    assert computer.calls("sudo")[-1].endswith("apt-get install -y --no-install-recommends nosuchpackage")
 
 
 @pytest.mark.parametrize("sudo", ["exit 1", None])
@@ -106,8 +61,72 @@ def test_without_rights_the_command_is_printed(computer: Computer, sudo: str | N
         computer.add("sudo", sudo)
     done = computer.setup("--need", MISSING, "fleet")
     assert done.returncode == 69
-    assert done.stderr == "The Debian package nosuchpackage is missing; type: sudo apt-get install -y nosuchpackage\n"
+    command = "sudo apt-get update && sudo apt-get install -y nosuchpackage"
+    assert done.stderr == f"Missing from Debian: nosuchpackage; type: {command}\n"
     assert computer.calls("venv-python") == []
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_where_apt_fails_the_command_is_printed(computer: Computer, user: int) -> None:
+    """With rights that do not help (no network, no such package) the last line and the exit code are the same."""
+    computer.add("id", f"echo {user}")
+    computer.add("sudo", '[ "$2" = true ]')
+    computer.add("apt-get", "exit 100")
+    done = computer.setup("--need", MISSING, "fleet")
+    assert done.returncode == 69
+    prefix = "sudo " if user else ""
+    command = f"{prefix}apt-get update && {prefix}apt-get install -y nosuchpackage"
+    assert done.stderr.splitlines()[-1] == f"Missing from Debian: nosuchpackage; type: {command}"
+    assert computer.calls("venv-python") == []
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_all_missing_packages_come_at_once(tmp_path: Path, user: int) -> None:
+    """A fresh Debian lacks programs and python3-venv: one call of apt, or one line to type, names them all."""
+    computer = Computer(tmp_path)
+    computer.add_python(before=NO_ENSUREPIP)
+    computer.add("id", f"echo {user}")
+    computer.add("apt-get", "")
+    done = computer.setup("--need", MISSING, "--need", "other=otherpackage", "fleet")
+    every = "nosuchpackage otherpackage python3-venv"
+    if user:
+        assert done.returncode == 69
+        assert done.stderr.splitlines() == [
+            f"Missing from Debian: {every}; type: sudo apt-get update && sudo apt-get install -y {every}"
+        ]
+    else:
+        assert done.returncode == 0, done.stderr
+        assert computer.calls("apt-get") == [f"apt-get install -y --no-install-recommends {every}"]
+        assert len(computer.installs) == 1
+
+
+def test_packages_never_ask(computer: Computer) -> None:
+    """A package that would stop for a question (the time zone) is told not to."""
+    computer.add("id", "echo 0")
+    computer.add("apt-get", '[ "$DEBIAN_FRONTEND" = noninteractive ]')
+    assert computer.setup("--need", MISSING).returncode == 0
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_program_off_the_path_is_found_by_a_pattern(computer: Computer, tmp_path: Path, is_there: bool) -> None:
+    """PostgreSQL's programs stand in a folder with a version in its name, on nobody's PATH."""
+    computer.add("id", "echo 1000")
+    program = tmp_path / "lib" / "15" / "bin" / "initdb"
+    program.parent.mkdir(parents=True)
+    if is_there:
+        program.touch()
+    done = computer.setup("--need", f"{tmp_path}/lib/*/bin/initdb=postgresql")
+    assert (done.returncode, "postgresql" in done.stderr) == ((0, False) if is_there else (69, True))
+
+
+def test_the_tests_ask_for_the_real_broker_and_database(computer: Computer) -> None:
+    """``scripts/test`` makes sure that no test is skipped for want of mosquitto or PostgreSQL."""
+    computer.add("recorder", "exit 7")
+    shutil.copy(computer.bin / "recorder", computer.root / "scripts" / "setup")
+    assert computer.run("test").returncode == 7
+    [asked] = computer.calls("recorder")
+    assert "--need mosquitto=mosquitto" in asked
+    assert "--need /usr/lib/postgresql/*/bin/initdb=postgresql" in asked
 
 
 def test_a_present_command_needs_nobody(computer: Computer) -> None:
@@ -121,13 +140,12 @@ def test_a_present_command_needs_nobody(computer: Computer) -> None:
 def test_the_second_time_installs_nothing(computer: Computer) -> None:
     """The stamp says what is there; a second run, or one with fewer extras, does nothing."""
     assert computer.setup("fleet", "test").returncode == 0
-    installs = [call for call in computer.calls("venv-python") if "install" in call]
-    assert len(installs) == 1
-    assert installs[0].endswith(f"--editable {computer.root}[fleet,test]")
-    assert f"--constraint {computer.root}/constraints.txt" in installs[0]
+    [install] = computer.installs
+    assert install.endswith(f"--editable {computer.root}[fleet,test]")
+    assert f"--constraint {computer.root}/constraints.txt" in install
     assert computer.setup("fleet").returncode == 0
     assert computer.setup().returncode == 0
-    assert [call for call in computer.calls("venv-python") if "install" in call] == installs
+    assert computer.installs == [install]
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
@@ -136,9 +154,8 @@ def test_a_changed_version_file_installs_again(computer: Computer, name: str) ->
     computer.setup("fleet")
     (computer.root / name).write_text("# changed\n")
     computer.setup("test")
-    installs = [call for call in computer.calls("venv-python") if "install" in call]
-    assert len(installs) == 2
-    assert installs[1].endswith("[fleet,test]")
+    assert len(computer.installs) == 2
+    assert computer.installs[1].endswith("[fleet,test]")
 
 
 def test_an_interrupted_install_is_not_taken_for_done(computer: Computer) -> None:
@@ -146,11 +163,44 @@ def test_an_interrupted_install_is_not_taken_for_done(computer: Computer) -> Non
     computer.setup()
     python = computer.root / ".venv" / "bin" / "python"
     good = python.read_text()
-    python.write_text(good + "exit 1\n")
+    python.write_text(f'{good}[ "$3" != install ]\n')
     assert computer.setup("fleet").returncode != 0
     python.write_text(good)
     assert computer.setup("fleet").returncode == 0
-    assert len([call for call in computer.calls("venv-python") if call.endswith("[fleet]")]) == 2
+    assert len([call for call in computer.installs if call.endswith("[fleet]")]) == 2
+    assert len(computer.venvs) == 1
+
+
+def test_a_virtual_environment_without_pip_is_made_again(computer: Computer) -> None:
+    """Ctrl-C while it was created leaves a python and no pip; the next run mends that."""
+    python = computer.root / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!{shutil.which("bash")}\necho "No module named pip" >&2\nexit 1\n')
+    python.chmod(0o755)
+    done = computer.setup("fleet")
+    assert done.returncode == 0, done.stderr
+    assert computer.venvs == [f"python3.11 -m venv --clear {computer.root}/.venv"]
+    assert len(computer.installs) == 1
+
+
+def test_a_virtual_environment_without_python_is_made_again(computer: Computer) -> None:
+    """Where the Python that it was made from is gone, the stamp does not hide it, and the extras come back."""
+    computer.setup("fleet")
+    (computer.root / ".venv" / "bin" / "python").unlink()
+    assert computer.setup().returncode == 0
+    assert len(computer.venvs) == 2
+    assert [call.endswith("[fleet]") for call in computer.installs] == [True, True]
+
+
+def test_a_renamed_project_gets_a_new_virtual_environment(computer: Computer) -> None:
+    """The console scripts name the old folder in their first line: all of them are made anew, with the same extras."""
+    computer.setup("fleet", "test")
+    computer.root = computer.root.rename(computer.root.with_name("renamed"))
+    assert computer.setup("fleet").returncode == 0
+    assert computer.venvs[1:] == [f"python3.11 -m venv --clear {computer.root}/.venv"]
+    assert computer.installs[1].endswith(f"--editable {computer.root}[fleet,test]")
+    assert computer.setup("fleet", "test").returncode == 0
+    assert len(computer.installs) == 2
 
 
 @pytest.mark.parametrize(
@@ -167,7 +217,7 @@ def test_an_index_for_torch_is_asked_only_where_it_is_named(
 ) -> None:
     """The CPU build's index is the user's to name; without it pip's own configuration decides."""
     assert computer.setup(extra, **environment).returncode == 0
-    [install] = [call for call in computer.calls("venv-python") if " install " in call]
+    [install] = computer.installs
     assert ("--extra-index-url https://index.example/cpu" in install) is is_asked
     assert ("-index-" in install) is is_asked
 
@@ -182,6 +232,41 @@ def test_a_missing_python_is_named(tmp_path: Path) -> None:
     done = Computer(tmp_path).setup()
     assert done.returncode == 69
     assert "Python 3.11 or 3.12 is needed" in done.stderr
+
+
+def test_a_python_with_a_blank_in_its_path_is_used(computer: Computer) -> None:
+    """``PYTHON`` is one path, not a list of words, and comes before every Python of the PATH."""
+    (computer.bin / "my programs").mkdir()
+    computer.add_python("my programs/python")
+    done = computer.setup(PYTHON=str(computer.bin / "my programs" / "python"))
+    assert done.returncode == 0, done.stderr
+    assert len([call for call in computer.calls("my programs/python") if " -m venv " in call]) == 1
+    assert computer.calls("python3.11") == []
+
+
+@pytest.mark.parametrize("body", ["exit 1", None])
+def test_an_unsuitable_python_is_refused(computer: Computer, body: str | None) -> None:
+    """Whoever names a Python that is too old or not there is told so; no other one is taken instead."""
+    if body is not None:
+        computer.add("python2", body)
+    done = computer.setup(PYTHON="python2")
+    assert done.returncode == 69
+    assert done.stderr == (
+        "PYTHON is set to python2, which is not Python 3.11 or 3.12; name another one, or unset it\n"
+    )
+    assert computer.calls("python3.11") == []
+
+
+def test_the_demo_runs_in_the_callers_folder(computer: Computer, tmp_path: Path) -> None:
+    """``--bundle DIR`` means a folder beside the caller, not beside the project; the caller's files are not imported."""
+    computer.add("mosquitto", "")
+    assert computer.setup("fleet").returncode == 0
+    python = computer.root / ".venv" / "bin" / "python"
+    python.write_text(f'{python.read_text()}echo "at $PWD $PYTHONPATH" >>"{computer.record}"\n')
+    done = computer.run("demo", "--bundle", "mine", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert computer.calls("venv-python")[-1] == "venv-python -P -m scripts.demo_main --bundle mine"
+    assert computer.calls("at")[-1] == f"at {tmp_path} {computer.root}"
 
 
 def test_binaries_of_the_whole_history_are_counted(tmp_path: Path) -> None:
