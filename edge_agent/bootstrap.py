@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from device_profiles.loader import ProfileError, load_profile
 from device_profiles.profile import Profile
 from edge_agent.config import Config
 from edge_agent.engine_bootstrap import EngineWish, verify_bundle
-from edge_agent.errors import ConfigError
+from edge_agent.errors import ConfigError, InferenceError
 from edge_agent.state_dir import prepare_state_dir
 
 if TYPE_CHECKING:
     from edge_agent.daemon import Daemon, Log
-    from edge_agent.inference_child import ChildSettings
+    from edge_agent.inference_child import ChildSettings, InferenceChild
     from edge_agent.store.cases import CaseStore
     from edge_agent.store.outbox import Outbox
     from edge_agent.uplink.uplink import Uplink
@@ -123,12 +123,34 @@ def child_settings(config: Config, wish: EngineWish) -> ChildSettings:
     )
 
 
+class LossyStream:
+    """Write text somewhere and lose what cannot be written: a full disk under the log must not stop any case.
+
+    Args:
+        stream: usually stderr.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text, or lose it; say that it was written."""
+        with suppress(OSError, ValueError):  # ValueError: the stream was closed
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def build_log() -> Log:
-    """Build the daemon's log: one JSON object per line, on stderr."""
+    """Build the daemon's log: one JSON object per line, on stderr. A line that cannot be written is lost."""
     import structlog
 
     log: Log = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
+        structlog.PrintLogger(LossyStream(sys.stderr)),  # type: ignore[arg-type]  # it uses these two methods only
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -137,6 +159,18 @@ def build_log() -> Log:
         ],
     )
     return log
+
+
+def report_failure(child: InferenceChild, log: Log) -> Callable[[str, InferenceError], None]:
+    """Return what ``CaseWork`` tells of a failed attempt: a log line, and the end of a child that was left half-way."""
+    from edge_agent.inference_child import State
+
+    def on_failure(case_id: str, error: InferenceError) -> None:
+        log.warning("case.failed", case_id=case_id, **error.diagnostics())
+        if child.state in (State.STARTING, State.BUSY):  # what it says next belongs to no case
+            child.stop()
+
+    return on_failure
 
 
 @contextmanager
@@ -172,7 +206,7 @@ def open_daemon(config: Config, *, stop: threading.Event) -> Iterator[Daemon]:
                 without_model=partial(rules_only_report, manifest=manifest),
                 profile_class=profile.profile_class,
                 is_stopping=stop.is_set,
-                on_failure=lambda name, error: log.warning("case.failed", case_id=name, **error.diagnostics()),
+                on_failure=report_failure(child, log),
             )
             parts = Parts(
                 cases=store.cases,

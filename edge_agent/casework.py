@@ -6,11 +6,22 @@ is the pipeline in its own process). Does not decide what a case needs; the pipe
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 from edge_agent.contracts.case import Case
-from edge_agent.errors import ConfigError, ContractError, EdgeError, InferenceError, UpdateError
+from edge_agent.errors import (
+    ConfigError,
+    ContractError,
+    EdgeError,
+    InferenceError,
+    StoreCorrupt,
+    StoreError,
+    UpdateError,
+)
 from edge_agent.privacy.deidentify import deidentify
 from edge_agent.store.cases import ENGINE_FAILURE, CaseStore
 
@@ -35,7 +46,7 @@ class CaseWork:
         without_model: reports what the rules alone can say, when the runner cannot.
         profile_class: the coarse device class that a result may name.
         is_stopping: says whether the process is ending; then an interrupted case is left for the next start.
-        on_failure: told of every attempt that the engine failed, with the case's id.
+        on_failure: told of every attempt that the engine or the program failed, with the case's id.
     """
 
     def __init__(
@@ -59,11 +70,14 @@ class CaseWork:
         """Bring a stored case to its report: after three failed attempts without the model (``is_without_model``).
 
         Attempts before a crash or a power cut count too, so that a case which kills its engine cannot hold the others
-        up for ever.
+        up for ever. A programmer's mistake counts like an engine's failure. What is neither the case's nor the
+        engine's fault (a full or busy store, a refused bundle, the end of the process) counts as no attempt.
 
         Raises:
-            InferenceError: the engine failed while the process is stopping; the case is resumed at the next start.
+            InferenceError: the engine failed while the process is stopping: the case is resumed at the next start;
+                or the program failed also without the model: the case is put aside and kept.
             UpdateError: the bundle was refused; the case waits for a good one.
+            StoreError: the store is full, busy or not writable; the case waits. Only a corrupt record is put aside.
             EdgeError: the case cannot be run as it is; it is put aside and kept.
         """
         while self._store.mark_running(case_id):
@@ -71,22 +85,37 @@ class CaseWork:
                 return self._finish(case_id, lambda case: self._runner.run(case, on_progress=on_progress))
             except InferenceError as exc:
                 if self._is_stopping():
+                    self._give_back(case_id)
                     raise
                 self._on_failure(case_id, exc)
                 if isinstance(exc, ContractError):
                     break  # greedy decoding says the same again
-        return self._finish(case_id, self._without_model)
+            except EdgeError:
+                self._give_back(case_id)
+                raise
+        return self._finish_without_model(case_id)
+
+    def _finish_without_model(self, case_id: str) -> Report:
+        try:
+            return self._finish(case_id, self._without_model)
+        except InferenceError as exc:  # the rules need no engine: the program itself failed, nothing is left to try
+            self._store.fail(case_id, exc)
+            raise
 
     def _finish(self, case_id: str, answer: Callable[[Case], Report]) -> Report:
         """Store the answer to a case, or put the case aside when no attempt can succeed."""
         try:
             return self._report(case_id, answer)
-        except (UpdateError, ConfigError, InferenceError):
-            raise  # the bundle's or the engine's fault, not the case's: it stays pending
         except EdgeError as exc:
-            if not exc.retryable:
+            if _is_the_cases_fault(exc):
                 self._store.fail(case_id, exc)
             raise
+        except Exception as exc:  # broad: counted as a failed attempt, else the case would be run again for ever
+            raise _program_failure(exc) from exc
+
+    def _give_back(self, case_id: str) -> None:
+        with suppress(StoreError):  # the error that made us is the one to tell; the price is one attempt
+            self._store.give_back(case_id)
 
     def _report(self, case_id: str, answer: Callable[[Case], Report]) -> Report:
         case = self._store.load(case_id)
@@ -102,6 +131,22 @@ class CaseWork:
         )
         self._store.finish(case_id, report, result)
         return report
+
+
+def _is_the_cases_fault(error: EdgeError) -> bool:
+    """Say whether no later attempt at this case can end otherwise; else the case stays pending."""
+    if isinstance(error, StoreError):
+        return isinstance(error, StoreCorrupt)  # a busy or failing disk says nothing about the case
+    return not error.retryable and not isinstance(error, (UpdateError, ConfigError, InferenceError))
+
+
+def _program_failure(error: Exception) -> InferenceError:
+    """Name a programmer's mistake by its class and place; its text may quote the case, so it is left out."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return InferenceError(
+        f"the program failed on this case ({type(error).__name__}); report this log line to its makers",
+        where=f"{Path(place.filename).name}:{place.lineno}",
+    )
 
 
 def is_without_model(report: Report) -> bool:

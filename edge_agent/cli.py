@@ -6,6 +6,7 @@ What a command does stands in ``edge_agent.commands``; each loads its libraries 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import traceback
@@ -16,34 +17,55 @@ from pathlib import Path
 from edge_agent.commands import bundle, capture, case, daemon, doctor, status, sync
 from edge_agent.commands.screen import Screen
 from edge_agent.config import Config, load_config
-from edge_agent.errors import EdgeError
+from edge_agent.errors import EdgeError, StoreFull
 
 Command = Callable[[argparse.Namespace, Config, Screen], int]
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+UNEXPECTED = 70  # EX_SOFTWARE of sysexits.h: a mistake in this program, no class of errors
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command.
 
     Returns:
-        0 when it did what it was asked, else the exit code of the error's class (``edge_agent.errors``).
+        0 when it did what it was asked, else the exit code of the error's class (``edge_agent.errors``), or
+        ``UNEXPECTED``.
     """
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
-        return command(options, load_config(options.config), Screen())
+        code = command(options, load_config(options.config), Screen())
+        sys.stdout.flush()  # a full disk is found here, not after the exit code was chosen
     except EdgeError as exc:
-        if options.debug:
-            traceback.print_exc()
-        print(f"derm-edge: {exc}", file=sys.stderr)
-        return exc.exit_code
+        return _refuse(str(exc), code=exc.exit_code, debug=options.debug)
     except KeyboardInterrupt:
         print("derm-edge: stopped by Ctrl-C; a stored case is kept", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output went away (| head). Python would complain again while closing stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # its reader went away (| head)
         return 1
+    except Exception as exc:  # noqa: BLE001  (the last resort: a person at a kiosk cannot read a traceback)
+        if isinstance(exc, OSError) and exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            _drop_output()
+            line = "cannot write the output, no space is left: free disk space and try again"
+            return _refuse(line, code=StoreFull.exit_code, debug=options.debug)
+        words = " ".join(str(exc).split())
+        line = f"unexpected error: {type(exc).__name__}: {words}; run again with --debug and report it"
+        return _refuse(line, code=UNEXPECTED, debug=options.debug)
+    return code
+
+
+def _refuse(line: str, *, code: int, debug: bool) -> int:
+    """Print the one line of the present error, after its traceback where somebody asked for it."""
+    if debug:
+        traceback.print_exc()
+    print(f"derm-edge: {line}", file=sys.stderr)
+    return code
+
+
+def _drop_output() -> None:
+    """Let what stdout still holds go nowhere: Python would complain about it again while it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,6 +23,7 @@ from edge_agent.errors import ConfigError
 DEFAULT_PATH = Path("/etc/derm-edge/config.toml")
 PATH_VARIABLE = "DERM_EDGE_CONFIG"
 PACKAGE = Path(__file__).resolve().parent
+MAX_VIEWS = 12
 
 
 class _Section(BaseModel):
@@ -41,10 +42,20 @@ class BrokerConfig(_Section):
     @field_validator("url")
     @classmethod
     def _is_a_broker_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            raise ValueError("write mqtt://HOST:PORT or mqtts://HOST:PORT")
+        wanted = "write mqtt://HOST:PORT or mqtts://HOST:PORT, with a port from 1 to 65535 or none"
+        try:
+            parts = urlsplit(value)
+            port = parts.port  # urllib looks at it only when it is asked for
+        except ValueError as exc:
+            raise ValueError(wanted) from exc
+        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname or port == 0:
+            raise ValueError(wanted)
         return value
+
+    @field_validator("ca_file", "certificate_file", "key_file")
+    @classmethod
+    def _is_a_path(cls, value: Path | None) -> Path | None:
+        return None if value is None else _usable(value)
 
 
 class InferenceConfig(_Section):
@@ -56,11 +67,15 @@ class InferenceConfig(_Section):
 
 
 class CaptureConfig(_Section):
-    """Say where pictures come from: a folder, a video file, a V4L2 device or an MJPEG address; None asks on the command line."""
+    """Say where pictures come from: a folder, a video file, a V4L2 device or an MJPEG address; None asks on the command line.
+
+    ``timeout_s`` is the patience with a camera or address, ``file_timeout_s`` with reading a video file.
+    """
 
     source: str | None = None
-    views: int = Field(default=2, ge=1, le=12)
+    views: int = Field(default=2, ge=1, le=MAX_VIEWS)
     timeout_s: float = Field(default=10.0, gt=0)
+    file_timeout_s: float = Field(default=120.0, gt=0)
 
 
 class Config(_Section):
@@ -79,7 +94,16 @@ class Config(_Section):
     @field_validator("state_dir", "bundle_dir", "keys_dir")
     @classmethod
     def _make_absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+        try:
+            return _usable(value).expanduser().absolute()
+        except RuntimeError as exc:  # ~somebody without an account here
+            raise ValueError(f"{value} names no home folder of this computer; write the whole path") from exc
+
+
+def _usable(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("a path cannot hold a zero byte; write it again")
+    return path
 
 
 def load_config(path: Path | None = None, *, environment: Mapping[str, str] | None = None) -> Config:

@@ -11,7 +11,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ ACCEPT_POLL_S: Final = 0.2
 SYNC_POLL_S: Final = 0.1
 STOP_GRACE_S: Final = 10.0
 UPLINK_PAUSE_S: Final = 5.0
+RESUME_AFTER_S: Final = 30.0
 _SOCKET_PATH_MAX: Final = 107  # unix(7): sun_path holds 108 bytes with its final zero
 
 Log = structlog.typing.FilteringBoundLogger
@@ -56,11 +57,14 @@ class Daemon:
     Args:
         parts: everything it owns.
         bundle_dir: told to clients, so that they notice when they asked for another bundle.
+        resume_after_s: after so long without a case, those that wait for space, the store or a good bundle are tried
+            again.
     """
 
-    def __init__(self, parts: Parts, *, bundle_dir: Path) -> None:
+    def __init__(self, parts: Parts, *, bundle_dir: Path, resume_after_s: float = RESUME_AFTER_S) -> None:
         self._parts = parts
         self._bundle_dir = bundle_dir
+        self._resume_after_s = resume_after_s
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._followers: dict[str, list[queue.Queue[Message]]] = {}
         self._lock = threading.Lock()
@@ -75,38 +79,45 @@ class Daemon:
         Raises:
             RejectedError: the bundle is not trusted; nothing is served.
             ConfigError: the socket cannot be made.
+            DaemonError: a part of the daemon ended by itself; the others were stopped too.
         """
         parts = self._parts
         parts.child.start()  # a refused bundle ends the daemon before it takes a case
-        with listen(state_dir) as listener:
-            threads = [
-                threading.Thread(target=self._run_cases, name="cases"),
-                threading.Thread(target=self._run_uplink, name="uplink"),
-            ]
-            for case_id in parts.cases.pending():
-                parts.log.info("case.resumed", case_id=case_id)
-                self._queue.put(case_id)
-            for thread in threads:
-                thread.start()
-            if ready is not None:
-                ready.set()
-            parts.log.info("daemon.ready", socket=str(state_dir / SOCKET_NAME), child=parts.child.pid)
-            try:
-                self._accept(listener)
-            finally:
-                parts.stop.set()  # also when accepting failed: the other threads must not outlive it
-                self._queue.put(None)
+        threads = [
+            threading.Thread(target=self._run_cases, name="cases"),
+            threading.Thread(target=self._run_uplink, name="uplink"),
+        ]
+        try:
+            with listen(state_dir) as listener:
+                self._resume()
+                for thread in threads:
+                    thread.start()
+                if ready is not None:
+                    ready.set()
+                parts.log.info("daemon.ready", socket=str(state_dir / SOCKET_NAME), child=parts.child.pid)
+                self._accept(listener, threads)
+        finally:
+            self._wind_down([thread for thread in threads if thread.ident is not None])
+        parts.log.info("daemon.stopped")
+
+    def _wind_down(self, threads: Sequence[threading.Thread]) -> None:
+        """End the threads and the child, also when accepting failed: the store is closed after this."""
+        self._parts.stop.set()
+        self._queue.put(None)
         deadline = time.monotonic() + STOP_GRACE_S
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        parts.child.stop()  # after the grace: ends a case that is still running; it is resumed at the next start
+        self._parts.child.stop()  # after the grace: ends a case that is still running; it is resumed at the next start
         for thread in threads:
             thread.join()
-        parts.log.info("daemon.stopped")
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, listener: socket.socket, threads: Sequence[threading.Thread]) -> None:
         listener.settimeout(ACCEPT_POLL_S)
         while not self._parts.stop.is_set():
+            for thread in threads:
+                if not thread.is_alive() and not self._parts.stop.is_set():
+                    # Else it would go on taking cases that nobody runs.
+                    raise DaemonError(f"the daemon's {thread.name} thread ended; look at its log and start it again")
             try:
                 channel, _ = listener.accept()
             except TimeoutError:
@@ -128,7 +139,7 @@ class Daemon:
         except EdgeError as exc:
             self._parts.log.warning("refused", **exc.diagnostics())
             return error_message(exc)
-        except Exception as exc:  # the one broad except of the program
+        except Exception as exc:  # broad: one request, or a bug in it, must not end the supervisor
             self._parts.log.exception("failed")
             return error_message(DaemonError(f"the daemon failed ({type(exc).__name__}); look at its log"))
 
@@ -180,19 +191,34 @@ class Daemon:
                 follower.put(message)
 
     def _run_cases(self) -> None:
-        while not self._parts.stop.is_set():
-            case_id = self._queue.get()
-            if case_id is None:
-                break
-            self._run_case(case_id)
-        self._dismiss()
+        try:
+            while not self._parts.stop.is_set():
+                try:
+                    case_id = self._queue.get(timeout=self._resume_after_s)
+                except queue.Empty:
+                    self._outcome(self._resume)
+                    continue
+                if case_id is None:
+                    break
+                self._run_case(case_id)
+        finally:
+            self._dismiss()
+
+    def _resume(self) -> None:
+        """Queue every case without a report: from before this start, or left by a full store or a refused bundle."""
+        for case_id in self._parts.cases.pending():
+            self._parts.log.info("case.resumed", case_id=case_id)
+            self._queue.put(case_id)
 
     def _run_case(self, case_id: str) -> None:
         end = self._outcome(lambda: self._complete(case_id))
         if end is not None:
             self._tell(case_id, end)
 
-    def _complete(self, case_id: str) -> Message:
+    def _complete(self, case_id: str) -> Message | None:
+        if case_id not in self._parts.cases.pending():
+            return None  # queued twice: as a new case and by ``_resume``
+
         def on_progress(stage: str, done: int, total: int) -> None:
             self._tell(case_id, Message(body={"kind": Kind.PROGRESS, "stage": stage, "done": done, "total": total}))
 

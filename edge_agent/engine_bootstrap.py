@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device_profiles.profile import Profile
+from edge_agent.errors import Incompatible
 
 if TYPE_CHECKING:
+    from edge_agent.agents.pipeline import CasePipeline
+    from edge_agent.agents.recognition import AgentEngine
     from edge_agent.casework import Runner
     from edge_agent.contracts.bundle import Bundle
+    from edge_agent.contracts.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +59,40 @@ def verify_bundle(wish: EngineWish, *, profile: Profile | None = None) -> Bundle
 
 
 @contextmanager
-def open_pipeline(wish: EngineWish, *, profile: Profile | None = None) -> Iterator[LoadedPipeline]:
+def open_pipeline(
+    wish: EngineWish, *, profile: Profile | None = None, replay_canary: bool = False
+) -> Iterator[LoadedPipeline]:
     """Verify the bundle, load the engine and build the pipeline. Loads OpenVINO into this process.
 
+    Args:
+        wish: bundle, keys, device, threads.
+        profile: the device class that the bundle must fit.
+        replay_canary: let the loaded engine answer the bundle's canary and golden cases first (some seconds): a
+            driver or a processor that computes something else is found before it sees a patient.
+
     Raises:
-        RejectedError: the bundle is not trusted or does not fit.
+        RejectedError: the bundle is not trusted or does not fit, or the engine does not answer as it expects.
         InferenceError: the engine cannot load it.
     """
-    from edge_agent.agents.pipeline import CasePipeline
-    from edge_agent.contracts.terms import Vocabulary
     from edge_agent.inference.engine import Engine, EngineSettings
 
     bundle = verify_bundle(wish, profile=profile)
     with Engine(bundle, settings=EngineSettings(device=wish.device, threads=wish.threads)) as engine:
-        yield LoadedPipeline(bundle=bundle, runner=CasePipeline(engine, bundle.manifest, Vocabulary.load()))
+        if replay_canary and (failures := engine.run_canary().failures()):
+            raise Incompatible(
+                f"the engine does not answer as the bundle expects ({failures[0]}); run derm-edge doctor on this device"
+            )
+        engine.forget()
+        yield LoadedPipeline(bundle=bundle, runner=build_pipeline(engine, bundle.manifest, device=wish.device))
+
+
+def build_pipeline(engine: AgentEngine, manifest: Manifest, *, device: str) -> CasePipeline:
+    """Build the pipeline on an engine that is loaded; ``device`` is the processor that reports name.
+
+    Raises:
+        Incompatible: the bundle may answer an id that the vocabulary does not know.
+    """
+    from edge_agent.agents.pipeline import CasePipeline
+    from edge_agent.contracts.terms import Vocabulary
+
+    return CasePipeline(engine, manifest, Vocabulary.load(), device=device)

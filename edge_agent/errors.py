@@ -15,7 +15,7 @@ The tree (exit code in brackets; ``retryable`` marked with *)::
     │   └── StoreCorrupt [52]       restore or re-enrol; nothing is overwritten
     ├── UplinkError [60] *          wait for the connection
     │   └── UplinkRefused [61]      the broker or the hub said no
-    ├── UpdateError [70]
+    ├── UpdateError [78]
     │   ├── FetchError [71] *
     │   ├── RejectedError [72]      the bundle is not trusted as it is
     │   │   ├── SignatureRejected [73]
@@ -30,7 +30,7 @@ The tree (exit code in brackets; ``retryable`` marked with *)::
         ├── CompressionError [82]
         └── QualityGateError [83]
 
-A programmer's mistake is a RuntimeError, never one of these. Vendor exceptions
+A programmer's mistake is a RuntimeError, never one of these; the command line ends 70 on it. Vendor exceptions
 are translated once, in the module that wraps the vendor, with ``from exc``.
 """
 
@@ -151,7 +151,7 @@ class HubError(EdgeError):
 class UpdateError(EdgeError):
     """A bundle cannot be brought into use."""
 
-    exit_code = 70
+    exit_code = 78
 
 
 class FetchError(UpdateError):

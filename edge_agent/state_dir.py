@@ -10,22 +10,26 @@ from pathlib import Path
 from types import TracebackType
 
 from edge_agent.errors import ConfigError, DaemonError
+from edge_agent.store.durable import make_folder
 
 _POLL_S = 0.1
 
 
 def prepare_state_dir(path: Path) -> None:
-    """Create the state folder for this account only. Does not change the mode of one that exists.
+    """Create the state folder durably and for this account only. Does not change the mode of one that exists.
 
     Raises:
         ConfigError: it cannot be created or written.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path)
+        is_folder = path.is_dir()
     except OSError as exc:
         raise ConfigError(
             f"cannot create the state folder {path}: {exc.strerror}; set state_dir to another one"
         ) from exc
+    if not is_folder:
+        raise ConfigError(f"the state folder {path} is a file; set state_dir to another one")
     if not os.access(path, os.W_OK | os.X_OK):
         raise ConfigError(f"cannot write the state folder {path}; set state_dir, or run as its owner")
 
@@ -42,10 +46,15 @@ class StateLock:
 
     Raises:
         DaemonError: another process holds it still.
+        ConfigError: the folder cannot be locked.
     """
 
     def __init__(self, state_dir: Path, *, wait_s: float, on_wait: Callable[[], None] | None = None) -> None:
-        self._file = os.open(state_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._path = state_dir / "lock"
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise self._unusable(exc) from exc
         deadline = time.monotonic() + wait_s
         while not self._try():
             if on_wait is not None:
@@ -61,7 +70,15 @@ class StateLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as exc:  # a network file system without locks
+            os.close(self._file)
+            raise self._unusable(exc) from exc
         return True
+
+    def _unusable(self, error: OSError) -> ConfigError:
+        return ConfigError(
+            f"cannot lock {self._path}: {error.strerror}; mend its owner, or set state_dir to a local disk"
+        )
 
     def close(self) -> None:
         """Give the folder back. The file stays: removing it would let two processes lock two files."""

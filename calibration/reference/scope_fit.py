@@ -20,7 +20,9 @@ from calibration.reference.torch_decider import Row, TorchDecider
 from edge_agent.agents.scope import DANGER_FAMILIES, IN_SCOPE_FAMILY
 from edge_agent.agents.second_look import turned
 
-SENSITIVITY = 0.95
+# The promise is 0.90 on unseen cases. What lies above it is spent on refusing: to call a tumour psoriasis is worse than
+# to send a psoriasis to a person.
+SENSITIVITY = 0.92
 DANGER_FALSE_ALARMS = 0.015
 LOOKS = 8
 LOOK_CASES = 600  # in-scope cases that are looked at again; their quantile is known to about one point

@@ -56,7 +56,7 @@ class CasePipeline:
 
     Args:
         engine: the engine that holds the bundle; one case at a time.
-        manifest: the same bundle's manifest.
+        manifest: the same bundle's manifest; None where no bundle can be trusted, then only the rules can run.
         vocabulary: the device's vocabulary.
         device: names the processor in the report's provenance.
         clock: seconds, monotonic; for the timings only.
@@ -68,18 +68,25 @@ class CasePipeline:
     def __init__(
         self,
         engine: AgentEngine,
-        manifest: Manifest,
+        manifest: Manifest | None,
         vocabulary: Vocabulary,
         *,
         device: str = "CPU",
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        vocabulary.check_manifest(manifest)
-        self._engine, self._manifest, self._vocabulary = engine, manifest, vocabulary
+        if manifest is not None:
+            vocabulary.check_manifest(manifest)
+        self._engine, self._trusted, self._vocabulary = engine, manifest, vocabulary
         self._device, self._clock = device, clock
         self._red_flags = RuleBook.load("red_flags.toml")
         self._triage_rules = RuleBook.load("triage_rules.toml")
         self._formula_rules = RuleBook.load("triage_rules.toml", table="formula_rule")
+
+    @property
+    def _manifest(self) -> Manifest:
+        if self._trusted is None:
+            raise RuntimeError("the agents run only on a bundle")
+        return self._trusted
 
     def run(self, case: Case, *, on_progress: OnProgress | None = None) -> dict[str, Any]:
         """Run one case and return its report (``contracts/schemas/case_report.schema.json``).
@@ -228,7 +235,7 @@ class CasePipeline:
             findings=found,
         )
         origin = reports.Origin(
-            manifest=self._manifest,
+            manifest=self._trusted,
             device=self._device,
             vocabulary_version=self._vocabulary.version,
             timings_ms=run.meter.total(),
@@ -256,7 +263,7 @@ class CasePipeline:
 
     def _notices(self, case: Case, found: Findings) -> list[str]:
         rows = {
-            "ref_notice": not self._manifest.clinical_use,
+            "ref_notice": self._trusted is not None and not self._trusted.clinical_use,
             "test_case": case.is_test_case,
             "fictitious_consent": case.consent is not None and case.consent.fictitious,
             "ai_notice": bool(found.described),

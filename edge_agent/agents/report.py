@@ -20,7 +20,7 @@ from edge_agent.agents.red_flags import Verdict
 from edge_agent.agents.representation import Described
 from edge_agent.agents.run_record import Findings
 from edge_agent.agents.scope import Scope
-from edge_agent.agents.triage import Triage
+from edge_agent.agents.triage import Triage, is_clock_set
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.manifest import Manifest
 
@@ -42,9 +42,12 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a report comes from: bundle, device, vocabulary, time per phase (ms), tokens sampled and forced."""
+    """Where a report comes from: bundle, device, vocabulary, time per phase (ms), tokens sampled and forced.
 
-    manifest: Manifest
+    ``manifest`` is None where no bundle could be trusted and the rules alone spoke.
+    """
+
+    manifest: Manifest | None
     device: str
     vocabulary_version: str
     timings_ms: Mapping[str, float]
@@ -66,7 +69,7 @@ def build(case: Case, *, course: Course, origin: Origin) -> dict[str, Any]:
         "case_id": case.case_id,
         "created": case.created.isoformat(),
         "is_test_case": case.is_test_case,
-        "notices": list(course.notices),
+        "notices": [*([] if is_clock_set(case.created) else ["clock_not_set"]), *course.notices],
         "red_flags": [_flag(v) for v in course.red_flags if v.outcome == "fires"],
         "not_assessed": [
             {"id": v.rule.id, "missing": list(v.missing)} for v in course.red_flags if v.outcome == "unknown"
@@ -102,6 +105,7 @@ def _triage(course: Course) -> dict[str, Any]:
     return {
         "final": triage.final,
         "deadline": triage.deadline.isoformat() if triage.deadline else None,
+        "deadline_hours": triage.deadline_hours,
         "is_provisional": any(v.outcome == "unknown" for v in course.red_flags),
         "needs_human_reading": triage.needs_human_reading,
         "by": {"rules": triage.by_rules, "worker": triage.by_worker, "program": triage.by_program},
@@ -180,17 +184,21 @@ def _fields(kept: Mapping[str, Kept]) -> dict[str, Any]:
 def _provenance(origin: Origin) -> dict[str, Any]:
     manifest = origin.manifest
     return {
-        "bundle": {
-            "name": manifest.name,
-            "version": manifest.version,
-            "lineage": manifest.lineage,
-            "backbone": manifest.backbone.content_digest,
-            "clinical_use": manifest.clinical_use,
-        },
+        "bundle": None if manifest is None else _bundle(manifest),
         "device": origin.device,
         "vocabulary": origin.vocabulary_version,
         "timings_ms": {name: round(ms, 1) for name, ms in origin.timings_ms.items()},
         "tokens": {"sampled": origin.tokens_sampled, "forced": origin.tokens_forced},
+    }
+
+
+def _bundle(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "lineage": manifest.lineage,
+        "backbone": manifest.backbone.content_digest,
+        "clinical_use": manifest.clinical_use,
     }
 
 

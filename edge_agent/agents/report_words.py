@@ -14,7 +14,7 @@ from edge_agent.agents.abstention import is_nothing
 from edge_agent.agents.red_flags import Rule, RuleBook
 from edge_agent.contracts.terms import Language, Vocabulary
 
-BANNER = ("ref_notice", "test_case", "fictitious_consent", "program_refused", "no_pictures")
+BANNER = ("clock_not_set", "ref_notice", "test_case", "fictitious_consent", "program_refused", "no_pictures")
 _INPUT_LISTS = ("danger_sign", "vital_sign", "form_field", "severity_input")
 _MISSING_SHOWN = 4
 
@@ -111,7 +111,14 @@ class Words:
     def _deadline(self, triage: Mapping[str, Any]) -> str:
         if triage["final"] == "T1_emergency":
             return self.word("now")
-        return self.time(triage["deadline"]) if triage["deadline"] else self.word("no_deadline")
+        if triage["deadline"]:
+            return self.time(triage["deadline"])
+        hours = triage["deadline_hours"]
+        if hours is None:
+            return self.word("no_deadline")
+        days, rest = divmod(hours, 24)
+        name, count = ("within_hours", hours) if rest or days < 2 else ("within_days", days)
+        return self.word(name).format(n=count)
 
     def worker(self, worker: Mapping[str, Any]) -> str:
         """Return the worker's own impression and urgency."""
@@ -174,12 +181,16 @@ class Words:
     def provenance(self, told: Mapping[str, Any]) -> list[str]:
         """Return bundle, device, time and tokens."""
         bundle, tokens = told["bundle"], told["tokens"]
-        use = "" if bundle["clinical_use"] else f" ({self.word('clinician_use')})"
         seconds = told["timings_ms"].get("total", 0.0) / 1000
         device, vocabulary = self.word("device"), self.word("vocabulary")
         origin = f"{device} {told['device']} · {vocabulary} {told['vocabulary']}"
+        if bundle is None:
+            name = self.word("no_bundle")
+        else:
+            use = "" if bundle["clinical_use"] else f" ({self.word('clinician_use')})"
+            name = f"{bundle['name']} {bundle['version']}{use}"
         return [
-            f"{self.word('bundle')} {bundle['name']} {bundle['version']}{use} · {origin}",
+            f"{self.word('bundle')} {name} · {origin}",
             f"{self.word('duration')} {seconds:.1f} s · {self.word('tokens')} {tokens['sampled']}/{tokens['forced']}",
         ]
 

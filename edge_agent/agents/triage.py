@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from edge_agent.agents.red_flags import Verdict
 from edge_agent.contracts.intake import WorkerView
@@ -17,6 +17,10 @@ from edge_agent.contracts.terms import Vocabulary
 
 TIERS = ("T1_emergency", "T2_same_day", "T3_urgent", "T4_routine", "T5_local")
 LEAST_URGENT = TIERS[-1]
+# No copy of this program is older, and none lives so long: outside, the computer's clock was never set. A date that is
+# counted from such a clock sends nobody anywhere.
+EARLIEST_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
+LATEST_CLOCK = datetime(2200, 1, 1, tzinfo=UTC)
 WORRIED_TIER = "T2_same_day"  # section 8, RF-28: a worried worker is reviewed today
 
 
@@ -24,7 +28,8 @@ WORRIED_TIER = "T2_same_day"  # section 8, RF-28: a worried worker is reviewed t
 class Triage:
     """The final tier, who asked for which tier, the rules behind it, and whether a person must read the case.
 
-    ``deadline`` is the latest time for that person; None where the next visit decides.
+    ``deadline_hours`` counts from the visit and is None where the next visit decides; ``deadline`` is the same as a
+    time, None also where the clock was not set (``is_clock_set``).
     """
 
     final: str
@@ -34,6 +39,7 @@ class Triage:
     reasons: tuple[str, ...]
     not_assessed: tuple[Verdict, ...]
     needs_human_reading: bool
+    deadline_hours: int | None
     deadline: datetime | None
 
 
@@ -41,6 +47,11 @@ def most_urgent(tiers: Iterable[str | None]) -> str | None:
     """Return the most urgent of some tiers; None when nobody named one."""
     named = [tier for tier in tiers if tier is not None]
     return min(named, key=TIERS.index) if named else None
+
+
+def is_clock_set(created: datetime) -> bool:
+    """Say whether the time of a case can be true."""
+    return EARLIEST_CLOCK <= created < LATEST_CLOCK
 
 
 def worker_tier(worker: WorkerView) -> str | None:
@@ -70,7 +81,8 @@ def decide(
     by_rules = most_urgent(v.rule.tier for v in fired)
     by_worker = worker_tier(worker)
     final = most_urgent([by_rules, by_worker, program]) or LEAST_URGENT
-    hours = vocabulary.lists["triage"].terms[final].facts.get("deadline_hours")
+    hours: int | None = vocabulary.lists["triage"].terms[final].facts.get("deadline_hours")
+    is_dated = hours is not None and is_clock_set(created)
     return Triage(
         final=final,
         by_rules=by_rules,
@@ -79,5 +91,6 @@ def decide(
         reasons=tuple(v.rule.id for v in fired),
         not_assessed=tuple(v for v in verdicts if v.outcome == "unknown"),
         needs_human_reading=final != LEAST_URGENT or any(v.rule.human_reading for v in fired),
-        deadline=None if hours is None else created + timedelta(hours=hours),
+        deadline_hours=hours,
+        deadline=created + timedelta(hours=hours or 0) if is_dated else None,
     )

@@ -18,11 +18,13 @@ from typing import IO
 
 import numpy as np
 
+from edge_agent.capture.stills import MIN_EDGE_PX
 from edge_agent.contracts.case import Frame
 from edge_agent.errors import CameraError
 
 MAX_COUNT = 12
 DEFAULT_TIMEOUT_S = 30.0
+DEFAULT_FILE_TIMEOUT_S = 120.0
 DEFAULT_WINDOW = 12
 _KILL_WAIT_S = 2.0
 _ADDRESSES = ("http://", "https://", "rtsp://")
@@ -34,7 +36,12 @@ REASONS = {
 
 
 def capture_frames(
-    source: str, *, count: int = 1, timeout_s: float = DEFAULT_TIMEOUT_S, window: int = DEFAULT_WINDOW
+    source: str,
+    *,
+    count: int = 1,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    file_timeout_s: float = DEFAULT_FILE_TIMEOUT_S,
+    window: int = DEFAULT_WINDOW,
 ) -> list[Frame]:
     """Take ``count`` frames from one source.
 
@@ -45,20 +52,24 @@ def capture_frames(
     Args:
         source: a video file, a device (``/dev/video0`` or ``0``), or an ``http(s)://`` or ``rtsp://`` address.
         count: how many frames, 1 to 12.
-        timeout_s: seconds for everything, the child's start included.
+        timeout_s: seconds for everything, the child's start included, with a live source.
+        file_timeout_s: the same for a video file: a minute of video is decoded no faster than the computer can.
         window: frames that one frame of a live source is chosen from.
 
     Returns:
         uint8[H, W, 3] frames, BGR, in the order of time.
 
     Raises:
-        CameraError: the source does not exist, cannot be opened, gives no frame, or does not answer in time.
+        CameraError: the source does not exist, cannot be opened, gives no frame or too small ones, or does not
+            answer in time.
     """
     if not 1 <= count <= MAX_COUNT or window < 1:
         raise RuntimeError(f"count must be 1 to {MAX_COUNT} and window at least 1")
     kind = _kind(source)
     with _memory_file() as channel:
-        _run_child([kind, source, str(count), str(window)], channel=channel, source=source, timeout_s=timeout_s)
+        arguments = [kind, source, str(count), str(window)]
+        patience_s = file_timeout_s if kind == "file" else timeout_s
+        _run_child(arguments, channel=channel, source=source, timeout_s=patience_s)
         return _frames(channel, count=count, source=source)
 
 
@@ -67,9 +78,12 @@ def _kind(source: str) -> str:
     if source.isdigit() or source.startswith(_ADDRESSES):
         return "live"
     path = Path(source)
-    if not path.exists():
-        raise CameraError(f"{source} does not exist: name a video file, a device such as /dev/video0, or an address")
-    return "live" if path.is_char_device() else "file"
+    try:
+        if path.exists():
+            return "file" if path.is_file() else "live"
+    except OSError as exc:
+        raise CameraError(f"cannot look for {source}: {exc.strerror}; name another video file or device") from exc
+    raise CameraError(f"{source} does not exist: name a video file, a device such as /dev/video0, or an address")
 
 
 @contextlib.contextmanager
@@ -91,12 +105,18 @@ def _run_child(arguments: list[str], *, channel: IO[bytes], source: str, timeout
     try:
         code = child.wait(timeout_s)
     except subprocess.TimeoutExpired as exc:
-        raise CameraError(f"{source} did not answer within {timeout_s:g} s: unplug and plug the camera") from exc
+        raise CameraError(_too_slow(arguments[0], source=source, timeout_s=timeout_s)) from exc
     finally:
         _end(child)
     if code != 0:
         reason = REASONS.get(code, "made the capture process fail: try another source")
         raise CameraError(f"{source} {reason}", exit_code=code)
+
+
+def _too_slow(kind: str, *, source: str, timeout_s: float) -> str:
+    if kind == "file":
+        return f"{source} was not read within {timeout_s:g} s: cut the video shorter, or raise [capture] file_timeout_s"
+    return f"{source} did not answer within {timeout_s:g} s: unplug and plug the camera"
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -116,4 +136,8 @@ def _frames(channel: IO[bytes], *, count: int, source: str) -> list[Frame]:
         raise CameraError(f"{source} gave fewer than {count} frames: ask for fewer, or record longer") from exc
     if any(frame.dtype != np.uint8 or frame.ndim != 3 for frame in frames):
         raise CameraError(f"{source} gave frames that are not 8-bit colour: choose another mode of the camera")
+    for frame in frames:
+        height, width = frame.shape[:2]
+        if min(height, width) < MIN_EDGE_PX:  # as for picture files
+            raise CameraError(f"{source} gives only {width}x{height} px: choose a mode of at least {MIN_EDGE_PX} px")
     return frames

@@ -22,6 +22,7 @@ CANNOT_OPEN = 3
 NO_FRAME = 4
 _SHARPNESS_WIDTH_PX = 320
 _MAX_FILE_FRAMES = 1800  # one minute at 30 frames per second; a longer file is read no further
+_MAX_SCORES = 240  # as many frames of a file are compared; of a longer one every second, fourth ... frame
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,15 +79,43 @@ def _from_live(capture: cv2.VideoCapture, count: int, window: int) -> Iterator[F
 
 
 def _from_file(capture: cv2.VideoCapture, again: cv2.VideoCapture, count: int) -> Iterator[Frame]:
-    """Choose the sharpest frame of each of ``count`` equal parts; the length is counted, headers lie."""
-    scores = [sharpness(frame) for frame in _read(capture, _MAX_FILE_FRAMES)]
+    """Choose the sharpest compared frame of each of ``count`` equal parts."""
+    scores = _scores(capture)
     if len(scores) < count:
         return
-    edges = [round(part * len(scores) / count) for part in range(count + 1)]
-    wanted = {max(range(a, b), key=scores.__getitem__) for a, b in itertools.pairwise(edges)}
-    for place, frame in enumerate(_read(again, _MAX_FILE_FRAMES)):
+    places = list(scores)
+    edges = [round(part * len(places) / count) for part in range(count + 1)]
+    wanted = {max(places[a:b], key=scores.__getitem__) for a, b in itertools.pairwise(edges)}
+    for place in range(max(wanted) + 1):
+        if not again.grab():  # decodes; what is not wanted is not turned into a picture
+            return
         if place in wanted:
-            yield frame
+            has_frame, frame = again.retrieve()
+            if has_frame and frame is not None:
+                yield np.asarray(frame, np.uint8)
+
+
+def _scores(capture: cv2.VideoCapture) -> dict[int, float]:
+    """Return the sharpness of evenly spaced frames by their place; the length is counted, headers lie.
+
+    Every frame is compared until there are too many; then every second score goes and the spacing doubles, so a
+    long video costs little more than its decoding.
+    """
+    scores: dict[int, float] = {}
+    spacing = 1
+    for place in range(_MAX_FILE_FRAMES):
+        if not capture.grab():
+            break
+        if place % spacing:
+            continue
+        has_frame, frame = capture.retrieve()
+        if not has_frame or frame is None:
+            break
+        scores[place] = sharpness(np.asarray(frame, np.uint8))
+        if len(scores) > _MAX_SCORES:
+            spacing *= 2
+            scores = {at: score for at, score in scores.items() if at % spacing == 0}
+    return scores
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ on white; 16-bit grey is scaled. Does not judge whether a picture is sharp or we
 
 from __future__ import annotations
 
+import contextlib
 import io
 import stat
 import struct
@@ -24,7 +25,9 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 MIN_EDGE_PX = 56  # two visual tokens of 28 px
 MAX_EDGE_PX = 3072  # a larger frame is reduced: the models read far less, and memory is bounded
 MAX_PIXELS = 220_000_000  # from the header, before decoding; phones take up to 200 million
-MAX_UNDRAFTED_PIXELS = 64_000_000  # formats that cannot be decoded at a smaller size
+# What cannot be decoded at a smaller size is held whole, with a copy or two of it: this many pixels fit the memory.
+MAX_UNDRAFTED_PIXELS = 24_000_000
+MAX_ALPHA_PIXELS = 18_000_000  # reducing a picture with alpha takes one more copy
 MAX_FILE_BYTES = 96 * 1024 * 1024
 MAX_ASPECT = 20
 MAX_PICTURES = 12
@@ -54,12 +57,13 @@ def decode_picture(data: bytes, *, name: str = "picture") -> Frame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the size is checked below, before any pixel is decoded
+            Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit strikes earlier, and at any kind of picture
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 _check_header(image, name)
                 image.draft("RGB", (MAX_EDGE_PX, MAX_EDGE_PX))
                 image.load()
-                upright = _reduce(_upright(image))
-                rgb = np.asarray(_to_rgb(upright, name), np.uint8)
+                _make_upright(image)
+                rgb = np.asarray(_to_rgb(_reduce(image), name), np.uint8)
     except UnidentifiedImageError as exc:
         raise PictureError(f"{name} is not a picture this program reads: save it as JPEG or PNG") from exc
     except Image.DecompressionBombError as exc:
@@ -84,20 +88,31 @@ def picture_paths(sources: Sequence[Path]) -> list[Path]:
     Hidden files, other file types and subfolders of a folder are left out.
 
     Raises:
-        PictureError: a source does not exist, a folder holds no picture, or there are more than a case may have.
+        PictureError: a folder cannot be read or holds no picture, or there are more than a case may have.
     """
     found: list[Path] = []
     for source in sources:
-        if not source.is_dir():
+        if not is_folder(source):
             found.append(source)
             continue
-        inside = [p for p in sorted(source.iterdir()) if _is_picture_name(p)]
+        try:
+            inside = [p for p in sorted(source.iterdir()) if _is_picture_name(p)]
+        except OSError as exc:
+            raise PictureError(f"cannot read the folder {source}: {exc.strerror}; mend its owner or mode") from exc
         if not inside:
             raise PictureError(f"{source} holds no picture ({', '.join(sorted(SUFFIXES))})")
         found += inside
     if len(found) > MAX_PICTURES:
         raise PictureError(f"{len(found)} pictures are more than one case takes ({MAX_PICTURES}): choose the best")
     return found
+
+
+def is_folder(path: Path) -> bool:
+    """Say whether a path names a folder; one that the system refuses to look at (too long a name) names none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _is_picture_name(path: Path) -> bool:
@@ -124,9 +139,14 @@ def _check_header(image: Image.Image, name: str) -> None:
     width, height = image.size
     if min(width, height) < MIN_EDGE_PX:
         raise PictureError(f"{name} is only {width}x{height} px: take a picture of at least {MIN_EDGE_PX} px")
-    limit = MAX_PIXELS if image.format in {"JPEG", "MPO"} else MAX_UNDRAFTED_PIXELS
+    is_drafted = image.format in {"JPEG", "MPO"} and "progressive" not in image.info
+    whole = MAX_ALPHA_PIXELS if {"A", "a"} & set(image.getbands()) else MAX_UNDRAFTED_PIXELS
+    limit = MAX_PIXELS if is_drafted else whole
     if width * height > limit:
-        raise PictureError(f"{name} claims {width}x{height} px, more than this program opens: save a smaller copy")
+        raise PictureError(
+            f"{name} claims {width}x{height} px; its kind may have {limit // 1_000_000} million:"
+            " save a smaller copy, or a baseline JPEG"
+        )
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise PictureError(f"{name} is a strip of {width}x{height} px: crop it")
     # An MPO is a phone's JPEG with a second picture (depth, gain map) behind the photograph.
@@ -134,11 +154,10 @@ def _check_header(image: Image.Image, name: str) -> None:
         raise PictureError(f"{name} holds several pictures or an animation: save one still picture")
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except _DAMAGE:
-        return image  # an EXIF block that cannot be read names no orientation
+def _make_upright(image: Image.Image) -> None:
+    """Turn the picture itself: a turned copy would be one more in memory."""
+    with contextlib.suppress(*_DAMAGE):  # an EXIF block that cannot be read names no orientation
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _reduce(image: Image.Image) -> Image.Image:
@@ -171,7 +190,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 def _eight_bit(image: Image.Image, name: str) -> Image.Image:
     """Scale 16-bit grey to 8 bits; 65535 becomes 255."""
-    grey = np.asarray(image).astype(np.int64)
+    grey = np.asarray(image).astype(np.int32)
     if grey.min() < 0 or grey.max() > np.iinfo(np.uint16).max:
         raise PictureError(f"{name} holds values beyond 16 bits, not a photograph: save it as JPEG or PNG")
     return Image.fromarray(((grey + _SIXTEEN_TO_EIGHT // 2) // _SIXTEEN_TO_EIGHT).astype(np.uint8))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_agent.commands.arguments import add_case_arguments
-from edge_agent.config import Config
+from edge_agent.config import MAX_VIEWS, Config
 from edge_agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,7 +20,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--source", help="/dev/video0, a video file, an MJPEG address or a folder (default: configured)"
     )
-    parser.add_argument("--views", type=int, help="how many pictures to take (default: configured)")
+    parser.add_argument(
+        "--views",
+        type=int,
+        choices=range(1, MAX_VIEWS + 1),
+        metavar="N",
+        help=f"how many pictures to take, 1 to {MAX_VIEWS} (default: configured)",
+    )
     add_case_arguments(parser)
     parser.set_defaults(command=run)
 
@@ -34,17 +40,20 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
         EdgeError: see ``submission.submit``.
     """
     from edge_agent.capture.camera import capture_frames
-    from edge_agent.capture.stills import read_folder
+    from edge_agent.capture.stills import is_folder, read_folder
     from edge_agent.commands.submission import submit
 
     source = options.source or config.capture.source
     if source is None:
         raise ConfigError("no camera is configured; name one with --source, or set [capture] source")
-    if Path(source).is_dir():
+    if is_folder(Path(source)):
         frames = read_folder(Path(source))
     else:
         with screen.progress(f"taking pictures from {source}"):
             frames = capture_frames(
-                source, count=options.views or config.capture.views, timeout_s=config.capture.timeout_s
+                source,
+                count=options.views or config.capture.views,
+                timeout_s=config.capture.timeout_s,
+                file_timeout_s=config.capture.file_timeout_s,
             )
     return submit(frames, options=options, config=config, screen=screen)

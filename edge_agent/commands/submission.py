@@ -7,7 +7,9 @@ import json
 import secrets
 import socket
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,12 +23,13 @@ from edge_agent.contracts.case import Case, Frame, views_of
 from edge_agent.contracts.intake import Intake
 from edge_agent.contracts.record_files import load_consent, load_intake
 from edge_agent.contracts.terms import Language
-from edge_agent.errors import ConfigError, DaemonError, InferenceError
+from edge_agent.errors import ConfigError, DaemonError, EdgeError, InferenceError
 from edge_agent.inference_child import error_from
 from edge_agent.ipc import Kind, Message, connect, read_message, write_message
-from edge_agent.state_dir import prepare_state_dir
+from edge_agent.state_dir import StateLock, prepare_state_dir
 
 LOCK_WAIT_S = 120.0
+LOCK_TURN_S = 0.5  # how long one look for the free folder takes before the daemon is tried again
 
 
 def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Config, screen: Screen) -> int:
@@ -36,8 +39,9 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
         0: there is a report (also one that abstains).
 
     Raises:
-        InferenceError: the engine failed; the report that has been written holds what the rules alone can say.
-        EdgeError: the files do not fit their schema, or the bundle is refused.
+        CaseError: the form or the consent does not fit; nothing is written.
+        ConfigError: the page cannot be written; the report is.
+        EdgeError: engine, bundle, store or daemon failed; the report that was written holds what the rules alone say.
     """
     intake = load_intake(options.intake) if options.intake else Intake()
     case = Case(
@@ -49,17 +53,21 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
     )
     if case.is_test_case:
         screen.note("No consent record: this is a test case; it is marked so and never leaves the device.")
-    from edge_agent.casework import is_without_model
-
     language: Language = options.language or config.language
-    prepare_state_dir(config.state_dir)
     try:
+        prepare_state_dir(config.state_dir)
         report = _bring_to_report(case, language=language, options=options, config=config, screen=screen)
-    except InferenceError:
-        # A person waits: danger signs and triage need no engine. The error still decides the exit code.
-        _write(_rules_only(case, options=options, config=config), case=case, language=language, options=options)
+    except EdgeError:
+        # A person waits: danger signs and triage need no engine, store or bundle. The error still sets the exit code.
+        report = _rules_only(case, options=options, config=config)
+        try:
+            _write(report, case=case, language=language, options=options)
+        except ConfigError as exc:
+            screen.note(str(exc))  # the page could not be written; what went wrong first is told last
         raise
     _write(report, case=case, language=language, options=options)
+    from edge_agent.casework import is_without_model
+
     if is_without_model(report):
         raise InferenceError(
             f"the engine could not finish case {case.case_id}: the report holds the rules' part only; run derm-edge doctor"
@@ -70,19 +78,46 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
 def _bring_to_report(
     case: Case, *, language: Language, options: argparse.Namespace, config: Config, screen: Screen
 ) -> dict[str, Any]:
-    channel = connect(config.state_dir)
-    if channel is None:
-        return _in_this_process(case, language=language, options=options, config=config, screen=screen)
-    with channel:
-        return _through_daemon(channel, case, language=language, options=options, config=config, screen=screen)
+    host = _find_host(config, screen=screen)
+    with host:
+        if isinstance(host, StateLock):
+            return _in_this_process(case, language=language, options=options, config=config, screen=screen)
+        return _through_daemon(host, case, language=language, options=options, config=config, screen=screen)
+
+
+def _find_host(config: Config, *, screen: Screen) -> socket.socket | StateLock:
+    """Return the running daemon, or the state folder for this process alone, whichever can be had first.
+
+    A daemon that still loads holds the folder and does not answer yet, so both are tried in turn.
+
+    Raises:
+        DaemonError: another process holds the folder all the time.
+    """
+    deadline = time.monotonic() + LOCK_WAIT_S
+    is_told = False
+    while True:
+        if (channel := connect(config.state_dir)) is not None:
+            return channel
+        try:
+            return StateLock(config.state_dir, wait_s=LOCK_TURN_S if is_told else 0.0)
+        except DaemonError:
+            if time.monotonic() >= deadline:
+                raise
+        if not is_told:
+            screen.note("Another derm-edge is at work here; waiting for it ...")
+            is_told = True
 
 
 def _rules_only(case: Case, *, options: argparse.Namespace, config: Config) -> dict[str, Any]:
+    """Report by rules alone, naming the bundle only if it can be trusted."""
     from edge_agent.engine_bootstrap import verify_bundle
     from edge_agent.rules_only import rules_only_report
 
-    bundle = verify_bundle(bootstrap.engine_wish(config, bundle_dir=options.bundle))
-    return rules_only_report(case, manifest=bundle.manifest)
+    try:
+        bundle = verify_bundle(bootstrap.engine_wish(config, bundle_dir=options.bundle))
+        return rules_only_report(case, manifest=bundle.manifest)
+    except EdgeError:
+        return rules_only_report(case, manifest=None)
 
 
 def _through_daemon(
@@ -95,8 +130,7 @@ def _through_daemon(
     screen: Screen,
 ) -> dict[str, Any]:
     _check_bundle(options.bundle, config)
-    with channel.makefile("rwb") as stream, screen.progress("the daemon takes the case") as progress:
-        peer = cast(BinaryIO, stream)
+    with _stream(channel) as peer, screen.progress("the daemon takes the case") as progress:
         write_message(peer, pack_case(case, language=language))
         while (message := read_message(peer)) is not None:
             if message.kind == Kind.REPORT:
@@ -105,6 +139,17 @@ def _through_daemon(
                 raise error_from(message)
             _show(message, progress)
     raise DaemonError(f"the daemon ended; once it runs again it resumes case {case.case_id} if it had stored it")
+
+
+@contextmanager
+def _stream(channel: socket.socket) -> Iterator[BinaryIO]:
+    """Give a stream whose end is silent: closing tries again to send what a daemon that is gone did not take."""
+    stream = cast(BinaryIO, channel.makefile("rwb"))
+    try:
+        yield stream
+    finally:
+        with suppress(OSError):
+            stream.close()
 
 
 def _check_bundle(wanted: Path | None, config: Config) -> None:
@@ -127,56 +172,67 @@ def _show(message: Message, progress: Progress) -> None:
 def _in_this_process(
     case: Case, *, language: Language, options: argparse.Namespace, config: Config, screen: Screen
 ) -> dict[str, Any]:
+    """Run the case here, with the state folder locked by the caller. It is stored first: loading takes seconds."""
     from edge_agent.casework import CaseWork
-    from edge_agent.engine_bootstrap import open_pipeline
+    from edge_agent.engine_bootstrap import open_pipeline, verify_bundle
     from edge_agent.rules_only import rules_only_report
-    from edge_agent.state_dir import StateLock
 
     profile = bootstrap.resolve_profile(config)
     wish = bootstrap.engine_wish(config, bundle_dir=options.bundle)
-
-    def on_wait() -> None:
-        screen.note("Another derm-edge is at work here; waiting for it ...")
-
-    with (
-        StateLock(config.state_dir, wait_s=LOCK_WAIT_S, on_wait=on_wait),
-        bootstrap.open_store(config) as store,
-        screen.progress("loading the bundle") as progress,
-        open_pipeline(wish, profile=profile) as loaded,
-    ):
-        manifest = loaded.bundle.manifest
-        progress(f"bundle {manifest.name} {manifest.version}, signed by the {loaded.bundle.signed_by}", 0, 0)
+    if options.bundle is not None:
+        verify_bundle(wish, profile=profile)  # a wrong argument is refused before anything is stored
+    with bootstrap.open_store(config) as store, screen.progress("storing the case") as progress:
         store.cases.add(case, language=language)
-        work = CaseWork(
-            store.cases,
-            runner=loaded.runner,
-            without_model=partial(rules_only_report, manifest=manifest),
-            profile_class=profile.profile_class,
-            is_stopping=lambda: False,
-            on_failure=lambda _case_id, error: screen.note(str(error)),
-        )
-        return work.complete(case.case_id, on_progress=progress)
+        progress(f"case {case.case_id} stored; loading the bundle", 0, 0)
+        with open_pipeline(wish, profile=profile) as loaded:
+            manifest = loaded.bundle.manifest
+            progress(f"bundle {manifest.name} {manifest.version}, signed by the {loaded.bundle.signed_by}", 0, 0)
+            work = CaseWork(
+                store.cases,
+                runner=loaded.runner,
+                without_model=partial(rules_only_report, manifest=manifest),
+                profile_class=profile.profile_class,
+                is_stopping=lambda: False,
+                on_failure=lambda _case_id, error: screen.note(str(error)),
+            )
+            return work.complete(case.case_id, on_progress=progress)
 
 
 def _write(report: dict[str, Any], *, case: Case, language: Language, options: argparse.Namespace) -> None:
-    from edge_agent.contracts.terms import Vocabulary
+    """Write the report to stdout, then the page: a page that cannot be written never costs the report.
 
-    vocabulary = Vocabulary.load()
-    if options.html is not None:
-        from edge_agent.agents.report_html import render_html
+    Raises:
+        ConfigError: the page cannot be written.
+    """
+    try:
+        _print(report, language=language, is_json=options.json)
+    finally:
+        if options.html is not None:
+            _write_page(report, case=case, language=language, path=options.html)
 
-        page = render_html(report, vocabulary, language, pictures={view.index: view.frame for view in case.views})
-        try:
-            options.html.write_text(page, encoding="utf-8")
-        except OSError as exc:
-            raise ConfigError(f"cannot write {options.html}: {exc.strerror}; name another file with --html") from exc
-    if options.json:
+
+def _print(report: dict[str, Any], *, language: Language, is_json: bool) -> None:
+    if is_json:
         json.dump(report, sys.stdout, ensure_ascii=False, indent=2)
         sys.stdout.write("\n")
     else:
         from edge_agent.agents.report_text import render_text
+        from edge_agent.contracts.terms import Vocabulary
 
-        sys.stdout.write(render_text(report, vocabulary, language).rstrip("\n") + "\n")
+        sys.stdout.write(render_text(report, Vocabulary.load(), language).rstrip("\n") + "\n")
+    sys.stdout.flush()
+
+
+def _write_page(report: dict[str, Any], *, case: Case, language: Language, path: Path) -> None:
+    from edge_agent.agents.report_html import render_html
+    from edge_agent.contracts.terms import Vocabulary
+
+    pictures = {view.index: view.frame for view in case.views}
+    page = render_html(report, Vocabulary.load(), language, pictures=pictures)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(f"cannot write {path}: {exc.strerror}; name another file with --html") from exc
 
 
 def ask(state_dir: Path, request: Message, *, timeout_s: float | None = None) -> Message | None:
@@ -189,8 +245,7 @@ def ask(state_dir: Path, request: Message, *, timeout_s: float | None = None) ->
     channel = connect(state_dir, timeout_s=timeout_s)
     if channel is None:
         return None
-    with channel, channel.makefile("rwb") as stream:
-        peer = cast(BinaryIO, stream)
+    with channel, _stream(channel) as peer:
         write_message(peer, request)
         answer = read_message(peer)
     if answer is None:

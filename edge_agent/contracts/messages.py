@@ -102,7 +102,8 @@ Gap = tuple[Seq, Seq]
 class Ack(Wire):
     """What the hub has committed of one epoch, complete up to ``high_water``.
 
-    ``gaps`` are the missing ranges (both ends included) and ``rejected`` the refused seqs up to it, ascending.
+    ``gaps`` are the missing ranges (both ends included), ascending and apart, and ``rejected`` the refused seqs up
+    to it, ascending. An ack with other gaps is refused: on its word rows would be deleted that the hub lacks.
     """
 
     kind: Literal["ack"] = "ack"
@@ -110,6 +111,15 @@ class Ack(Wire):
     high_water: HighWater
     gaps: Annotated[tuple[Gap, ...], Field(max_length=MAX_RANGES)] = ()
     rejected: Annotated[tuple[Rejection, ...], Field(max_length=MAX_RANGES)] = ()
+
+    @model_validator(mode="after")
+    def _check_gaps(self) -> Self:
+        before = 0
+        for first, last in self.gaps:
+            if not before < first <= last <= self.high_water:
+                raise ValueError("gaps must ascend, stand apart and end at the high water")
+            before = last
+        return self
 
     def is_stored(self, seq: int) -> bool:
         """Return whether the hub has committed this seq, so that the device may delete its row."""

@@ -6,6 +6,7 @@ Does not store anything and does not decide whether a case may be processed (``c
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import types
 import typing
@@ -62,7 +63,7 @@ def _read(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_RECORD_BYTES:
             raise CaseError(f"{path.name}: larger than {MAX_RECORD_BYTES // 1024} KiB; this is not a record file")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # editors on Windows write a mark before the first character
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
         raise CaseError(f"cannot read {path}: {reason}") from exc
@@ -70,12 +71,24 @@ def _read(path: Path) -> str:
 
 def _parse(model: type[R], text: str, source: str) -> R:
     try:
-        return model.model_validate_json(text)
+        record = model.model_validate_json(text)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=True)[0]
         more = exc.error_count() - 1
         tail = f" ({more} more)" if more else ""
         raise CaseError(f"{source}: {_explain(model, first)}{tail}", errors=exc.error_count()) from exc
+    json.loads(text, object_pairs_hook=lambda pairs: _refuse_twice(pairs, source))
+    return record
+
+
+def _refuse_twice(pairs: list[tuple[str, Any]], source: str) -> dict[str, Any]:
+    """Refuse a field that stands twice in one object: JSON readers keep the last one and say nothing."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise CaseError(f"{source}: {name} stands twice; keep the right one")
+        found[name] = value
+    return found
 
 
 def _explain(model: type[BaseModel], error: Any) -> str:
@@ -85,7 +98,7 @@ def _explain(model: type[BaseModel], error: Any) -> str:
     if kind == "json_invalid":
         return f"not valid JSON: {context.get('error', error['msg'])}"
     if kind == "extra_forbidden":
-        return f"unknown field {where}{_suggest(place[-1], _field_names(model))}"
+        return f"unknown field {where}{_home(place, model) or _suggest(place[-1], _field_names(model))}"
     if kind == "literal_error":
         allowed = re.findall(r"'([^']+)'", str(context.get("expected", "")))
         given = str(error["input"])
@@ -95,6 +108,25 @@ def _explain(model: type[BaseModel], error: Any) -> str:
         return f"{where} is missing"
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
+
+
+def _home(place: list[str], model: type[BaseModel]) -> str:
+    """Say where a field belongs that stands in the wrong part of the record; nothing when no part has it."""
+    name = place[-1]
+    homes = [part for part, names in _parts(model).items() if name in names]
+    if not homes:
+        return ""
+    return f"; {name} belongs under {homes[0]}" if homes[0] else f"; {name} belongs at the top"
+
+
+def _parts(model: type[BaseModel]) -> dict[str, list[str]]:
+    """List the names that may stand in each part of a record: its own under "", then those of each section."""
+    parts = {"": list(model.model_fields)}
+    for section, field in model.model_fields.items():
+        parts[section] = [name for inner in _models_in(field.annotation) for name in inner.model_fields]
+        if typing.get_origin(field.annotation) is dict:
+            parts[section] += [str(key) for key in typing.get_args(typing.get_args(field.annotation)[0])]
+    return parts
 
 
 def _suggest(word: str, known: list[str]) -> str:

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     threading.Thread(target=_watch, args=(inbox, jobs), name="pipe-watch", daemon=True).start()
     wish = EngineWish(bundle_dir=options.bundle, keys_dir=options.keys, device=options.device, threads=options.threads)
     try:
-        with open_pipeline(wish) as loaded:
+        with open_pipeline(wish, replay_canary=True) as loaded:
             write_message(outbox, Message(body={"kind": Kind.READY, "bundle": loaded.bundle.manifest.name}))
             while True:
                 write_message(outbox, _answer(jobs.get(), runner=loaded.runner, outbox=outbox))

@@ -136,6 +136,20 @@ class CaseStore:
             connection.execute("UPDATE cases SET attempts = attempts + 1 WHERE case_id = ?", (case_id,))
         return True
 
+    def give_back(self, case_id: str) -> None:
+        """Take back the attempt that ``mark_running`` counted: what broke it off says nothing about the case.
+
+        Changes nothing unless the case is still running.
+
+        Raises:
+            StoreFull: no space; the attempt stays counted.
+        """
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE cases SET attempts = attempts - 1 WHERE case_id = ? AND state = ? AND attempts > 0",
+                (case_id, CaseState.RUNNING),
+            )
+
     def record_id(self, case_id: str) -> str:
         """Return the random id (128 bits, hex) under which this case's result may leave; the same at every call.
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlcipher3 import dbapi2
 
 from edge_agent.errors import StoreCorrupt, StoreError, StoreFull
-from edge_agent.store.durable import new_file
+from edge_agent.store.durable import log_of, new_file
 from edge_agent.store.key import StoreKey
 from edge_agent.store.schema import MIGRATIONS
 
@@ -45,7 +45,7 @@ class Database:
         max_bytes: largest size of the database; None is limited by the disk only.
 
     Raises:
-        StoreCorrupt: the file cannot be read with this key.
+        StoreCorrupt: the file cannot be read with this key, or it is gone and its write-ahead log is not.
         StoreFull: no space to create it.
         StoreError: a newer program wrote this file, or it cannot be opened.
     """
@@ -157,6 +157,12 @@ def _connect(path: Path, key: StoreKey) -> Connection:
 
 
 def _create(path: Path, key: StoreKey) -> None:
+    log = log_of(path)
+    if log.exists() and not path.exists():  # looked at again: another process may have made both just now
+        raise StoreCorrupt(
+            f"the store {path} is gone but its log {log.name} is there: restore the store from its backup, "
+            "or move the log away to begin with an empty store"
+        )
     with new_file(path) as temporary:
         connection = _connect(temporary, key)
         try:

@@ -54,6 +54,11 @@ def publish_once(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def log_of(database: Path) -> Path:
+    """Return the path of a database's write-ahead log (sqlite.org/wal.html): committed rows may be in there only."""
+    return database.with_name(f"{database.name}-wal")
+
+
 def make_folder(path: Path) -> None:
     """Make a folder (mode 0700) and those above it durably; existing ones stay as they are.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_agent.errors import StoreCorrupt, StoreError
-from edge_agent.store.durable import publish_once
+from edge_agent.store.durable import log_of, publish_once
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -40,7 +40,8 @@ def load_or_create_key(path: Path, *, database: Path) -> StoreKey:
         StoreError: the file cannot be read or written, or others may read it.
     """
     if not path.exists():
-        if database.exists():
+        has_store = database.exists() or log_of(database).exists()
+        if has_store and not path.exists():  # looked at again: another first start may just have made both, key first
             raise StoreCorrupt(f"the key file {path} is missing: restore it from its backup, the store stays as it is")
         publish_once(path, secrets.token_hex(32).encode("ascii") + b"\n")
     return load_key(path)

@@ -55,10 +55,15 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """What one acknowledgement changed; ``is_renumbered``: the epoch was given up, every row must be sent again."""
+    """What one acknowledgement changed.
+
+    ``is_foreign``: it speaks of rows that never left here; ``is_renumbered``: so the epoch was given up, and every row
+    must be sent again.
+    """
 
     stored: int = 0
     rejected: int = 0
+    is_foreign: bool = False
     is_renumbered: bool = False
 
 
@@ -199,13 +204,18 @@ class Outbox:
                 (RowState.QUEUED, _sources(RowEvent.RECONNECT)),
             )
 
-    def acknowledge(self, ack: Ack) -> Acknowledged:
+    def acknowledge(self, ack: Ack, *, may_renumber: bool = True) -> Acknowledged:
         """Take the hub's word: delete what it has committed, mark what it refused.
 
         An acknowledgement of rows that never left, or the hub's word that a number came with other content, means
         that this database is a copy of itself (a restored backup, a cloned disk): its numbers were used before.
         Then nothing is deleted; the epoch is given up and every row is queued under new numbers. The hub tells
         copies of a record by its id.
+
+        Args:
+            ack: the hub's answer; one to another epoch changes nothing.
+            may_renumber: False lets such an acknowledgement change nothing at all: a new epoch is unknown to every
+                honest hub, so a second claim on one connection is the hub's fault.
         """
         with self._database.transaction() as connection:
             epoch, last_seq = connection.execute("SELECT epoch, last_seq FROM outbox_ledger").fetchone()
@@ -219,8 +229,9 @@ class Outbox:
             if ack.high_water > last_seq or any(
                 seq in clashing or (seq in stored_seqs and attempts == 0) for seq, attempts, _ in rows
             ):
-                _renumber(connection)
-                return Acknowledged(is_renumbered=True)
+                if may_renumber:
+                    _renumber(connection)
+                return Acknowledged(is_foreign=True, is_renumbered=may_renumber)
             stored = _move(connection, stored_seqs, RowEvent.ACKNOWLEDGE, RowState.STORED)
             rejected = _reject(connection, ack, {row[0]: row[2] for row in rows})
             connection.execute("UPDATE outbox_ledger SET high_water = max(high_water, ?)", (ack.high_water,))

@@ -5,6 +5,7 @@ The hub's answer alone lets a row go; the broker's Success only moves it from qu
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -83,19 +84,24 @@ class Exchange:
         self._log = log
         self._flights: list[_Flight] = []
         self._is_greeted = False
+        self._is_renumbered = False
 
-    def greet(self) -> None:
+    def greet(self, *, timeout_s: float = math.inf) -> None:
         """Ask the hub what it has, delete that, and queue everything else again.
 
+        Args:
+            timeout_s: patience where it is less than the settings' ``ack_timeout_s``.
+
         Raises:
-            UplinkError: no answer in time, or nobody listens at the broker.
+            UplinkError: no answer in time, nobody listens at the broker, or the hub claims what never left.
         """
         self._say_hello()
-        deadline = self._clock.monotonic() + self._settings.ack_timeout_s
+        patience_s = max(0.0, min(timeout_s, self._settings.ack_timeout_s))
+        deadline = self._clock.monotonic() + patience_s
         while not self._is_greeted:
-            self._take_events(_POLL_S)
-            if self._clock.monotonic() > deadline and not self._is_greeted:
-                raise UplinkError("the hub does not answer: check that it runs", waited_s=self._settings.ack_timeout_s)
+            self._take_events(min(_POLL_S, max(0.0, deadline - self._clock.monotonic())))
+            if self._clock.monotonic() >= deadline and not self._is_greeted:
+                raise UplinkError("the hub does not answer: check that it runs", waited_s=patience_s)
 
     def pump(self, timeout_s: float) -> bool:
         """Fill the window, take what came within ``timeout_s``, and return whether anything still waits.
@@ -190,8 +196,11 @@ class Exchange:
                 self._mark_taken(flight)  # the hub's word came before the broker's
             flight.unanswered -= answered
         self._flights = [flight for flight in self._flights if flight.unanswered]
-        done = self._outbox.acknowledge(ack)
+        done = self._outbox.acknowledge(ack, may_renumber=not self._is_renumbered)
+        if done.is_foreign and not done.is_renumbered:
+            raise UplinkError("the hub claims records that never left this device: check the hub")
         if done.is_renumbered:
+            self._is_renumbered = True
             self._log.warning("uplink.epoch_given_up", reason="the store is an older copy of itself")
             self._flights.clear()
             self._say_hello()

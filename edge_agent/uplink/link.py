@@ -76,6 +76,7 @@ class MqttLink:
         self._lost: ReasonCode | None = None
         self.receive_maximum = 65535  # per MQTT 5 where the broker says nothing
         self.max_payload_bytes = MAX_PAYLOAD_BYTES
+        self._deadline = clock.monotonic() + settings.connect_timeout_s
         self._client = self._new_client()
         try:
             self._connect()
@@ -173,7 +174,6 @@ class MqttLink:
             )
 
     def _wait(self, answer: Callable[[], ReasonCode | None], *, what: str) -> ReasonCode:
-        deadline = self._clock.monotonic() + self._settings.connect_timeout_s
         while True:
             rc = self._client.loop(_POLL_S)
             found = answer()
@@ -181,7 +181,7 @@ class MqttLink:
                 return found
             if rc != MQTTErrorCode.MQTT_ERR_SUCCESS or self._lost is not None:
                 raise self._loss()
-            if self._clock.monotonic() > deadline:
+            if self._clock.monotonic() > self._deadline:
                 raise UplinkError(f"{what} did not answer in {self._settings.connect_timeout_s:g} s")
 
     def _loss(self) -> UplinkError:

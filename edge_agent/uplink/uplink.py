@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -21,6 +22,7 @@ from edge_agent.uplink.link import MqttLink
 from edge_agent.uplink.settings import UplinkSettings
 
 _POLL_S = 0.2
+_LEAST_PATIENCE_S = 0.1  # paho takes no connect timeout of 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class Uplink:
     def sync_once(self, timeout_s: float) -> SyncReport:
         """Send until nothing waits or the time is over, and return what stands where.
 
+        The time bounds the whole: connecting, waiting for the hub and trying again.
+
         Rows that still wait stay queued; look at ``queued`` and ``sent`` of the report.
 
         Raises:
@@ -98,7 +102,7 @@ class Uplink:
         with self._sole_sender():
             while True:
                 try:
-                    self._exchange(lambda waits: waits and self._clock.monotonic() < deadline)
+                    self._exchange(lambda waits: waits and self._clock.monotonic() < deadline, deadline_s=deadline)
                     break
                 except UplinkError as error:
                     if not error.retryable or self._clock.monotonic() + pause_s >= deadline:
@@ -143,18 +147,31 @@ class Uplink:
                     self._wake.clear()
         self._is_connected = False
 
-    def _exchange(self, goes_on: Callable[[bool], bool]) -> None:
-        """Hold one connection while ``goes_on(anything waits)`` says so."""
-        link = self._open_link(self._settings, self._clock)
+    def _exchange(self, goes_on: Callable[[bool], bool], *, deadline_s: float = math.inf) -> None:
+        """Hold one connection while ``goes_on(anything waits)`` says so; connect and greet before ``deadline_s``."""
+        link = self._open_link(self._hurried(deadline_s), self._clock)
         try:
             exchange = Exchange(link, self._outbox, settings=self._settings, clock=self._clock, log=self._log)
-            exchange.greet()
+            exchange.greet(timeout_s=deadline_s - self._clock.monotonic())
             self._is_connected, self._last_error = True, None
             waits = exchange.pump(0.0)
             while goes_on(waits):
                 waits = exchange.pump(_POLL_S if waits else self._settings.idle_poll_s)
         finally:
             link.close()
+
+    def _hurried(self, deadline_s: float) -> UplinkSettings:
+        """Return the settings with no more patience for connecting than the time that is left."""
+        settings = self._settings
+        left_s = max(_LEAST_PATIENCE_S, deadline_s - self._clock.monotonic())
+        if left_s >= settings.connect_timeout_s and left_s >= settings.keepalive_s:
+            return settings
+        # paho bounds the TLS handshake by the keepalive alone.
+        return replace(
+            settings,
+            connect_timeout_s=min(settings.connect_timeout_s, left_s),
+            keepalive_s=min(settings.keepalive_s, math.ceil(left_s)),
+        )
 
     def _pause(self, delay_s: float, stop_event: threading.Event) -> None:
         """Wait, unless somebody wakes or stops the uplink."""

@@ -29,11 +29,14 @@ SCHEMA = json.loads((ROOT / "edge_agent/contracts/schemas/case_report.schema.jso
 CANCERS = {"BCC", "SCC", "MEL"}
 MAX_RSS_KB = 350_000
 MEASURE = """
-import resource, sys
+import sys
+from pathlib import Path
 from edge_agent.cli import run
 code = run(sys.argv[1:])
 tops = sorted({name.partition('.')[0] for name in sys.modules})
-print('MEASURED', code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, *tops, file=sys.stderr)
+# VmHWM, since ru_maxrss starts at the peak of the process that forked this one.
+peak = Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0]
+print('MEASURED', code, peak, *tops, file=sys.stderr)
 """
 FOREIGN = {"torch", "nncf", "transformers", "optimum", "peft", "calibration", "fleet"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,15 @@ import numpy as np
 import pytest
 
 from calibration.build import BuildRequest, build
+from calibration.package import manifest_bytes
 from calibration.recipe import load_recipe
+from calibration.sign import development_key, sign_bundle
 from edge_agent.contracts.bundle import Bundle, open_bundle
 from edge_agent.contracts.golden import read_golden
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from edge_agent.contracts.manifest import AGENTS, Manifest
+from edge_agent.engine_bootstrap import EngineWish, open_pipeline
+from edge_agent.errors import Incompatible
 from edge_agent.inference.engine import Engine, EngineSettings
 from tests.simulators.reference import BUNDLE, MODEL
 
@@ -89,6 +94,24 @@ def test_golden_cases_are_decided_as_by_pytorch(shipped: Bundle, strict: bool) -
     golden = read_golden(shipped.path_of("golden"))
     assert report.golden_total >= 8 * sum(len(case.pictures) for case in golden.cases)
     assert report.golden_equal >= shipped.manifest.golden.min_agreement * report.golden_total
+
+
+def test_an_engine_that_answers_otherwise_is_refused_at_load(shipped: Bundle, tmp_path: Path) -> None:
+    """Asked to repeat every single decision of FP32, INT4 cannot: the daemon's child must not start with it."""
+    folder = shutil.copytree(shipped.path, tmp_path / "bundle")
+    stricter = shipped.manifest.golden.model_copy(update={"min_agreement": 1.0})
+    changed = shipped.manifest.model_copy(update={"golden": stricter})
+    (folder / "manifest.dsse.json").unlink()
+    (folder / "manifest.json").write_bytes(manifest_bytes(changed))
+    sign_bundle(folder, private_key=development_key())
+    wish = EngineWish(folder, shipped_key_folder(), "CPU", 2)
+    with open_pipeline(wish) as loaded:
+        assert loaded.bundle.manifest.golden.min_agreement == 1.0
+    with (
+        pytest.raises(Incompatible, match="does not answer as the bundle expects"),
+        open_pipeline(wish, replay_canary=True),
+    ):
+        pass
 
 
 def test_the_bundle_is_small_and_says_what_it_is(shipped: Bundle) -> None:

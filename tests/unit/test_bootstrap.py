@@ -7,13 +7,17 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
 import structlog
 
-from edge_agent.bootstrap import build_uplink
+from edge_agent.bootstrap import build_log, build_uplink, report_failure
 from edge_agent.config import BrokerConfig, Config
+from edge_agent.errors import InferenceError
+from edge_agent.inference_child import ChildSettings, InferenceChild, State
 from edge_agent.store.database import Database
 from edge_agent.store.key import StoreKey
 from edge_agent.store.outbox import Outbox
+from tests.simulators.cases import case
 
 
 def test_the_uplink_writes_into_the_daemons_log(tmp_path: Path) -> None:
@@ -31,3 +35,56 @@ def test_the_uplink_writes_into_the_daemons_log(tmp_path: Path) -> None:
         build_uplink(config, Outbox(database), log=log).run(stop)
     assert [event["event"] for event in seen] == ["uplink.offline"]
     assert "127.0.0.1:9" in seen[0]["message"]
+
+
+def test_a_full_disk_under_the_log_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With stderr on a full disk every kind of log line is lost without an error."""
+    with Path("/dev/full").open("w", buffering=1) as full:
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.stderr", full)
+            log = build_log()
+        with pytest.raises(OSError, match="No space"):
+            full.write("a line\n")
+        log.info("ready")
+        log.warning("refused", error="StoreFull")
+        try:
+            raise ValueError("a mistake")
+        except ValueError:
+            log.exception("failed")
+        with pytest.raises(OSError, match="No space"):
+            full.close()
+
+
+def test_a_log_whose_stream_is_gone_stops_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A closed stderr loses the lines too."""
+    stream = (tmp_path / "log").open("w")
+    monkeypatch.setattr("sys.stderr", stream)
+    log = build_log()
+    stream.close()
+    log.warning("refused")
+
+
+def test_the_log_is_written_while_it_can_be(capsys: pytest.CaptureFixture[str]) -> None:
+    """Losing lines is for broken streams only: a good one gets every line."""
+    build_log().warning("refused", error="StoreFull")
+    assert '"error": "StoreFull"' in capsys.readouterr().err
+
+
+def test_a_child_left_half_way_is_ended() -> None:
+    """An exception between question and answer leaves the child busy; it is ended, so that the next case gets its own."""
+    child = InferenceChild(
+        ChildSettings(arguments=["answer"], job_timeout_s=1e12, module="tests.simulators.worker"), wait=lambda _s: False
+    )
+    try:
+        with pytest.raises(OverflowError):  # no thread waits that long
+            child.run(case())
+        assert child.state is State.BUSY
+        report_failure(child, structlog.wrap_logger(None, processors=[_drop]))("case-1", InferenceError("failed"))
+        after: State = child.state
+        assert after is State.STOPPED
+    finally:
+        child.stop()
+
+
+def _drop(_logger: Any, _method: str, _event: Any) -> Any:
+    raise structlog.DropEvent

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge_agent.agents.report_text import render_text
-from edge_agent.casework import CaseWork, is_without_model
+from edge_agent.casework import CaseWork, OnProgress, Report, is_without_model
+from edge_agent.contracts.case import Case
 from edge_agent.contracts.terms import Vocabulary
-from edge_agent.errors import CaseError, InferenceError, SignatureRejected
+from edge_agent.errors import CaseError, InferenceError, SignatureRejected, StoreCorrupt, StoreError
 from edge_agent.inference_child import ChildSettings, InferenceChild
 from edge_agent.rules_only import rules_only_report
+from edge_agent.store import database as database_module
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Database
 from edge_agent.store.key import StoreKey
@@ -48,6 +52,39 @@ class Device:
     def _pause(self, seconds: float) -> bool:
         self.pauses.append(seconds)
         return False
+
+
+class OwnProcess:
+    """Run cases in this process, as the command line alone does; ``action`` comes first and may raise anything."""
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        self._action = action
+
+    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> Report:  # noqa: ARG002
+        """Do the action, then answer."""
+        self._action()
+        return {"case_id": case.case_id, "is_test_case": True}
+
+
+def _work(
+    store: CaseStore, action: Callable[[], None], *, failures: list[dict[str, Any]], without_model: Any = None
+) -> CaseWork:
+    return CaseWork(
+        store,
+        runner=OwnProcess(action),
+        without_model=without_model or partial(rules_only_report, manifest=manifest()),
+        profile_class="generic",
+        is_stopping=lambda: False,
+        on_failure=lambda _case_id, error: failures.append(error.diagnostics()),
+    )
+
+
+def _hold(database: Database, *, until: ExitStack) -> None:
+    until.enter_context(database.transaction())
+
+
+def _overflow() -> None:
+    raise OverflowError("Zhang Wei is 300 years old")
 
 
 @pytest.fixture
@@ -106,6 +143,7 @@ def test_a_case_interrupted_by_the_end_of_the_daemon_waits(database: Database) -
         device.work.complete("case-1")
     assert device.store.pending() == ["case-1"]
     assert device.store.report("case-1") is None
+    assert device.store.status("case-1").attempts == 0  # three clean stops must not cost the case its model
 
 
 def test_a_refused_bundle_is_not_the_cases_fault(database: Database) -> None:
@@ -113,8 +151,56 @@ def test_a_refused_bundle_is_not_the_cases_fault(database: Database) -> None:
     device = Device(database, "refuse")
     device.store.add(case(), language="en")
     with pytest.raises(SignatureRejected):
-        device.work.complete("case-1")
+        for _ in range(4):
+            device.work.complete("case-1")
     assert device.store.pending() == ["case-1"]
+    assert device.store.status("case-1").attempts == 0
+
+
+def test_a_busy_store_is_not_the_cases_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another program holds the store the case waits; afterwards the model answers it."""
+    key = StoreKey(secrets.token_hex(32))
+    monkeypatch.setattr(database_module, "_BUSY_TIMEOUT_S", 0.05)
+    with Database(tmp_path / "two.db", key) as ours, Database(tmp_path / "two.db", key) as other:
+        store, held = CaseStore(ours), ExitStack()
+        store.add(case(), language="en")
+        with held, pytest.raises(StoreError, match="in use"):
+            _work(store, lambda: _hold(other, until=held), failures=[]).complete("case-1")
+        assert store.pending() == ["case-1"]
+        assert not is_without_model(_work(store, lambda: None, failures=[]).complete("case-1"))
+
+
+def test_a_corrupt_record_is_put_aside(database: Database) -> None:
+    """A form that no program can read is the case's own trouble: it leaves the queue and is kept."""
+    store = CaseStore(database)
+    store.add(case(), language="en")
+    with database.transaction() as connection:
+        connection.execute("UPDATE cases SET intake = '{'")
+    with pytest.raises(StoreCorrupt):
+        _work(store, lambda: None, failures=[]).complete("case-1")
+    assert store.status("case-1").state is CaseState.FAILED
+
+
+def test_a_programmers_mistake_counts_as_a_failed_attempt(database: Database) -> None:
+    """Any other exception is told three times, by class and place without its text, then the rules answer."""
+    store, failures = CaseStore(database), list[dict[str, Any]]()
+    store.add(case(), language="en")
+    assert is_without_model(_work(store, _overflow, failures=failures).complete("case-1"))
+    assert len(failures) == 3
+    assert all("OverflowError" in str(row["message"]) and "test_casework.py:" in row["where"] for row in failures)
+    assert "Zhang" not in str(failures)
+    assert store.pending() == []
+
+
+def test_a_case_on_which_the_rules_fail_too_is_put_aside(database: Database) -> None:
+    """When the program fails also without the model, the case leaves the queue instead of being run for ever."""
+    store = CaseStore(database)
+    store.add(case(), language="en")
+    work = _work(store, _overflow, failures=[], without_model=lambda _case: _overflow())
+    with pytest.raises(InferenceError, match="OverflowError"):
+        work.complete("case-1")
+    assert store.status("case-1").state is CaseState.FAILED
+    assert store.pending() == []
 
 
 def test_a_case_that_cannot_be_run_is_put_aside(database: Database) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from edge_agent import errors
-from edge_agent.cli import run
+from edge_agent.cli import UNEXPECTED, run
 from edge_agent.errors import EdgeError
+from tests.simulators.kiosk import ROOT
 
 
 @pytest.fixture
@@ -90,4 +93,59 @@ def test_every_error_class_has_its_own_code() -> None:
     classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, EdgeError)]
     codes = [kind.exit_code for kind in classes]
     assert len(set(codes)) == len(codes)
+    assert UNEXPECTED not in codes
     assert all(0 < code < 126 for code in codes)  # 126 and above belong to the shell
+
+
+@pytest.mark.parametrize("views", ["13", "0", "-1", "two"])
+def test_a_count_of_views_out_of_range_is_a_wrong_argument(views: str, config: str) -> None:
+    """argparse's own code 2, before anything is opened."""
+    with pytest.raises(SystemExit) as ended:
+        run(["--config", config, "capture", "--source", "x.avi", f"--views={views}"])
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["case", "--image", "a" * 300 + ".png"], 21),
+        (["case", "--folder", "b" * 300], 21),
+        (["capture", "--source", "rtsp://127.0.0.1:9/" + "c" * 300], 20),
+        (["capture", "--source", "d" * 300], 20),
+    ],
+)
+def test_a_name_that_is_too_long_is_one_line(
+    words: list[str], code: int, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """More than a file system's 255 bytes: the error of a missing picture or camera."""
+    assert run(["--config", config, *words]) == code
+    assert capsys.readouterr().err.splitlines()[-1].startswith("derm-edge: ")
+
+
+def test_a_mistake_in_the_program_is_one_line(
+    config: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Planted: whatever no class names has code 70, its type, its words on one line, and what to do."""
+
+    def fail(_config: object) -> None:
+        raise KeyError("first line\nsecond")
+
+    monkeypatch.setattr("edge_agent.commands.status.read_status", fail)
+    assert run(["--config", config, "status"]) == 70
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == 1
+    assert shown[0].startswith("derm-edge: unexpected error: KeyError: ")
+    assert shown[0].endswith("run again with --debug and report it")
+    assert run(["--debug", "--config", config, "status"]) == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_output_to_a_full_disk_is_one_line(config: str) -> None:
+    """Nothing was written, so the code is not 0; Python adds no complaint of its own."""
+    words = [sys.executable, "-m", "edge_agent", "--config", config, "status", "--json"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(words, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 51
+    assert done.stderr.splitlines() == [
+        "derm-edge: cannot write the output, no space is left: free disk space and try again"
+    ]

@@ -52,6 +52,13 @@ def test_an_unknown_key_names_its_line_and_a_spelling(text: str, line: int, want
         ("\n[inference]\nthreads = 0\n", 3, "inference.threads"),
         ('[broker]\nurl = "http://hub"\n', 2, "broker.url"),
         ('device_id = "kiosk-7"\n', 1, "device_id"),
+        ('broker.url = "mqtt://hub:abc"\n', 1, "broker.url"),
+        ('broker.url = "mqtt://hub:99999"\n', 1, "broker.url"),
+        ('broker.url = "mqtt://hub:0"\n', 1, "broker.url"),
+        ('broker.url = "mqtt://[hub"\n', 1, "broker.url"),
+        ('state_dir = "~nosuchuser/x"\n', 1, "state_dir"),
+        ('state_dir = "a\\u0000b"\n', 1, "state_dir"),
+        ('broker.ca_file = "a\\u0000b"\n', 1, "broker.ca_file"),
     ],
 )
 def test_a_wrong_value_names_its_line(text: str, line: int, key: str) -> None:

@@ -53,6 +53,11 @@ def test_a_full_form_reaches_the_prompt_unchanged() -> None:
         ('{"vital_signs": {"temp_c": 50}}', r"vital_signs\.temp_c: .*43"),
         ('{"pulse": ["rapid", "rapid"], "tcm_examiner": "tcm_practitioner"}', "pulse: names a value twice"),
         ('{"symptoms": ["itching", "itching"]}', "symptoms: names a value twice"),
+        ('{"temp_c": 39}', r"unknown field temp_c; temp_c belongs under vital_signs"),
+        ('{"jaundice": "yes"}', r"unknown field jaundice; jaundice belongs under danger_signs"),
+        ('{"vital_signs": {"age_years": 3}}', r"vital_signs\.age_years; age_years belongs at the top"),
+        ('{"age_years": 3, "age_years": 40}', "age_years stands twice; keep the right one"),
+        ('{"vital_signs": {"temp_c": 39, "temp_c": 36}}', "temp_c stands twice"),
         ("{", "not valid JSON"),
         ("[]", "object"),
         ('{"duration": null, "sexx": 1, "agee": 2}', r"\(1 more\)"),
@@ -63,6 +68,13 @@ def test_a_mistake_gives_one_line_that_names_the_field(text: str, line: str) -> 
     with pytest.raises(CaseError, match=line) as caught:
         parse_intake(text, source="form.json")
     assert str(caught.value).startswith("form.json: ") and "\n" not in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    """Editors on Windows write one before the first character."""
+    path = tmp_path / "form.json"
+    path.write_text('{"age_years": 5}', encoding="utf-8-sig")
+    assert load_intake(path).age_years == 5
 
 
 @pytest.mark.parametrize("examiner", [None, "trained_worker", "not_examined"])

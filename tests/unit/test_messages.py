@@ -206,6 +206,24 @@ def test_ack_tells_stored_from_missing() -> None:
     assert [seq for seq in range(1, 12) if ack.is_stored(seq)] == [1, 4, 6, 8, 9]
 
 
+@pytest.mark.parametrize(
+    "gaps", [((1, 100), (5, 6)), ((90, 10),), ((5, 6), (1, 2)), ((1, 5), (5, 6)), ((7, 101),), ((101, 102),), ((3, 3), (3, 3))]
+)  # fmt: skip
+def test_an_ack_with_muddled_gaps_is_refused(gaps: tuple[tuple[int, int], ...]) -> None:
+    """Overlapping, reversed, unsorted or too high gaps make the whole ack unreadable: no row is deleted on its word."""
+    sound: dict[str, Any] = {
+        "kind": "ack",
+        "epoch": EPOCH,
+        "high_water": 100,
+        "gaps": [[1, 2], [3, 100]],
+        "rejected": [],
+    }
+    assert decode_down(pack(canonical_json(sound))).gaps == ((1, 2), (3, 100))
+    with pytest.raises(UplinkRefused) as caught:
+        decode_down(pack(canonical_json({**sound, "gaps": gaps})))
+    assert caught.value.details["reason"] == "bad_message"
+
+
 def test_topic_names_the_device() -> None:
     """The device is read from an up topic of this version and from nothing else."""
     assert device_of(up_topic(DEVICE)) == DEVICE

@@ -259,7 +259,7 @@ def test_an_older_copy_of_the_store_gives_up_its_epoch(outbox: Outbox, database:
     """When the hub has rows under numbers that this copy never sent, nothing is deleted and all is renumbered."""
     _fill(database, 2)
     before = outbox.ledger().epoch
-    assert outbox.acknowledge(_ack(outbox, 2)) == Acknowledged(is_renumbered=True)
+    assert outbox.acknowledge(_ack(outbox, 2)) == Acknowledged(is_foreign=True, is_renumbered=True)
     assert outbox.ledger().epoch != before
     assert _seqs(outbox) == [1, 2]
     assert _counts(outbox) == (2, 0, 0, 0, 0)
@@ -270,9 +270,19 @@ def test_an_acknowledgement_beyond_the_last_number_gives_up_the_epoch(outbox: Ou
     _fill(database, 3)
     _publish(outbox, 1)
     outbox.acknowledge(_ack(outbox, 1))
-    assert outbox.acknowledge(_ack(outbox, 9)) == Acknowledged(is_renumbered=True)
+    assert outbox.acknowledge(_ack(outbox, 9)) == Acknowledged(is_foreign=True, is_renumbered=True)
     assert _seqs(outbox) == [1, 2]
     assert (outbox.ledger().last_seq, outbox.ledger().high_water) == (2, 0)
+
+
+def test_a_second_claim_on_one_connection_changes_nothing(outbox: Outbox, database: Database) -> None:
+    """Where the epoch was given up already, foreign numbers delete, renumber and queue nothing."""
+    _fill(database, 2)
+    _publish(outbox, 1)
+    before = outbox.ledger()
+    assert outbox.acknowledge(_ack(outbox, 9), may_renumber=False) == Acknowledged(is_foreign=True)
+    assert outbox.ledger() == before
+    assert _counts(outbox) == (1, 1, 0, 0, 0)
 
 
 def test_a_conflict_gives_up_the_epoch(outbox: Outbox, database: Database) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any, Literal
 
+import jsonschema
 import numpy as np
 import pytest
 
 from edge_agent.agents.pipeline import CasePipeline
+from edge_agent.agents.report import report_schema
 from edge_agent.agents.report_html import render_html
 from edge_agent.agents.report_text import render_text
 from edge_agent.contracts.intake_values import DangerSign
 from edge_agent.contracts.terms import LANGUAGES, Vocabulary
+from edge_agent.rules_only import rules_only_report
 from tests.simulators.cases import BLOOD_HEAT, FLOOR, HEAT, INTEGRATED, MOLE, PLAQUE, case, consent, form, manifest
 from tests.simulators.engine import ScriptedEngine
 
@@ -171,3 +176,26 @@ def test_colour_is_an_option_of_the_terminal() -> None:
     told = report(danger_signs={"breathing_difficulty": "yes"})
     assert "\x1b[" not in render_text(told, VOCABULARY, "en")
     assert "\x1b[" in render_text(told, VOCABULARY, "en", colour=True)
+
+
+WRONG_CLOCKS = [datetime(1970, 1, 1, 0, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("created", WRONG_CLOCKS)
+@pytest.mark.parametrize("render", [text, page_words])
+def test_a_clock_that_was_never_set_is_said(created: datetime, render: Any) -> None:
+    """No date is counted from it: the report says so at its top and gives days from the visit."""
+    engine = ScriptedEngine({2: MOLE})
+    told = CasePipeline(engine, manifest(), VOCABULARY).run(replace(case(marks=(2,)), created=created))
+    jsonschema.validate(told, report_schema())
+    assert told["triage"]["deadline"] is None
+    words = render(told)
+    assert 0 < words.find("clock is not set") < words.find(SECTIONS["en"][0])
+    assert "by: within 84 days of this visit" in words
+    assert "clock is not set" not in render(report(marks=(2,)))
+
+
+def test_a_short_deadline_without_a_clock_is_in_hours() -> None:
+    """T2: 24 hours, not one day."""
+    given = replace(case(intake=form(worker={"worried": "yes"})), created=WRONG_CLOCKS[0])
+    assert "by: within 24 hours of this visit" in text(rules_only_report(given, manifest=None))

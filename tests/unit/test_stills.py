@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from PIL import Image, ImageCms
 
 from edge_agent.capture.stills import MAX_EDGE_PX, decode_picture, picture_paths, read_folder, read_picture
 from edge_agent.errors import PictureError
+from tests.simulators.kiosk import ROOT
 
 PHOTOS = os.environ.get("DERM_REAL_PHOTOS")
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 RED, GREEN = (200, 30, 20), (10, 180, 40)
 
 
@@ -121,18 +125,69 @@ def test_tiny_pictures_are_refused(size: tuple[int, int]) -> None:
 
 
 def raw_png(width: int, height: int, *, depth: int, colour: int, rows: bytes) -> bytes:
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    packed = _chunk(b"IDAT", zlib.compress(rows))
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + packed + _chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize(("width", "height"), [(20000, 20000), (60000, 60000), (9000, 9000)])
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def png_rows(size: int, *, row: bytes, exif: bytes) -> bytes:
+    """A square RGBA PNG of equal rows, packed row by row; ``exif`` starts with the marker of a JPEG."""
+    packer = zlib.compressobj(1)
+    packed = b"".join(packer.compress(b"\x00" + row) for _ in range(size)) + packer.flush()
+    plain = raw_png(size, size, depth=8, colour=6, rows=b"")
+    head = plain[: plain.index(b"IDAT") - 4]
+    return head + _chunk(b"eXIf", exif.removeprefix(b"Exif\x00\x00")) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("width", "height"), [(20000, 20000), (60000, 60000), (9000, 9000), (5000, 5000)])
 def test_a_decompression_bomb_is_refused_from_its_header(width: int, height: int) -> None:
     """The claim is checked before a pixel is decoded: the file holds almost none."""
     with pytest.raises(PictureError, match="smaller copy"):
         decode_picture(raw_png(width, height, depth=8, colour=2, rows=b"\x00" * 1000))
+
+
+def claiming(data: bytes, width: int, height: int) -> bytes:
+    """A JPEG whose header (SOF0 or SOF2) claims another size."""
+    place = max(data.find(b"\xff\xc0"), data.find(b"\xff\xc2"))
+    return data[: place + 5] + struct.pack(">HH", height, width) + data[place + 9 :]
+
+
+def test_a_phones_largest_photograph_is_not_refused_by_its_size() -> None:
+    """200 million pixels are read at a quarter of their edges (most of this one's are missing and become grey)."""
+    data = encoded(scene(640, 480), "JPEG")
+    assert decode_picture(claiming(data, 16320, 12240)).shape == (2304, 3072, 3)
+    with pytest.raises(PictureError, match="may have 220 million: save a smaller copy"):
+        decode_picture(claiming(data, 16320, 16320))
+
+
+def test_a_progressive_photograph_has_the_smaller_limit() -> None:
+    """All its coefficients are held at once, whatever the scale."""
+    data = encoded(scene(640, 480), "JPEG", progressive=True)
+    with pytest.raises(PictureError, match="may have 24 million: save a smaller copy"):
+        decode_picture(claiming(data, 5000, 5000))
+
+
+def test_the_largest_picture_fits_the_memory() -> None:
+    """18 million pixels with alpha, turned by its EXIF block: the reading process stays below 350 MB."""
+    program = """
+from pathlib import Path
+from PIL import Image
+from edge_agent.capture.stills import decode_picture
+from tests.unit.test_stills import png_rows
+exif = Image.Exif(); exif[0x0112] = 6
+size = 4240
+data = png_rows(size, row=bytes([120, 100, 90, 255]) * size, exif=exif.tobytes())
+assert decode_picture(data).shape == (3072, 3072, 3)
+print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])  # ru_maxrss counts the parent too
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 350_000
 
 
 def test_a_large_photograph_is_reduced() -> None:
@@ -194,6 +249,24 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     for path, line in ((tmp_path / "none.png", "No such file"), (tmp_path, "not a file"), (pipe, "not a file")):
         with pytest.raises(PictureError, match=line):
             read_picture(path)
+
+
+def test_a_name_that_is_too_long_is_named(tmp_path: Path) -> None:
+    """More than a file system's 255 bytes, as a file or a folder."""
+    assert picture_paths([tmp_path / ("a" * 300)]) == [tmp_path / ("a" * 300)]
+    with pytest.raises(PictureError, match="File name too long"):
+        read_picture(tmp_path / ("a" * 300))
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No permission (planted: the tests may run as root)."""
+
+    def refuse(_path: object) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(PictureError, match=r"cannot read the folder .*: Permission denied"):
+        picture_paths([tmp_path])
 
 
 def test_a_folder_gives_its_pictures_by_name(tmp_path: Path) -> None:

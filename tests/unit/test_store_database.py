@@ -101,6 +101,16 @@ def test_a_damaged_file_is_never_replaced(path: Path, key: StoreKey, content: by
     assert _digest_of_folder(path.parent) == {path.name: content}
 
 
+def test_a_log_without_its_store_is_kept(path: Path, key: StoreKey) -> None:
+    """Where only the write-ahead log is left (it may hold cases), no new store is put beside it."""
+    path.parent.mkdir()
+    log = path.with_name("store.db-wal")
+    log.write_bytes(b"committed rows")
+    with pytest.raises(StoreCorrupt, match=r"store\.db-wal is there: restore"):
+        Database(path, key)
+    assert _digest_of_folder(path.parent) == {log.name: b"committed rows"}
+
+
 def test_check_finds_one_flipped_byte(path: Path, key: StoreKey) -> None:
     """The full check reads pages that nobody asked for and notices a changed byte there."""
     with Database(path, key) as database:
@@ -204,6 +214,32 @@ def test_a_lost_key_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(StoreCorrupt, match="restore"):
         load_or_create_key(tmp_path / "store.key", database=base)
     assert not (tmp_path / "store.key").exists()
+
+
+def test_a_lost_key_is_not_replaced_beside_a_log(tmp_path: Path) -> None:
+    """A write-ahead log alone may hold cases too: no new key hides them."""
+    (tmp_path / "store.db-wal").write_bytes(b"cases")
+    with pytest.raises(StoreCorrupt, match="restore"):
+        load_or_create_key(tmp_path / "store.key", database=tmp_path / "store.db")
+    assert not (tmp_path / "store.key").exists()
+
+
+class _FirstStartElsewhere(type(Path())):  # type: ignore[misc]  # the platform's own Path class
+    """A database path at which, when it is looked for, another process has just made key and database."""
+
+    def exists(self) -> bool:
+        """Make both, key first, as every first start does."""
+        key = self.with_name("store.key")
+        key.write_text("ab" * 32)
+        key.chmod(0o600)
+        self.write_bytes(b"database")
+        return True
+
+
+def test_two_first_starts_share_one_key(tmp_path: Path) -> None:
+    """A start that sees the other's database but not yet its key looks at the key again instead of giving up."""
+    database = _FirstStartElsewhere(tmp_path / "store.db")
+    assert load_or_create_key(tmp_path / "store.key", database=database).hex == "ab" * 32
 
 
 @pytest.mark.parametrize("content", ["", "abc", "g" * 64, "A" * 64, "0" * 63])

@@ -111,6 +111,33 @@ def test_sync_once_ends_when_the_hub_stays_silent(database: Database) -> None:
     assert Outbox(database).status().stored == 0
 
 
+def test_the_time_of_a_sync_bounds_connecting(database: Database) -> None:
+    """A broker that swallows every connection costs no more than the time given, the TLS handshake included."""
+    network, clock = Network(failures=1000), ManualClock()
+    asked: list[UplinkSettings] = []
+
+    def open_slowly(settings: UplinkSettings, given: Clock) -> SimulatedLink:
+        asked.append(settings)
+        clock.now_s += settings.connect_timeout_s
+        return network.open(settings, given)
+
+    with pytest.raises(UplinkError):
+        Uplink(Outbox(database), SETTINGS, clock, open_link=open_slowly).sync_once(5.0)
+    assert clock.now_s == pytest.approx(1005.0)
+    assert max(settings.keepalive_s for settings in asked) == 5
+
+
+@pytest.mark.parametrize("connecting_s", [0.0, 4.0])
+def test_the_time_of_a_sync_bounds_the_hubs_answer(database: Database, connecting_s: float) -> None:
+    """A hub that does not answer is waited for until the time is over, not for the usual patience."""
+    network, clock = Network(), ManualClock()
+    network.hub.is_silent = True
+    network.on_open = lambda: setattr(clock, "now_s", clock.now_s + connecting_s)
+    with pytest.raises(UplinkError, match="does not answer"):
+        _uplink(database, network, clock).sync_once(5.0)
+    assert clock.now_s == pytest.approx(1005.0)
+
+
 def test_run_reconnects_with_growing_pauses(database: Database) -> None:
     """Failed connections are tried again after pauses that grow, up to the largest, each spread at random."""
     network, clock = Network(failures=7), ManualClock()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from edge_agent.contracts.messages import GENESIS, Batch, Hello, encode, payload_sha256
+from edge_agent.contracts.messages import GENESIS, Ack, Batch, Hello, encode, payload_sha256
 from edge_agent.errors import UplinkError, UplinkRefused
 from edge_agent.store.database import Database
 from edge_agent.store.key import StoreKey
@@ -254,6 +254,25 @@ def test_a_restored_copy_starts_a_new_epoch_and_loses_nothing(bench: Bench) -> N
     assert alien.record_ids == [f"{n:032x}" for n in (1, 2, 77)]
     assert bench.counts == (0, 0, 1, 0, 0)
     assert mine.heard == []
+
+
+class _Liar(SimulatedHub):
+    """Claim far more than any device ever sent, for every epoch."""
+
+    def answer(self, epoch: str) -> Ack:
+        """Return the same lie every time."""
+        return Ack(epoch=epoch, high_water=2**40)
+
+
+def test_a_hub_that_claims_everything_is_asked_twice_only(bench: Bench) -> None:
+    """One new epoch per connection: then the connection ends with an error, and every row stays."""
+    bench.fill(2)
+    bench.hub = _Liar()
+    exchange, _ = bench.connect()
+    with pytest.raises(UplinkError, match="never left"):
+        exchange.greet()
+    assert len(bench.hub.heard) == 2
+    assert bench.counts == (2, 0, 0, 0, 0)
 
 
 def test_the_chain_of_payloads_has_no_hole(bench: Bench) -> None:

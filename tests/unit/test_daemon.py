@@ -1,0 +1,209 @@
+"""The daemon in this process, with a real store, socket and child: it runs every case, or ends and says so."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pytest
+import structlog
+
+from edge_agent.case_wire import pack_case
+from edge_agent.casework import CaseWork, OnProgress, Report
+from edge_agent.contracts.case import Case
+from edge_agent.daemon import Daemon, Log, Parts
+from edge_agent.errors import DaemonError, EdgeError
+from edge_agent.inference_child import ChildSettings, InferenceChild
+from edge_agent.ipc import Kind, Message, connect, read_message, write_message
+from edge_agent.store import database as database_module
+from edge_agent.store.cases import CaseStore
+from edge_agent.store.database import Database
+from edge_agent.store.key import StoreKey
+from edge_agent.store.outbox import Outbox
+from edge_agent.uplink.settings import UplinkSettings
+from edge_agent.uplink.uplink import Uplink
+from tests.simulators.cases import case
+from tests.simulators.kiosk import wait_until
+
+PATIENCE_S = 30.0
+
+
+class Runner:
+    """Answer every case after ``action``, which may raise."""
+
+    def __init__(self) -> None:
+        self.action: Callable[[], None] = lambda: None
+        self.runs: list[str] = []
+
+    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> Report:  # noqa: ARG002
+        """Do the action, then answer."""
+        self.runs.append(case.case_id)
+        self.action()
+        return {"case_id": case.case_id, "is_test_case": True}
+
+
+class SlowStore(CaseStore):
+    """Come back from ``add`` only when the daemon has found, run and reported the case by itself."""
+
+    def add(self, case: Case, *, language: str) -> None:
+        """Store the case, then dawdle."""
+        super().add(case, language=language)
+        wait_until(lambda: self.report(case.case_id) is not None, what="the case was not found")
+
+
+class BrokenLog:
+    """A log file on a disk that is full from some moment on."""
+
+    is_full = False
+
+    def write(self, text: str) -> int:
+        """Take the text, or fail like the disk does."""
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+class Device:
+    """One daemon on its own thread, over a database that a test may lock from outside."""
+
+    def __init__(self, folder: Path, database: Database, *, log: Log, store: CaseStore) -> None:
+        self.folder, self.store, self.runner = folder, store, Runner()
+        self.stop, self.ready = threading.Event(), threading.Event()
+        self.error: BaseException | None = None
+        outbox = Outbox(database)
+        child = InferenceChild(
+            ChildSettings(arguments=["answer"], start_timeout_s=300.0, module="tests.simulators.worker"),
+            wait=self.stop.wait,
+        )
+        work = CaseWork(
+            self.store,
+            runner=self.runner,
+            without_model=lambda given: {"case_id": given.case_id, "is_test_case": True},
+            profile_class="generic",
+            is_stopping=self.stop.is_set,
+            on_failure=lambda _name, _error: None,
+        )
+        uplink = Uplink(outbox, UplinkSettings(host="127.0.0.1", port=9, device="d" * 32), log=_silent())
+        parts = Parts(cases=self.store, outbox=outbox, child=child, work=work, uplink=uplink, stop=self.stop, log=log)
+        self.daemon = Daemon(parts, bundle_dir=folder, resume_after_s=0.05)
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self.daemon.run(self.folder, ready=self.ready)
+        except EdgeError as exc:
+            self.error = exc
+
+    def give(self, given: Case) -> Message | None:
+        """Give a case over the socket and return what ends it."""
+        channel = connect(self.folder, timeout_s=PATIENCE_S)
+        assert channel is not None
+        with channel, channel.makefile("rwb") as stream:
+            peer = cast(BinaryIO, stream)
+            write_message(peer, pack_case(given, language="en"))
+            while (message := read_message(peer)) is not None:
+                if message.kind in (Kind.REPORT, Kind.ERROR):
+                    return message
+        return None
+
+
+def _silent() -> Log:
+    def drop(_logger: object, _method: str, _event: object) -> str:
+        raise structlog.DropEvent
+
+    return cast(Log, structlog.wrap_logger(None, processors=[drop]))
+
+
+@contextmanager
+def _running(database: Database, *, log: Log, store: CaseStore | None = None) -> Iterator[Device]:
+    with tempfile.TemporaryDirectory(prefix="daemon-") as folder:  # a short path: sockets allow 107 bytes
+        device = Device(Path(folder), database, log=log, store=store or CaseStore(database))
+        device.thread.start()
+        try:
+            assert device.ready.wait(PATIENCE_S)
+            yield device
+        finally:
+            device.stop.set()
+            device.thread.join(PATIENCE_S)
+        assert not device.thread.is_alive()
+
+
+@pytest.fixture
+def key() -> StoreKey:
+    return StoreKey(secrets.token_hex(32))
+
+
+@pytest.fixture
+def database(tmp_path: Path, key: StoreKey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.setattr(database_module, "_BUSY_TIMEOUT_S", 0.05)
+    with Database(tmp_path / "store.db", key) as opened:
+        yield opened
+
+
+def test_a_case_left_by_a_busy_store_is_run_again(database: Database, key: StoreKey) -> None:
+    """The client is told; once the store is free and nothing else waits, the daemon runs the case by itself."""
+    is_at_work, is_locked = threading.Event(), threading.Event()
+
+    def work() -> None:
+        is_at_work.set()
+        assert is_locked.wait(PATIENCE_S)
+
+    with (
+        Database(database.path, key) as other,
+        _running(database, log=_silent()) as device,
+        ThreadPoolExecutor(1) as client,
+    ):
+        device.runner.action = work
+        answer = client.submit(device.give, case(case_id="one"))
+        assert is_at_work.wait(PATIENCE_S)
+        with other.transaction():
+            is_locked.set()
+            end = answer.result(PATIENCE_S)
+            assert end is not None
+            assert (end.kind, end.body["error"]) == (Kind.ERROR, "StoreError")
+            assert device.store.pending() == ["one"]
+        wait_until(lambda: device.store.report("one") is not None, what="the case was not run again")
+        assert device.store.pending() == []
+
+
+def test_a_case_queued_twice_is_run_once(database: Database) -> None:
+    """A new case that the search for forgotten ones has found and run first is no error when its own turn comes."""
+    lines: list[str] = []
+
+    def record(_logger: object, _method: str, event: Any) -> str:
+        lines.append(str(event["event"]))
+        raise structlog.DropEvent
+
+    log = cast(Log, structlog.wrap_logger(None, processors=[record]))
+    with _running(database, log=log, store=SlowStore(database)) as device:
+        for name in ("one", "two"):
+            end = device.give(case(case_id=name))
+            assert end is not None
+            assert end.kind == Kind.REPORT
+        assert device.runner.runs == ["one", "two"]
+    assert "failed" not in lines
+    assert lines.count("case.resumed") >= 2  # else the search never came first, and nothing was tested
+
+
+def test_a_daemon_whose_thread_died_ends_with_an_error(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that raises ends the thread that runs cases; the daemon must not go on taking cases that nobody runs."""
+    monkeypatch.setattr(threading, "excepthook", lambda _args: None)  # the dead thread is the subject
+    file = BrokenLog()
+    log = cast(Log, structlog.wrap_logger(structlog.PrintLogger(file), processors=[lambda *_: "line"]))  # type: ignore[arg-type]
+    with _running(database, log=log) as device:
+        file.is_full = True
+        device.give(case(case_id="one"))
+        device.thread.join(PATIENCE_S)
+        assert not device.thread.is_alive()
+        assert device.stop.is_set()
+        assert isinstance(device.error, DaemonError)
+        assert "cases thread ended" in str(device.error)

@@ -1,0 +1,219 @@
+"""A case from the command line: a person always gets the rules' part, and what is stored survives a kill."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import jsonschema
+import numpy as np
+import pytest
+
+from edge_agent.agents.report import report_schema
+from edge_agent.bootstrap import open_store
+from edge_agent.case_wire import unpack_case
+from edge_agent.commands.screen import Screen
+from edge_agent.commands.submission import submit
+from edge_agent.config import Config
+from edge_agent.contracts.case import Frame
+from edge_agent.daemon import listen
+from edge_agent.errors import ConfigError, DaemonError, SignatureRejected, StoreError
+from edge_agent.ipc import Kind, Message, read_message, write_message
+from edge_agent.rules_only import rules_only_report
+from edge_agent.state_dir import StateLock
+from tests.simulators.cases import manifest
+from tests.simulators.kiosk import ROOT, wait_until
+
+FRAME: Frame = np.full((64, 64, 3), 90, np.uint8)
+EMERGENCY = {"danger_signs": {"blisters_or_peeling": "yes", "skin_pain_severe": "yes"}}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """A device whose bundle does not exist."""
+    (tmp_path / "state").mkdir(mode=0o700)
+    return Config(state_dir=tmp_path / "state", bundle_dir=tmp_path / "none")
+
+
+def options(folder: Path, **changes: Any) -> argparse.Namespace:
+    """The arguments of ``derm-edge case --json`` with an emergency on the form."""
+    form = folder / "form.json"
+    form.write_text(json.dumps(EMERGENCY), encoding="utf-8")
+    given: dict[str, Any] = {"intake": form, "consent": None, "bundle": None, "language": None, "html": None}
+    return argparse.Namespace(**(given | {"json": True} | changes))
+
+
+def pending(config: Config) -> list[str]:
+    with open_store(config) as store:
+        return store.cases.pending()
+
+
+def check_rules_part(text: str) -> dict[str, Any]:
+    """Return the printed report: valid, with the emergency, without a word of the agents."""
+    report: dict[str, Any] = json.loads(text)
+    jsonschema.validate(report, report_schema())
+    assert report["triage"]["final"] == "T1_emergency"
+    assert report["recognition"] == []
+    return report
+
+
+def test_danger_signs_are_told_without_a_trusted_bundle(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No bundle: the rules' part is printed and names none, the error stays, and the case waits for a good bundle."""
+    with pytest.raises(SignatureRejected):
+        submit([FRAME], options=options(tmp_path), config=config, screen=Screen())
+    report = check_rules_part(capsys.readouterr().out)
+    assert report["provenance"]["bundle"] is None
+    assert pending(config) == [report["case_id"]]
+
+
+def test_the_rules_part_has_words_without_a_bundle(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same for a person, on the terminal."""
+    with pytest.raises(SignatureRejected):
+        submit([FRAME], options=options(tmp_path, json=False), config=config, screen=Screen())
+    shown = capsys.readouterr().out
+    assert "T1 emergency" in shown
+    assert "none that could be trusted" in shown
+
+
+def test_a_wrong_bundle_argument_stores_nothing(config: Config, tmp_path: Path) -> None:
+    """A mistyped --bundle is mended and typed again; the case must not be there twice."""
+    with pytest.raises(SignatureRejected):
+        submit([FRAME], options=options(tmp_path, bundle=tmp_path), config=config, screen=Screen())
+    assert pending(config) == []
+
+
+def test_danger_signs_are_told_without_a_store(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A damaged store: the rules' part is printed, and the store's error stays."""
+    (config.state_dir / "store.db").write_bytes(b"")
+    with pytest.raises(StoreError):
+        submit([FRAME], options=options(tmp_path), config=config, screen=Screen())
+    check_rules_part(capsys.readouterr().out)
+
+
+def test_a_page_that_cannot_be_written_hides_no_earlier_error(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Report on stdout, the bundle's error as the outcome, the page's as a note."""
+    page = tmp_path / "none" / "x.html"
+    with pytest.raises(SignatureRejected):
+        submit([FRAME], options=options(tmp_path, html=page), config=config, screen=Screen())
+    shown = capsys.readouterr()
+    check_rules_part(shown.out)
+    assert "name another file with --html" in " ".join(shown.err.split())
+
+
+@contextmanager
+def daemon(state_dir: Path, answer: Callable[[BinaryIO], None], *, begin: threading.Event) -> Iterator[None]:
+    """Answer one client like a daemon that begins to listen when it is told to."""
+
+    def serve() -> None:
+        assert begin.wait(60)
+        with listen(state_dir) as listener, listener.accept()[0] as channel, channel.makefile("rwb") as stream:
+            answer(cast(BinaryIO, stream))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _report(peer: BinaryIO) -> None:
+    request = read_message(peer)
+    assert request is not None
+    report = {**rules_only_report(unpack_case(request), manifest=manifest()), "abstentions": []}
+    write_message(peer, Message(body={"kind": Kind.REPORT, "report": report}))
+
+
+class _Listening(io.StringIO):
+    """A terminal that notices when the command says that it waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = threading.Event()
+
+    def write(self, text: str) -> int:
+        if "waiting" in text:
+            self.waits.set()
+        return super().write(text)
+
+
+def test_a_case_goes_to_a_daemon_that_has_finished_loading(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder is held by a daemon that does not answer yet; the case waits and then goes through its socket."""
+    terminal = _Listening()
+    with StateLock(config.state_dir, wait_s=0), daemon(config.state_dir, _report, begin=terminal.waits):
+        assert submit([FRAME], options=options(tmp_path), config=config, screen=Screen(terminal)) == 0
+    check_rules_part(capsys.readouterr().out)
+    assert "the daemon takes the case" in terminal.getvalue()
+
+
+def test_a_page_that_cannot_be_written_costs_no_report(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The work is done and stored: stdout has the report before the page fails."""
+    terminal = _Listening()
+    page = tmp_path / "none" / "x.html"
+    with (
+        StateLock(config.state_dir, wait_s=0),
+        daemon(config.state_dir, _report, begin=terminal.waits),
+        pytest.raises(ConfigError, match="--html"),
+    ):
+        submit([FRAME], options=options(tmp_path, html=page), config=config, screen=Screen(terminal))
+    check_rules_part(capsys.readouterr().out)
+
+
+def test_a_daemon_that_hangs_up_leaves_the_rules_part(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ends while the pictures are being sent: one DaemonError, no broken pipe, and the danger signs are told."""
+    terminal = _Listening()
+    noise = np.random.default_rng(0).integers(0, 255, (1500, 1500, 3), np.uint8).astype(np.uint8)
+    with (
+        StateLock(config.state_dir, wait_s=0),
+        daemon(config.state_dir, lambda _: None, begin=terminal.waits),
+        pytest.raises(DaemonError),
+    ):
+        submit([noise], options=options(tmp_path), config=config, screen=Screen(terminal))
+    check_rules_part(capsys.readouterr().out)
+
+
+def test_a_case_survives_a_kill_while_the_bundle_loads(config: Config, tmp_path: Path) -> None:
+    """SIGKILL during the loading (a key that never arrives): the case is pending."""
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    os.mkfifo(keys / "late.pub.pem")
+    settings = tmp_path / "config.toml"
+    settings.write_text(f'state_dir = "{config.state_dir}"\nkeys_dir = "{keys}"\n', encoding="utf-8")
+    picture = ROOT / "demo" / "pictures" / "1-regional.png"
+    words = [sys.executable, "-m", "edge_agent", "--config", str(settings), "case", "--image", str(picture)]
+    notes = tmp_path / "notes"
+    with notes.open("w") as stderr:
+        process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stderr)
+    try:
+        wait_until(
+            lambda: "loading the bundle" in notes.read_text(encoding="utf-8") or process.poll() is not None,
+            what="the case did not come to its loading",
+        )
+        assert process.poll() is None, notes.read_text(encoding="utf-8")
+    finally:
+        process.kill()
+        process.wait()
+    assert len(pending(config)) == 1
