@@ -16,7 +16,7 @@ from calibration.reference.cases import RenderedCase, case
 from calibration.reference.forms import form_of
 from edge_agent.contracts.intake import Intake
 
-INDEX = 60704  # symmetric plaques with silvery scale on the trunk: a stranger sees what the report says
+INDEX = 61620  # symmetric plaques with silvery scale on elbows and knees: a stranger sees what the report says
 TONE = 2
 SITE_OF = {"truncal": "abdomen", "extensor": "elbow", "scalp": "scalp", "acral": "palm", "generalised": "back"}
 NO_SIGNS = (
