@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def run(arguments: Sequence[str]) -> int:
     command: Command = options.command
     try:
         code = command(options, load_config(options.config), Screen())
-        sys.stdout.flush()  # a full disk is found here, not after the exit code was chosen
+        if sys.stdout is not None:  # None when it was closed before the start
+            sys.stdout.flush()  # a full disk is found here, not after the exit code was chosen
     except EdgeError as exc:
         return _refuse(str(exc), code=exc.exit_code, debug=options.debug)
     except KeyboardInterrupt:
@@ -57,9 +59,10 @@ def run(arguments: Sequence[str]) -> int:
 
 def _refuse(line: str, *, code: int, debug: bool) -> int:
     """Print the one line of the present error, after its traceback where somebody asked for it."""
-    if debug:
-        traceback.print_exc()
-    print(f"derm-edge: {line}", file=sys.stderr)
+    with suppress(OSError):  # the exit code says it even where stderr cannot
+        if debug:
+            traceback.print_exc()
+        print(f"derm-edge: {line}", file=sys.stderr)
     return code
 
 

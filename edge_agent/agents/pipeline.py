@@ -40,6 +40,13 @@ def _silent(_stage: str, _done: int, _total: int) -> None:
     """Report no progress."""
 
 
+def _unasked(case: Case) -> str | None:
+    """Return the notice of a case that no agent is asked about: refused by the person, or without a picture."""
+    if case.consent is not None and not case.consent.program_help.granted:
+        return "program_refused"
+    return None if case.views else "no_pictures"
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     """One case on its way: the facts of its form, the danger-sign verdicts, the meter and the listener."""
@@ -100,9 +107,8 @@ class CasePipeline:
             InferenceError: the engine failed; ``run_without_model`` still gives the rules' part.
         """
         run = self._begin(case, on_progress or _silent)
-        refused = case.consent is not None and not case.consent.program_help.granted
-        if refused or not case.views:
-            return self._finish(run, Findings(notices=("program_refused" if refused else "no_pictures",)))
+        if (notice := _unasked(case)) is not None:
+            return self._finish(run, Findings(notices=(notice,)))
         try:
             found = self._ask_agents(run)
         finally:
@@ -112,11 +118,16 @@ class CasePipeline:
     def run_without_model(self, case: Case, *, reason: str = "engine_failure") -> dict[str, Any]:
         """Return the report that rules alone can give, with one abstention for the whole case.
 
+        A case that the agents may not or cannot see gets the same report as from ``run``: nothing failed there.
+
         Args:
             case: the case that the engine could not finish.
             reason: an id of the list ``abstain_reason``.
         """
-        return self._finish(self._begin(case, _silent), Findings(abstentions=(Abstention(reason, scopes.SECTION),)))
+        run = self._begin(case, _silent)
+        if (notice := _unasked(case)) is not None:
+            return self._finish(run, Findings(notices=(notice,)))
+        return self._finish(run, Findings(abstentions=(Abstention(reason, scopes.SECTION),)))
 
     def _begin(self, case: Case, tell: OnProgress) -> _Run:
         """Judge the danger signs; nothing else happens before."""
@@ -263,7 +274,7 @@ class CasePipeline:
 
     def _notices(self, case: Case, found: Findings) -> list[str]:
         rows = {
-            "ref_notice": self._trusted is not None and not self._trusted.clinical_use,
+            "ref_notice": self._trusted is None or not self._trusted.clinical_use,
             "test_case": case.is_test_case,
             "fictitious_consent": case.consent is not None and case.consent.fictitious,
             "ai_notice": bool(found.described),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from rich.console import Console
@@ -22,8 +22,9 @@ class Screen:
         self._console = Console(file=stream if stream is not None else sys.stderr, highlight=False)
 
     def note(self, text: str) -> None:
-        """Write one line."""
-        self._console.print(text, markup=False)
+        """Write one line, or lose it: a full disk behind stderr must not cost a person the report."""
+        with suppress(OSError, ValueError):  # ValueError: the stream was closed
+            self._console.print(text, markup=False)
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Progress]:

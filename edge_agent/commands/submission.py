@@ -23,7 +23,7 @@ from edge_agent.contracts.case import Case, Frame, views_of
 from edge_agent.contracts.intake import Intake
 from edge_agent.contracts.record_files import load_consent, load_intake
 from edge_agent.contracts.terms import Language
-from edge_agent.errors import ConfigError, DaemonError, EdgeError, InferenceError
+from edge_agent.errors import CaseError, ConfigError, DaemonError, EdgeError, InferenceError
 from edge_agent.inference_child import error_from
 from edge_agent.ipc import Kind, Message, connect, read_message, write_message
 from edge_agent.state_dir import StateLock, prepare_state_dir
@@ -57,6 +57,8 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
     try:
         prepare_state_dir(config.state_dir)
         report = _bring_to_report(case, language=language, options=options, config=config, screen=screen)
+    except CaseError:
+        raise  # the case itself is refused: there is nothing to report on
     except EdgeError:
         # A person waits: danger signs and triage need no engine, store or bundle. The error still sets the exit code.
         report = _rules_only(case, options=options, config=config)
@@ -172,19 +174,22 @@ def _show(message: Message, progress: Progress) -> None:
 def _in_this_process(
     case: Case, *, language: Language, options: argparse.Namespace, config: Config, screen: Screen
 ) -> dict[str, Any]:
-    """Run the case here, with the state folder locked by the caller. It is stored first: loading takes seconds."""
+    """Run the case here, with the state folder locked by the caller.
+
+    It is stored before the engine loads, which takes seconds, but never under a bundle that is refused: the person would
+    enter it again, and the hub would get one visit twice.
+    """
     from edge_agent.casework import CaseWork
     from edge_agent.engine_bootstrap import open_pipeline, verify_bundle
     from edge_agent.rules_only import rules_only_report
 
     profile = bootstrap.resolve_profile(config)
     wish = bootstrap.engine_wish(config, bundle_dir=options.bundle)
-    if options.bundle is not None:
-        verify_bundle(wish, profile=profile)  # a wrong argument is refused before anything is stored
+    verify_bundle(wish, profile=profile)
     with bootstrap.open_store(config) as store, screen.progress("storing the case") as progress:
         store.cases.add(case, language=language)
         progress(f"case {case.case_id} stored; loading the bundle", 0, 0)
-        with open_pipeline(wish, profile=profile) as loaded:
+        with _told_that_it_is_kept(case, screen), open_pipeline(wish, profile=profile, replay_canary=True) as loaded:
             manifest = loaded.bundle.manifest
             progress(f"bundle {manifest.name} {manifest.version}, signed by the {loaded.bundle.signed_by}", 0, 0)
             work = CaseWork(
@@ -196,6 +201,16 @@ def _in_this_process(
                 on_failure=lambda _case_id, error: screen.note(str(error)),
             )
             return work.complete(case.case_id, on_progress=progress)
+
+
+@contextmanager
+def _told_that_it_is_kept(case: Case, screen: Screen) -> Iterator[None]:
+    """Say of a stored case that could not be finished who finishes it: entered again, it would be two visits."""
+    try:
+        yield
+    except EdgeError:
+        screen.note(f"Case {case.case_id} is stored; derm-edge run will finish it. Do not enter it again.")
+        raise
 
 
 def _write(report: dict[str, Any], *, case: Case, language: Language, options: argparse.Namespace) -> None:

@@ -137,3 +137,21 @@ def test_doctor_finds_the_demo_device_well_but_for_the_broker(kiosk: Kiosk) -> N
     assert re.search(r"^✓ store", done.stdout, re.MULTILINE)
     assert re.search(r"^✗ broker .*does not answer", done.stdout, re.MULTILINE)
     assert done.returncode == 60
+
+
+def test_a_full_disk_behind_stderr_costs_no_report(kiosk: Kiosk) -> None:
+    """Progress that cannot be written is lost; the report on stdout is whole."""
+    words = [
+        "--config",
+        str(kiosk.config),
+        "case",
+        "--image",
+        str(ROOT / "demo" / "pictures" / "2-close-up.png"),
+        "--json",
+    ]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "edge_agent", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=full, check=False
+        )
+    assert done.returncode == 0
+    jsonschema.validate(json.loads(done.stdout), SCHEMA)

@@ -11,7 +11,7 @@ import pytest
 
 from edge_agent import errors
 from edge_agent.cli import UNEXPECTED, run
-from edge_agent.errors import EdgeError
+from edge_agent.errors import ConfigError, EdgeError
 from tests.simulators.kiosk import ROOT
 
 
@@ -149,3 +149,11 @@ def test_output_to_a_full_disk_is_one_line(config: str) -> None:
     assert done.stderr.splitlines() == [
         "derm-edge: cannot write the output, no space is left: free disk space and try again"
     ]
+
+
+def test_an_error_line_that_cannot_be_written_keeps_its_exit_code() -> None:
+    """Stderr on a full disk: nobody can read the line, but the code still names the class of the error."""
+    words = [sys.executable, "-m", "edge_agent", "--config", "/nowhere.toml", "status"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=full, check=False)
+    assert done.returncode == ConfigError.exit_code

@@ -12,6 +12,7 @@ from edge_agent.contracts.case import Case
 from edge_agent.contracts.manifest import AgentName, FieldCalibration
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import ContractError, Incompatible, InferenceError
+from edge_agent.rules_only import rules_only_report
 from tests.simulators.cases import (
     BLOOD_HEAT,
     CREATED,
@@ -342,3 +343,17 @@ def test_an_engine_that_loses_a_view_is_an_error() -> None:
 
     with pytest.raises(ContractError, match="1 of 2 views"):
         pipeline(Forgetful({1: PLAQUE})).run(case(marks=(1, 1)))
+
+
+def test_a_refusal_is_said_without_a_model_too() -> None:
+    """The person said no: the rules' report says so, and does not say that the program failed."""
+    record = consent(program_help={"granted": False, "version": "1"})
+    report = pipeline(engine()).run_without_model(case(agreed=record))
+    assert "program_refused" in report["notices"]
+    assert report["abstentions"] == []
+
+
+def test_a_report_without_a_bundle_is_not_for_clinical_use() -> None:
+    """Nobody has vouched for anything: the notice stands unless a trusted bundle says otherwise."""
+    report = rules_only_report(case(), manifest=None)
+    assert "ref_notice" in report["notices"]
