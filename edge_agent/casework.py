@@ -22,6 +22,7 @@ from edge_agent.errors import (
     StoreError,
     UpdateError,
 )
+from edge_agent.inference_child import StartError
 from edge_agent.privacy.deidentify import deidentify
 from edge_agent.store.cases import ENGINE_FAILURE, CaseStore
 
@@ -71,9 +72,11 @@ class CaseWork:
 
         Attempts before a crash or a power cut count too, so that a case which kills its engine cannot hold the others
         up for ever. A programmer's mistake counts like an engine's failure. What is neither the case's nor the
-        engine's fault (a full or busy store, a refused bundle, the end of the process) counts as no attempt.
+        engine's fault (a full or busy store, a refused bundle, an engine that cannot be started now, the end of the
+        process) counts as no attempt.
 
         Raises:
+            StartError: the engine could not be started; the case waits until it can.
             InferenceError: the engine failed while the process is stopping: the case is resumed at the next start;
                 or the program failed also without the model: the case is put aside and kept.
             UpdateError: the bundle was refused; the case waits for a good one.
@@ -84,7 +87,7 @@ class CaseWork:
             try:
                 return self._finish(case_id, lambda case: self._runner.run(case, on_progress=on_progress))
             except InferenceError as exc:
-                if self._is_stopping():
+                if isinstance(exc, StartError) or self._is_stopping():
                     self._give_back(case_id)
                     raise
                 self._on_failure(case_id, exc)

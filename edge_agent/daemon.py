@@ -11,6 +11,7 @@ import queue
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -57,8 +58,8 @@ class Daemon:
     Args:
         parts: everything it owns.
         bundle_dir: told to clients, so that they notice when they asked for another bundle.
-        resume_after_s: after so long without a case, those that wait for space, the store or a good bundle are tried
-            again.
+        resume_after_s: after so long without a case, those that wait for space, the store, the engine or a good
+            bundle are tried again.
     """
 
     def __init__(self, parts: Parts, *, bundle_dir: Path, resume_after_s: float = RESUME_AFTER_S) -> None:
@@ -66,6 +67,8 @@ class Daemon:
         self._bundle_dir = bundle_dir
         self._resume_after_s = resume_after_s
         self._queue: queue.Queue[str | None] = queue.Queue()
+        self._backlog: deque[str] = deque()  # nobody waits for these; used by one thread at a time
+        self._pause_s = 0.0
         self._followers: dict[str, list[queue.Queue[Message]]] = {}
         self._lock = threading.Lock()
 
@@ -191,12 +194,13 @@ class Daemon:
                 follower.put(message)
 
     def _run_cases(self) -> None:
+        """Run new cases first, for somebody waits; then the backlog, one case at a time."""
         try:
             while not self._parts.stop.is_set():
                 try:
-                    case_id = self._queue.get(timeout=self._resume_after_s)
+                    case_id = self._queue.get(timeout=self._pause_s)
                 except queue.Empty:
-                    self._outcome(self._resume)
+                    self._outcome(self._catch_up)
                     continue
                 if case_id is None:
                     break
@@ -204,11 +208,27 @@ class Daemon:
         finally:
             self._dismiss()
 
+    def _catch_up(self) -> None:
+        """Run one case of the backlog; look for forgotten cases when it is empty.
+
+        A case that must go on waiting stops the backlog for a while: what it waits for (bundle, engine, disk) holds
+        the others up too. Then the next one has its turn, so that no single case holds up the rest.
+        """
+        self._pause_s = self._resume_after_s  # also when the store fails below
+        if not self._backlog:
+            self._resume()
+            is_going_on = bool(self._backlog)
+        else:
+            case_id = self._backlog.popleft()
+            self._run_case(case_id)
+            is_going_on = case_id not in self._parts.cases.pending()
+        self._pause_s = 0.0 if is_going_on else self._resume_after_s
+
     def _resume(self) -> None:
-        """Queue every case without a report: from before this start, or left by a full store or a refused bundle."""
+        """Find every case without a report: from before this start, or left by a full store or a refused bundle."""
         for case_id in self._parts.cases.pending():
             self._parts.log.info("case.resumed", case_id=case_id)
-            self._queue.put(case_id)
+            self._backlog.append(case_id)
 
     def _run_case(self, case_id: str) -> None:
         end = self._outcome(lambda: self._complete(case_id))

@@ -27,6 +27,10 @@ OnProgress = Callable[[str, int, int], None]
 GRACE_S: Final = 3.0
 
 
+class StartError(InferenceError):
+    """The child never came so far that it could take a case: says nothing about any case, later it may start."""
+
+
 class State(StrEnum):
     """Name what the child is doing."""
 
@@ -75,7 +79,8 @@ class ChildSettings:
     """Say how the child is started and how long it may take, in seconds.
 
     ``arguments`` follow ``python -m edge_agent.inference.worker``. Back-off doubles from ``backoff_first_s``
-    to ``backoff_max_s`` with every loss in a row and is forgotten after a finished case.
+    to ``backoff_max_s`` with every loss in a row and is forgotten after a finished case. A start that failed adds
+    nothing to it: nobody starts again before the next case, and a person may wait for that one.
     """
 
     arguments: Sequence[str]
@@ -118,6 +123,7 @@ class InferenceChild:
         """Run one case and return its report. Starts the child when it is not running.
 
         Raises:
+            StartError: the child could not be started; it has not seen the case.
             InferenceError: the child was lost or too slow; it is stopped, the case can be given again.
             EdgeError: the child refused the case with this error; the child goes on.
         """
@@ -141,7 +147,8 @@ class InferenceChild:
         """Start the child and wait until its bundle is loaded; returns at once when it is running.
 
         Raises:
-            InferenceError: it ended or was too slow at the start.
+            StartError: it ended, was too slow or could not load the engine.
+            InferenceError: the daemon is stopping.
             EdgeError: the bundle was refused with this error.
         """
         process = self._process
@@ -151,12 +158,14 @@ class InferenceChild:
             self._lose("the inference child ended between two cases")
         if self._losses and self._wait(self._backoff_s()):
             raise InferenceError("the daemon is stopping; the case stays stored")
-        self._spawn()
-        message = self._receive(time.monotonic() + self._settings.start_timeout_s, doing="loading the bundle")
-        if message.kind == Kind.ERROR:
-            refused = error_from(message)
-            self._lose("refused")
-            raise refused
+        try:
+            self._spawn()
+            message = self._receive(time.monotonic() + self._settings.start_timeout_s, doing="loading the bundle")
+            if message.kind == Kind.ERROR:
+                self._lose("refused")
+                raise error_from(message)
+        except InferenceError as exc:
+            raise StartError(str(exc), **exc.details) from exc
         self._move(Event.READY)
 
     def stop(self) -> None:
@@ -221,7 +230,8 @@ class InferenceChild:
         if process is not None:
             process.kill()
             code = process.wait()
-        self._losses += 1
+        if self._state is not State.STARTING:
+            self._losses += 1
         self._forget()
         return InferenceError(reason, exit_status=code)
 
@@ -250,8 +260,12 @@ class InferenceChild:
 
 def _read_all(stream: BinaryIO, inbox: queue.Queue[Message | None]) -> None:
     try:
-        while (message := read_message(stream)) is not None:
+        while True:
+            message = read_message(stream)
+            if message is None:
+                break
             inbox.put(message)
+            del message  # else this report would stay in memory until the next one
     except (DaemonError, ValueError):  # cut off inside a message, or closed by us: both are the end
         pass
     inbox.put(None)

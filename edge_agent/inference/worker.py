@@ -73,8 +73,12 @@ def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 def _watch(inbox: BinaryIO, jobs: queue.Queue[Message]) -> None:
     try:
-        while (message := read_message(inbox)) is not None:
+        while True:
+            message = read_message(inbox)
+            if message is None:
+                break
             jobs.put(message)
+            del message  # else this patient's pictures would stay in memory until the next case
     except DaemonError:
         pass
     os._exit(0)  # the supervisor is gone: nobody wants the rest, and a running inference cannot be asked to stop

@@ -8,7 +8,7 @@ import time
 from typing import BinaryIO
 
 from edge_agent.case_wire import unpack_case
-from edge_agent.errors import CaseError, ContractError, SignatureRejected
+from edge_agent.errors import CaseError, ContractError, InferenceError, SignatureRejected
 from edge_agent.inference_child import error_message
 from edge_agent.ipc import Kind, Message, read_message, write_message
 
@@ -18,17 +18,29 @@ def main() -> int:
 
     Behaviours: ``answer``; ``refuse`` (the bundle); ``complain`` (about every case); ``hang`` (in every case);
     ``crash-once=FILE`` (dies in the first case ever, remembered by the file); ``crash-on=ID`` (dies in the case with
-    this id, every time); ``break-contract`` (the model's answer does not fit, in every case).
+    this id, every time); ``break-contract`` (the model's answer does not fit, in every case). Before any case:
+    ``crash-loading=FILE`` (dies while the file is there); ``hang-loading``; ``fail-loading`` (says that it cannot).
     """
     behaviour, _, marker = sys.argv[1].partition("=")
     inbox, outbox = os.fdopen(0, "rb", closefd=False), os.fdopen(os.dup(1), "wb")
     if behaviour == "refuse":
         write_message(outbox, error_message(SignatureRejected("nobody signed this")))
         return 73
+    _load(behaviour, marker=marker, outbox=outbox)
     write_message(outbox, Message(body={"kind": Kind.READY}))
     while (job := read_message(inbox)) is not None:
         _answer(job, behaviour=behaviour, marker=marker, outbox=outbox)
     return 0
+
+
+def _load(behaviour: str, *, marker: str, outbox: BinaryIO) -> None:
+    if behaviour == "crash-loading" and os.path.exists(marker):  # noqa: PTH110
+        os.abort()
+    if behaviour == "hang-loading":
+        time.sleep(3600)
+    if behaviour == "fail-loading":
+        write_message(outbox, error_message(InferenceError("no memory for the engine")))
+        sys.exit(30)
 
 
 def _answer(job: Message, *, behaviour: str, marker: str, outbox: BinaryIO) -> None:

@@ -157,6 +157,25 @@ def test_a_refused_bundle_is_not_the_cases_fault(database: Database) -> None:
     assert device.store.status("case-1").attempts == 0
 
 
+def test_an_engine_that_cannot_start_is_not_the_cases_fault(database: Database, tmp_path: Path) -> None:
+    """While memory is short the case waits, however often it is tried; afterwards the model answers it."""
+    shortage = tmp_path / "shortage"
+    shortage.touch()
+    device = Device(database, f"crash-loading={shortage}")
+    device.store.add(case(), language="en")
+    try:
+        for _ in range(4):
+            with pytest.raises(InferenceError, match="while loading the bundle"):
+                device.work.complete("case-1")
+        assert device.store.pending() == ["case-1"]
+        assert device.store.status("case-1").attempts == 0
+        assert device.failures == []
+        shortage.unlink()
+        assert not is_without_model(device.work.complete("case-1"))
+    finally:
+        device.child.stop()
+
+
 def test_a_busy_store_is_not_the_cases_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another program holds the store the case waits; afterwards the model answers it."""
     key = StoreKey(secrets.token_hex(32))

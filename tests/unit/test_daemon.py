@@ -18,7 +18,7 @@ from edge_agent.case_wire import pack_case
 from edge_agent.casework import CaseWork, OnProgress, Report
 from edge_agent.contracts.case import Case
 from edge_agent.daemon import Daemon, Log, Parts
-from edge_agent.errors import DaemonError, EdgeError
+from edge_agent.errors import DaemonError, EdgeError, SignatureRejected
 from edge_agent.inference_child import ChildSettings, InferenceChild
 from edge_agent.ipc import Kind, Message, connect, read_message, write_message
 from edge_agent.store import database as database_module
@@ -39,12 +39,13 @@ class Runner:
 
     def __init__(self) -> None:
         self.action: Callable[[], None] = lambda: None
+        self.waiting: dict[str, Callable[[], None]] = {}  # what comes first for these cases
         self.runs: list[str] = []
 
     def run(self, case: Case, *, on_progress: OnProgress | None = None) -> Report:  # noqa: ARG002
         """Do the action, then answer."""
         self.runs.append(case.case_id)
-        self.action()
+        self.waiting.get(case.case_id, self.action)()
         return {"case_id": case.case_id, "is_test_case": True}
 
 
@@ -75,8 +76,10 @@ class BrokenLog:
 class Device:
     """One daemon on its own thread, over a database that a test may lock from outside."""
 
-    def __init__(self, folder: Path, database: Database, *, log: Log, store: CaseStore) -> None:
-        self.folder, self.store, self.runner = folder, store, Runner()
+    def __init__(
+        self, folder: Path, database: Database, *, log: Log, store: CaseStore, runner: Runner, resume_after_s: float
+    ) -> None:
+        self.folder, self.store, self.runner = folder, store, runner
         self.stop, self.ready = threading.Event(), threading.Event()
         self.error: BaseException | None = None
         outbox = Outbox(database)
@@ -94,7 +97,7 @@ class Device:
         )
         uplink = Uplink(outbox, UplinkSettings(host="127.0.0.1", port=9, device="d" * 32), log=_silent())
         parts = Parts(cases=self.store, outbox=outbox, child=child, work=work, uplink=uplink, stop=self.stop, log=log)
-        self.daemon = Daemon(parts, bundle_dir=folder, resume_after_s=0.05)
+        self.daemon = Daemon(parts, bundle_dir=folder, resume_after_s=resume_after_s)
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
@@ -103,7 +106,7 @@ class Device:
         except EdgeError as exc:
             self.error = exc
 
-    def give(self, given: Case) -> Message | None:
+    def give(self, given: Case, *, on_stored: Callable[[], None] = lambda: None) -> Message | None:
         """Give a case over the socket and return what ends it."""
         channel = connect(self.folder, timeout_s=PATIENCE_S)
         assert channel is not None
@@ -111,6 +114,8 @@ class Device:
             peer = cast(BinaryIO, stream)
             write_message(peer, pack_case(given, language="en"))
             while (message := read_message(peer)) is not None:
+                if message.kind == Kind.STORED:
+                    on_stored()
                 if message.kind in (Kind.REPORT, Kind.ERROR):
                     return message
         return None
@@ -124,9 +129,23 @@ def _silent() -> Log:
 
 
 @contextmanager
-def _running(database: Database, *, log: Log, store: CaseStore | None = None) -> Iterator[Device]:
+def _running(
+    database: Database,
+    *,
+    log: Log,
+    store: CaseStore | None = None,
+    runner: Runner | None = None,
+    resume_after_s: float = 0.05,
+) -> Iterator[Device]:
     with tempfile.TemporaryDirectory(prefix="daemon-") as folder:  # a short path: sockets allow 107 bytes
-        device = Device(Path(folder), database, log=log, store=store or CaseStore(database))
+        device = Device(
+            Path(folder),
+            database,
+            log=log,
+            store=store or CaseStore(database),
+            runner=runner or Runner(),
+            resume_after_s=resume_after_s,
+        )
         device.thread.start()
         try:
             assert device.ready.wait(PATIENCE_S)
@@ -135,6 +154,21 @@ def _running(database: Database, *, log: Log, store: CaseStore | None = None) ->
             device.stop.set()
             device.thread.join(PATIENCE_S)
         assert not device.thread.is_alive()
+
+
+def _left_over(database: Database) -> Runner:
+    """Leave three cases without a report, as a daemon that was killed does; return a runner for the next daemon."""
+    for name in ("old-1", "old-2", "old-3"):
+        CaseStore(database).add(case(case_id=name), language="en")
+    return Runner()
+
+
+def _wait_for(event: threading.Event) -> None:
+    assert event.wait(PATIENCE_S)
+
+
+def _refuse() -> None:
+    raise SignatureRejected("nobody signed this")
 
 
 @pytest.fixture
@@ -192,6 +226,40 @@ def test_a_case_queued_twice_is_run_once(database: Database) -> None:
         assert device.runner.runs == ["one", "two"]
     assert "failed" not in lines
     assert lines.count("case.resumed") >= 2  # else the search never came first, and nothing was tested
+
+
+def test_a_new_case_comes_before_those_left_over(database: Database) -> None:
+    """A person waits for a new case, nobody for the old ones: it is the next one to be run."""
+    runner, is_stored = _left_over(database), threading.Event()
+    runner.waiting["old-1"] = lambda: _wait_for(is_stored)
+    with _running(database, log=_silent(), runner=runner, resume_after_s=300.0) as device:
+        end = device.give(case(case_id="new"), on_stored=is_stored.set)
+        assert end is not None
+        assert end.kind == Kind.REPORT
+        wait_until(lambda: device.store.pending() == [], what="the old cases were not run")
+    assert runner.runs == ["old-1", "new", "old-2", "old-3"]
+
+
+def test_a_refusal_of_an_old_case_stops_the_backlog(database: Database) -> None:
+    """A bad bundle refuses the other old cases too: they wait for a pause, and no new case waits for their attempts."""
+    runner = _left_over(database)
+    runner.action = _refuse
+    with _running(database, log=_silent(), runner=runner, resume_after_s=300.0) as device:
+        wait_until(lambda: runner.runs == ["old-1"], what="the old cases were not tried")
+        for name in ("new-1", "new-2"):
+            end = device.give(case(case_id=name))
+            assert end is not None
+            assert (end.kind, end.body["error"]) == (Kind.ERROR, "SignatureRejected")
+        assert device.store.pending() == ["old-1", "old-2", "old-3", "new-1", "new-2"]
+    assert runner.runs == ["old-1", "new-1", "new-2"]
+
+
+def test_an_old_case_that_never_ends_does_not_hold_up_the_rest(database: Database) -> None:
+    """After the pause the next old case has its turn, not the same one again."""
+    runner = _left_over(database)
+    runner.waiting["old-1"] = _refuse
+    with _running(database, log=_silent(), runner=runner) as device:
+        wait_until(lambda: device.store.pending() == ["old-1"], what="the first old case held up the others")
 
 
 def test_a_daemon_whose_thread_died_ends_with_an_error(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import queue
 import signal
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import psutil
@@ -15,14 +19,26 @@ import pytest
 from edge_agent.contracts.case import Case, View
 from edge_agent.contracts.intake import Intake
 from edge_agent.errors import CaseError, InferenceError, SignatureRejected
-from edge_agent.inference_child import TRANSITIONS, ChildSettings, Event, InferenceChild, State, step
+from edge_agent.inference import worker
+from edge_agent.inference_child import TRANSITIONS, ChildSettings, Event, InferenceChild, StartError, State, step
+from edge_agent.ipc import Kind, Message
+from tests.simulators.kiosk import wait_until
 
 
-def make_child(behaviour: str, *, job_timeout_s: float = 300.0, waits: list[float] | None = None) -> InferenceChild:
+def make_child(
+    behaviour: str,
+    *,
+    start_timeout_s: float = 300.0,
+    job_timeout_s: float = 300.0,
+    waits: list[float] | None = None,
+) -> InferenceChild:
     """Build a handle on a simulated worker; waits are recorded, never slept."""
     record = waits if waits is not None else []
     settings = ChildSettings(
-        arguments=[behaviour], start_timeout_s=300.0, job_timeout_s=job_timeout_s, module="tests.simulators.worker"
+        arguments=[behaviour],
+        start_timeout_s=start_timeout_s,
+        job_timeout_s=job_timeout_s,
+        module="tests.simulators.worker",
     )
 
     def wait(seconds: float) -> bool:
@@ -30,6 +46,35 @@ def make_child(behaviour: str, *, job_timeout_s: float = 300.0, waits: list[floa
         return False
 
     return InferenceChild(settings, wait=wait)
+
+
+class Pipe:
+    """Hold one case message; when it was taken, remember which messages are still in memory, and end."""
+
+    def __init__(self) -> None:
+        self._lines = [b'{"body": {"kind": "pipe-test"}, "blobs": []}\n']
+        self.left: list[Message] | None = None
+
+    def readline(self, _limit: int) -> bytes:
+        """Give the message, then the end."""
+        if self._lines:
+            return self._lines.pop()
+        self.left = _messages("pipe-test")
+        return b""
+
+
+class Taker(queue.Queue[Message]):
+    """A queue whose other end is done with every message at once."""
+
+    taken = 0
+
+    def put(self, item: Message, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Count the message and keep nothing."""
+        self.taken += 1
+
+
+def _messages(kind: str) -> list[Message]:
+    return [found for found in gc.get_objects() if isinstance(found, Message) and found.kind == kind]
 
 
 @pytest.fixture
@@ -133,6 +178,53 @@ def test_a_refused_bundle_is_told_as_such(case: Case) -> None:
     with pytest.raises(SignatureRejected, match="nobody signed"):
         child.run(case)
     assert child.state is State.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "start_timeout_s", "text"),
+    [
+        (f"crash-loading={__file__}", 300.0, "ended while loading"),
+        ("hang-loading", 1.0, "too slow loading"),
+        ("fail-loading", 300.0, "no memory"),
+    ],
+)
+def test_a_start_that_fails_is_told_apart(case: Case, behaviour: str, start_timeout_s: float, text: str) -> None:
+    """A child that never was ready has not seen the case, which must not be blamed."""
+    child = make_child(behaviour, start_timeout_s=start_timeout_s)
+    with pytest.raises(StartError, match=text):
+        child.run(case)
+    assert child.state is State.STOPPED
+
+
+@pytest.mark.parametrize("behaviour", ["refuse", "fail-loading"])
+def test_a_start_that_fails_costs_the_next_case_no_pause(case: Case, behaviour: str) -> None:
+    """A person waits for what the rules say; only a child that was lost at work is started again after a pause."""
+    waits: list[float] = []
+    child = make_child(behaviour, waits=waits)
+    for _ in range(3):
+        with pytest.raises((SignatureRejected, StartError)):
+            child.run(case)
+    assert waits == []
+
+
+def test_a_case_leaves_the_childs_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the child waits for the next case its reader holds nothing of the one before: pictures, form, consent."""
+    pipe, jobs = Pipe(), Taker()
+    monkeypatch.setattr(os, "_exit", sys.exit)  # the end of the pipe ends the process
+    with pytest.raises(SystemExit):
+        worker._watch(cast(BinaryIO, pipe), jobs)
+    assert jobs.taken == 1
+    assert pipe.left == []
+
+
+def test_a_report_leaves_the_supervisors_memory(case: Case) -> None:
+    """While the supervisor waits for the next case its reader holds nothing of the report before."""
+    child = make_child("answer")
+    try:
+        assert child.run(case)["case_id"] == "c1"
+        wait_until(lambda: _messages(Kind.REPORT) == [], what="the report is still held", timeout_s=10.0)
+    finally:
+        child.stop()
 
 
 def test_the_state_table_has_a_failure_edge_everywhere() -> None:
