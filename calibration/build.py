@@ -17,6 +17,7 @@ from tokenizers import Tokenizer
 
 from calibration import canary, golden, package
 from calibration.adapters import build_adapter
+from calibration.census import count_constants
 from calibration.compress import compress_part
 from calibration.declaration import (
     BundleDeclaration,
@@ -114,6 +115,7 @@ def build(request: BuildRequest, *, announce: Announce) -> Manifest:
         census = _compress_all(request, folder, announce)
         announce("adapters")
         adapters = _build_adapters(request, folder, declaration, backbone)
+        census += _count_adapters(folder, adapters)
         _check_activations(adapters, declaration, tokenizer)
         announce("expected values from PyTorch + PEFT")
         reference = TorchReference(
@@ -205,6 +207,15 @@ def _build_adapters(
             )
             for name in sorted(set(names))
         ]
+
+
+def _count_adapters(folder: Path, adapters: list[AdapterSpec]) -> list[CensusRow]:
+    """Count what the saved adapters hold; ``build_adapter`` has checked every factor against the recipe."""
+    import openvino as ov
+
+    core = ov.Core()
+    parts = {f"adapter.{one.name}": folder / f"adapter.{one.name}.xml" for one in adapters}
+    return [row for part, path in parts.items() for row in count_constants(core.read_model(path), part=part)]
 
 
 def _check_activations(adapters: list[AdapterSpec], declaration: BundleDeclaration, tokenizer: Tokenizer) -> None:

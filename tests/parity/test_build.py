@@ -81,6 +81,8 @@ def test_census_is_in_the_manifest(bundle: Bundle) -> None:
     assert tensors["language_model", "i4"] == 14
     assert tensors["text_embeddings", "u8"] == 2  # codes and zero points
     assert ("vision_merger", "u8") in tensors
+    for agent in AGENTS:
+        assert tensors[f"adapter.{agent}", "i8"] == 28  # two factors of 14 linears
 
 
 def test_golden_cases_carry_decisions_for_every_request(bundle: Bundle) -> None:
