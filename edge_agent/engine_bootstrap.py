@@ -59,24 +59,28 @@ def verify_bundle(wish: EngineWish, *, profile: Profile | None = None) -> Bundle
 
 
 @contextmanager
-def open_pipeline(
-    wish: EngineWish, *, profile: Profile | None = None, replay_canary: bool = False
-) -> Iterator[LoadedPipeline]:
-    """Verify the bundle, load the engine and build the pipeline. Loads OpenVINO into this process.
+def open_pipeline(wish: EngineWish, *, replay_canary: bool = False) -> Iterator[LoadedPipeline]:
+    """Verify the bundle and load it: ``verify_bundle``, then ``load_pipeline``, with the errors of both."""
+    with load_pipeline(verify_bundle(wish), wish, replay_canary=replay_canary) as loaded:
+        yield loaded
+
+
+@contextmanager
+def load_pipeline(bundle: Bundle, wish: EngineWish, *, replay_canary: bool = False) -> Iterator[LoadedPipeline]:
+    """Load the engine on a verified bundle and build the pipeline. Loads OpenVINO into this process.
 
     Args:
-        wish: bundle, keys, device, threads.
-        profile: the device class that the bundle must fit.
+        bundle: as ``verify_bundle`` returned it; it is not verified again.
+        wish: device and threads.
         replay_canary: let the loaded engine answer the bundle's canary and golden cases first (some seconds): a
             driver or a processor that computes something else is found before it sees a patient.
 
     Raises:
-        RejectedError: the bundle is not trusted or does not fit, or the engine does not answer as it expects.
+        RejectedError: a part does not fit the manifest, or the engine does not answer as the bundle expects.
         InferenceError: the engine cannot load it.
     """
     from edge_agent.inference.engine import Engine, EngineSettings
 
-    bundle = verify_bundle(wish, profile=profile)
     with Engine(bundle, settings=EngineSettings(device=wish.device, threads=wish.threads)) as engine:
         if replay_canary and (failures := engine.run_canary().failures()):
             raise Incompatible(

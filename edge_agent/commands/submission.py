@@ -180,18 +180,18 @@ def _in_this_process(
     enter it again, and the hub would get one visit twice.
     """
     from edge_agent.casework import CaseWork
-    from edge_agent.engine_bootstrap import open_pipeline, verify_bundle
+    from edge_agent.engine_bootstrap import load_pipeline, verify_bundle
     from edge_agent.rules_only import rules_only_report
 
     profile = bootstrap.resolve_profile(config)
     wish = bootstrap.engine_wish(config, bundle_dir=options.bundle)
-    verify_bundle(wish, profile=profile)
+    bundle = verify_bundle(wish, profile=profile)
+    manifest = bundle.manifest
     with bootstrap.open_store(config) as store, screen.progress("storing the case") as progress:
         store.cases.add(case, language=language)
         progress(f"case {case.case_id} stored; loading the bundle", 0, 0)
-        with _told_that_it_is_kept(case, screen), open_pipeline(wish, profile=profile, replay_canary=True) as loaded:
-            manifest = loaded.bundle.manifest
-            progress(f"bundle {manifest.name} {manifest.version}, signed by the {loaded.bundle.signed_by}", 0, 0)
+        with _told_that_it_is_kept(case, screen), load_pipeline(bundle, wish, replay_canary=True) as loaded:
+            progress(f"bundle {manifest.name} {manifest.version}, signed by the {bundle.signed_by}", 0, 0)
             work = CaseWork(
                 store.cases,
                 runner=loaded.runner,
