@@ -17,8 +17,9 @@ from calibration.reference.encode import encode_cases
 from calibration.reference.exercises import EncodedCase
 from calibration.reference.pool import PoolView
 from calibration.reference.torch_decider import Row, TorchDecider
-from edge_agent.agents.scope import DANGER_FAMILIES, IN_SCOPE_FAMILY
+from edge_agent.agents.scope import read_view, seems_ours
 from edge_agent.agents.second_look import turned
+from edge_agent.contracts.case import AgentOutput, FieldValue, Finding
 
 # The promise is 0.90 on unseen cases. What lies above it is spent on refusing: to call a tumour psoriasis is worse than
 # to send a psoriasis to a person.
@@ -49,7 +50,9 @@ def further_looks(
     """
     inside = [(item, rows) for item, rows in zip(encoded, recognised, strict=True) if item.case.in_scope][:LOOK_CASES]
     looks = [[[row] for row in rows] for _, rows in inside]
-    chosen = [[n for n, row in enumerate(rows) if _seems_ours(row)] for _, rows in inside]
+    chosen = [
+        [n for n, row in enumerate(rows) if seems_ours(row["applicability"][0], row["family"][0])] for _, rows in inside
+    ]
     for look in range(1, LOOKS):
         cases = [
             replace(item.case, views=tuple(_turn(item.case.views[n], look=look) for n in places))
@@ -74,18 +77,15 @@ def scope_thresholds(looks: Looks, temperatures: Mapping[str, float]) -> dict[st
     """
     found, danger = [], []
     for case in looks:
-        families = [[_probabilities(row["family"][1], temperatures["family"]) for row in view] for view in case]
-        visible = [
-            [_probabilities(row["applicability"][1], temperatures["applicability"])["lesion_visible"] for row in view]
-            for view in case
+        rows = [
+            read_view(Finding(n, first), further)
+            for n, (first, *further) in enumerate([_output(row, temperatures) for row in view] for view in case)
         ]
         ours = [
-            min(float(np.mean([p[IN_SCOPE_FAMILY] for p in f])), float(np.mean(v))) if _seems_ours(view[0]) else 0.0
-            for view, f, v in zip(case, families, visible, strict=True)
+            min(row.in_scope_family, row.lesion_visible) for row in rows if seems_ours(row.applicability, row.family)
         ]
-        alarms = [[sum(p.get(name, 0.0) for name in DANGER_FAMILIES) for p in f] for f in families]
-        found.append(max(ours))
-        danger.append(max(max(a[0], float(np.mean(a))) for a in alarms))
+        found.append(max(ours, default=0.0))
+        danger.append(max(row.danger_family for row in rows))
     least = float(np.quantile(found, 1 - SENSITIVITY))
     alarm = float(np.quantile(danger, 1 - DANGER_FALSE_ALARMS))
     return {
@@ -97,10 +97,6 @@ def scope_thresholds(looks: Looks, temperatures: Mapping[str, float]) -> dict[st
     }
 
 
-def _seems_ours(row: Row) -> bool:
-    return bool(row["applicability"][0] == "lesion_visible" and row["family"][0] == IN_SCOPE_FAMILY)
-
-
 def _turn(view: PoolView, *, look: int) -> PoolView:
     return replace(view, pixels=turned(view.pixels, look=look))
 
@@ -109,6 +105,12 @@ def _untold(_stage: str, _done: int, _total: int, _remark: str) -> None:
     """Tell nobody: the looks are counted, not their pictures."""
 
 
-def _probabilities(logits: Mapping[str, float], temperature: float) -> dict[str, float]:
-    shares = (torch.tensor(list(logits.values())) / temperature).softmax(0).tolist()
-    return dict(zip(logits, shares, strict=True))
+def _output(row: Row, temperatures: Mapping[str, float]) -> AgentOutput:
+    """Return one look as the device's engine gives it: calibrated probabilities of the fields that scope reads."""
+    fields = {}
+    for name, temperature in temperatures.items():
+        value, logits = row[name]
+        shares = dict(zip(logits, (torch.tensor(list(logits.values())) / temperature).softmax(0).tolist(), strict=True))
+        fields[name] = FieldValue(value, shares[value], shares)
+    value = {name: field.value for name, field in fields.items()}
+    return AgentOutput("recognition", "describe", "", value, fields, tokens_sampled=len(fields), tokens_forced=0)

@@ -40,7 +40,17 @@ def recognise(engine: AgentEngine, encoded: Sequence[Any], *, views: Sequence[Vi
     Raises:
         ContractError: the engine answered fewer or more views than it was given.
     """
+    outputs = describe(engine, encoded)
+    return tuple(Finding(view.index, output) for view, output in zip(views, outputs, strict=True))
+
+
+def describe(engine: AgentEngine, encoded: Sequence[Any]) -> tuple[AgentOutput, ...]:
+    """Ask Rec about every encoded picture on its own, in one batch.
+
+    Raises:
+        ContractError: the engine answered fewer or more pictures than it was given.
+    """
     answers = engine.run("recognition", [Request(views=(one,), texts={}) for one in encoded])
-    if len(answers) != len(views):
-        raise ContractError(f"recognition answered {len(answers)} of {len(views)} views; run the case again")
-    return tuple(Finding(view.index, steps[0]) for view, steps in zip(views, answers, strict=True))
+    if len(answers) != len(encoded):
+        raise ContractError(f"recognition answered {len(answers)} of {len(encoded)} views; run the case again")
+    return tuple(steps[0] for steps in answers)

@@ -55,10 +55,12 @@ class Scope:
 
 def candidates(findings: Sequence[Finding], thresholds: Thresholds) -> tuple[int, ...]:
     """Return the indices of the views that seem to be ours at first look; none where any view shows danger."""
-    rows = [_view(finding, ()) for finding in findings]
+    rows = [read_view(finding) for finding in findings]
     if any(row.danger_family >= thresholds.danger_family for row in rows):
         return ()
-    return tuple(row.view for row in rows if row.not_skin < thresholds.not_skin and _seems_ours(row))
+    return tuple(
+        row.view for row in rows if row.not_skin < thresholds.not_skin and seems_ours(row.applicability, row.family)
+    )
 
 
 def decide(
@@ -73,7 +75,7 @@ def decide(
         thresholds: the bundle's.
         further: per view index, what Rec said of the same picture turned (``second_look``).
     """
-    rows = tuple(_view(finding, (further or {}).get(finding.view_index, ())) for finding in findings)
+    rows = tuple(read_view(finding, (further or {}).get(finding.view_index, ())) for finding in findings)
     aside = [row.view for row in rows if row.not_skin >= thresholds.not_skin]
     readable = tuple(row.view for row in rows if row.view not in aside)
     abstentions = [Abstention("not_skin", SECTION, view) for view in aside]
@@ -102,7 +104,8 @@ def probability_of(output: AgentOutput, field: str, wanted: Collection[str]) -> 
     return float(sum(p for value, p in decided.alternatives.items() if value in wanted))
 
 
-def _view(finding: Finding, further: Sequence[AgentOutput]) -> ScopeView:
+def read_view(finding: Finding, further: Sequence[AgentOutput] = ()) -> ScopeView:
+    """Return what the decision compares of one view: the mean of its looks, for danger at least the first look."""
     value, looks = finding.output.value, (finding.output, *further)
 
     def mean(field: str, wanted: Collection[str]) -> float:
@@ -120,13 +123,14 @@ def _view(finding: Finding, further: Sequence[AgentOutput]) -> ScopeView:
     )
 
 
-def _seems_ours(row: ScopeView) -> bool:
-    return row.applicability == "lesion_visible" and row.family == IN_SCOPE_FAMILY
+def seems_ours(applicability: str, family: str) -> bool:
+    """Say whether the values of the first look are those of a case in scope, whatever their probabilities."""
+    return applicability == "lesion_visible" and family == IN_SCOPE_FAMILY
 
 
 def _is_ours(row: ScopeView, thresholds: Thresholds) -> bool:
     return (
-        _seems_ours(row)
+        seems_ours(row.applicability, row.family)
         and row.lesion_visible >= thresholds.lesion_visible
         and row.in_scope_family >= thresholds.in_scope_family
     )

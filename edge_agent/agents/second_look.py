@@ -14,11 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from edge_agent.agents.recognition import AgentEngine
+from edge_agent.agents.recognition import AgentEngine, describe
 from edge_agent.agents.scope import candidates
-from edge_agent.contracts.case import AgentOutput, Finding, Frame, Request, View
+from edge_agent.contracts.case import AgentOutput, Finding, Frame, View
 from edge_agent.contracts.manifest import Thresholds
-from edge_agent.errors import ContractError
 
 # (quarter turns, mirrored) of the square's eight symmetries, the most different first
 ORIENTATIONS = ((0, False), (2, False), (1, True), (3, True), (0, True), (2, True), (1, False), (3, False))
@@ -70,10 +69,7 @@ def look_again(
     for done, index in enumerate(chosen):
         on_progress("second_look", done, len(chosen))
         encoded = [engine.encode(turned(frames[index], look=look)) for look in range(1, thresholds.scope_looks)]
-        outputs = engine.run("recognition", [Request(views=(one,), texts={}) for one in encoded])
-        if len(outputs) != len(encoded):
-            raise ContractError(f"recognition answered {len(outputs)} of {len(encoded)} looks; run the case again")
-        answers[index] = tuple(steps[0] for steps in outputs)
+        answers[index] = describe(engine, encoded)
     if chosen:
         on_progress("second_look", len(chosen), len(chosen))
     return answers
