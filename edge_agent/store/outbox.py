@@ -247,13 +247,12 @@ class Outbox:
 
 def _stored(ack: Ack, seqs: list[int]) -> set[int]:
     """Return those seqs that the hub has committed; ``Ack.is_stored`` for many rows at once."""
-    gaps = sorted(ack.gaps)
-    starts = [first for first, _ in gaps]
+    starts = [first for first, _ in ack.gaps]  # ascending and apart: ``Ack`` takes no others
     refused = {rejection.seq for rejection in ack.rejected}
 
     def is_missing(seq: int) -> bool:
         index = bisect_right(starts, seq) - 1
-        return index >= 0 and seq <= gaps[index][1]
+        return index >= 0 and seq <= ack.gaps[index][1]
 
     return {seq for seq in seqs if seq <= ack.high_water and seq not in refused and not is_missing(seq)}
 
