@@ -6,7 +6,6 @@ Messages go to stderr, results to stdout. An error is one line and the exit code
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -27,9 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: arguments without the program's name; None takes the process's.
     """
-    # Before any command imports transformers or PEFT: PEFT asks a hub for the configuration of the base model that an
-    # adapter names, and without a network it waits through retries. Checkpoints come from local folders only.
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    reference_cli.stay_offline()
     console = Console(stderr=True)
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:

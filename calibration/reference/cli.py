@@ -56,13 +56,16 @@ def add_parser(subparsers: Any) -> None:
 
 
 def stay_offline() -> None:
-    """Keep PEFT from asking the Hugging Face hub about a backbone that only exists here; before it is imported."""
+    """Keep PEFT from asking the Hugging Face hub, before transformers or PEFT are imported.
+
+    PEFT asks for the configuration of the base model that an adapter names, and without a network it waits through
+    retries. Checkpoints come from local folders only.
+    """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Train, calibrate and write the model folder."""
-    stay_offline()
     import torch
 
     from calibration.reference.release import release
@@ -79,7 +82,6 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 def run_evaluate(arguments: argparse.Namespace) -> int:
     """Print accuracy per field and tone, beside the constant answer, without and with swapped adapters."""
-    stay_offline()
     from calibration.reference.evaluate import evaluate
     from calibration.reference.floors import require
 

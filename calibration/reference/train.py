@@ -209,10 +209,6 @@ class ReferenceTraining:
         wrapped.save_pretrained(str(folder))
         (folder / "README.md").unlink(missing_ok=True)
 
-    def with_adapter(self, name: str) -> tuple[torch.nn.Module, Qwen2_5_VLForConditionalGeneration]:
-        """Load backbone and one trained adapter, float32, for evaluation."""
-        return load_adapter(self.work / "base", self.work / "adapters" / name)
-
 
 def load_adapter(base: Path, adapter: Path) -> tuple[torch.nn.Module, Qwen2_5_VLForConditionalGeneration]:
     """Load a backbone and a PEFT adapter in float32: the wrapped model and the backbone inside."""
