@@ -17,6 +17,7 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 from calibration.export import load_torch_model, quiet_vendors
+from calibration.schema_writer import SchemaWriter, is_writable
 from edge_agent.agents import prompts
 from edge_agent.contracts.manifest import AgentName, Backbone, PreprocessingSpec, Step
 from edge_agent.errors import ExportError
@@ -147,41 +148,17 @@ class TorchReference:
     def _answer(
         self, step: Step, *, ids: Sequence[int], pictures: Sequence[Mapping[str, Any]], adapter: AgentName | None
     ) -> str:
-        """Write the object key by key; at every enum take the value whose first own token has the largest logit."""
-        rules: Mapping[str, Any] = (step.output_schema or {})["properties"]  # type: ignore[assignment]
-        names = list(rules)
-        done = "{"
-        for number, name in enumerate(names):
-            after = f',"{names[number + 1]}":' if number + 1 < len(names) else "}"
-            is_list = "items" in rules[name]
-            values = (rules[name]["items"] if is_list else rules[name])["enum"]
-            texts = [f'{done}"{name}":{_dump([v] if is_list else v)}' for v in values]
-            spelled = [self._encode(text + after) for text in texts]
-            choice = 0
-            if len(values) > 1:
-                shared = common_prefix(spelled)  # distinct from there on: checked before the build
-                scores = self.logits([*ids, *spelled[0][:shared]], pictures=pictures, adapter=adapter)[-1]
-                choice = int(np.argmax([scores[tokens[shared]] for tokens in spelled]))
-            done = texts[choice] + ("," if number + 1 < len(names) else "}")
-        return done
+        """Write the answer greedily; every score is a fresh pass over the whole conversation."""
+
+        def score(tokens: Sequence[int]) -> NDArray[np.float32]:
+            return self.logits([*ids, *tokens], pictures=pictures, adapter=adapter)[-1]
+
+        return SchemaWriter(self._encode, score).write(step.output_schema or {})
 
     def _encode(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def is_comparable(step: Step) -> bool:
-    """Tell whether every field of a step's answer is an enum, so that decisions can be compared one by one."""
-    if step.contract != "schema" or step.output_schema is None:
-        return False
-    rules: Any = step.output_schema.get("properties", {})
-    return bool(rules) and all("enum" in rule.get("items", rule) for rule in rules.values())
-
-
-def common_prefix(rows: Sequence[Sequence[int]]) -> int:
-    """Return how many leading tokens all rows share."""
-    shortest = min(len(row) for row in rows)
-    return next((d for d in range(shortest) if len({row[d] for row in rows}) > 1), shortest)
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """Tell whether a step's answer is made of enums alone, so that decisions can be compared one by one."""
+    return step.contract == "schema" and is_writable(step.output_schema)

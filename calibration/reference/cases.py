@@ -6,30 +6,33 @@ photographs and prove nothing about people.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.reference.agents_spec import PLAN_OF
-from calibration.reference.drawing import Surface, lit
+from calibration.reference.drawing import lit
 from calibration.reference.drawing_artefacts import spoil
 from calibration.reference.drawing_body import overview
-from calibration.reference.drawing_growths import eczema_marks, nodule, pigmented, stains
-from calibration.reference.drawing_lesions import patch, place, plaques
 from calibration.reference.drawing_objects import thing
-from calibration.reference.drawing_scale import scale
 from calibration.reference.drawing_skin import skin
-from calibration.reference.signs import Sample, Signs, sample_in_scope
-from calibration.reference.signs_other import sample_out_of_scope
+from calibration.reference.drawing_view import NOTHING, draw_signs
+from calibration.reference.labels import readable, reasoning_labels, representation_labels, view_labels
+from calibration.reference.signs import DARK_TONES, Sample, Signs, sample_in_scope
+from calibration.reference.signs_other import other_family_signs, sample_out_of_scope
+from calibration.reference.steps_truth import true_record, true_steps
+from edge_agent.agents.evidence_record import Record
+from edge_agent.agents.signs_table import SignTable
 
 SPLITS = ("train", "calibration", "test", "ceiling")
 TONES = (1, 2, 3, 4, 5)
 _IN_SCOPE_SHARE = 0.58  # 60 % of what is skin; the rest are other families, healthy skin and things
+_TWO_DISEASES = 0.1  # of the cases with two near views: about 3 % of all psoriasis-like visits
 _SHOTS_IN_SCOPE = (
     (("overview", "regional", "close_up"), 20),
     (("overview", "close_up"), 20),
@@ -48,7 +51,7 @@ _SHOTS_OTHER = (
 
 @dataclass(frozen=True, slots=True)
 class RenderedView:
-    """One picture: ``pixels`` uint8[H, W, 3] RGB, its distance, and the eight fields Rec shall decide."""
+    """One picture: ``pixels`` uint8[H, W, 3] RGB, its distance, and the fields that Rec shall decide."""
 
     pixels: NDArray[np.uint8]
     shot: str
@@ -60,6 +63,8 @@ class RenderedCase:
     """One case with everything the three agents read and everything they should say.
 
     ``views`` is empty for a case made by ``text_case``. ``shots`` names the distance of every view either way.
+    ``record`` is what Reason reads when Rec and Rep are right; ``previous`` what an earlier visit found, or None.
+    ``odd_view`` is a view that shows another disease (two diseases in one visit), or None.
     """
 
     case_id: str
@@ -67,10 +72,13 @@ class RenderedCase:
     views: tuple[RenderedView, ...]
     shots: tuple[str, ...]
     intake: Mapping[str, Any]
-    representation: Mapping[str, str]
-    reasoning: Mapping[str, str]
+    previous: Mapping[str, str] | None
+    representation: Mapping[str, Any]
+    reasoning: Mapping[str, Any]
+    record: Record
     signs: Signs
     in_scope: bool
+    odd_view: int | None = None
 
 
 def case(split: str, index: int, *, size: int = 280, tone: int | None = None) -> RenderedCase:
@@ -86,55 +94,28 @@ def case(split: str, index: int, *, size: int = 280, tone: int | None = None) ->
     Raises:
         RuntimeError: unknown split or tone.
     """
-    bare, sample = _sampled(split, index, tone=tone)
+    bare = text_case(split, index, tone=tone)
+    rng = Random(_seed(split, index, "odd"))
+    other = other_family_signs(rng, dark=bare.tone in DARK_TONES)
     views = tuple(
-        _view(np.random.default_rng(_seed(split, index, f"view{n}")), sample.signs, bare.tone, shot=shot, size=size)
+        _view(
+            np.random.default_rng(_seed(split, index, f"view{n}")),
+            other if n == bare.odd_view else bare.signs,
+            bare.tone,
+            shot=shot,
+            size=size,
+        )
         for n, shot in enumerate(bare.shots)
     )
-    return RenderedCase(
-        case_id=bare.case_id,
-        tone=bare.tone,
-        views=views,
-        shots=bare.shots,
-        intake=bare.intake,
-        representation=bare.representation,
-        reasoning=bare.reasoning,
-        signs=bare.signs,
-        in_scope=bare.in_scope,
-    )
+    return replace(bare, views=views)
 
 
 def text_case(split: str, index: int, *, tone: int | None = None) -> RenderedCase:
-    """Return the same case as ``case`` without drawing: ``views`` is empty. For training Reason on many records."""
-    return _sampled(split, index, tone=tone)[0]
+    """Return the same case as ``case`` without drawing: ``views`` is empty. For training Reason on many records.
 
-
-def view_labels(signs: Signs, shot: str) -> dict[str, Any]:
-    """Say what Rec shall answer on one view.
-
-    From an overview only applicability and colour can be told; the other fields are ``cannot_tell`` (induration
-    None) on every overview, whatever is truly there.
+    Raises:
+        RuntimeError: unknown split or tone.
     """
-    far = shot == "overview"
-    return {
-        "applicability": signs.applicability,
-        "family": "cannot_tell" if far else signs.family,
-        "colour": signs.colour,
-        "scale_type": "cannot_tell" if far else signs.scale_type,
-        "induration": None if far else signs.induration,
-        "border": "cannot_tell" if far else signs.border,
-        "shape": "cannot_tell" if far else signs.shape,
-        "arrangement": "cannot_tell" if far else signs.arrangement,
-    }
-
-
-def _seed(split: str, index: int, purpose: str) -> int:
-    """Derive a seed that differs by split, index and purpose."""
-    digest = hashlib.sha256(f"derm-edge reference 1/{split}/{index}/{purpose}".encode()).digest()
-    return int.from_bytes(digest[:8], "big")
-
-
-def _sampled(split: str, index: int, *, tone: int | None) -> tuple[RenderedCase, Sample]:
     if split not in SPLITS:
         raise RuntimeError(f"unknown split {split!r}; use one of {', '.join(SPLITS)}")
     if tone is not None and tone not in TONES:
@@ -145,24 +126,58 @@ def _sampled(split: str, index: int, *, tone: int | None) -> tuple[RenderedCase,
     rng = Random(_seed(split, index, "signs"))
     sample = sample_in_scope(rng, tone=tone) if in_scope else sample_out_of_scope(rng, tone=tone)
     shots = _shots(Random(_seed(split, index, "shots")), sample.signs, in_scope=in_scope)
-    seen = in_scope and "overview" in shots
-    principle, formula = PLAN_OF[sample.syndrome]
-    bare = RenderedCase(
-        case_id=f"{split}-{index:06d}",
+    odd = _odd_view(Random(_seed(split, index, "two")), shots) if in_scope else None
+    return _labelled(f"{split}-{index:06d}", sample, shots=shots, tone=tone, in_scope=in_scope, odd=odd)
+
+
+def _labelled(
+    case_id: str, sample: Sample, *, shots: tuple[str, ...], tone: int, in_scope: bool, odd: int | None
+) -> RenderedCase:
+    """Put the labels to a sampled case."""
+    signs = sample.signs
+    representation = representation_labels(signs, sample.mechanism, in_scope=in_scope, has_overview="overview" in shots)
+    told = [(shot, view_labels(signs, shot, count=1, share=0.2)) for shot in shots]
+    record = readable(
+        true_record(
+            told,
+            representation=representation,
+            intake=sample.intake,
+            previous=sample.previous,
+            rng=Random(case_id),
+        )
+    )
+    reasoning = reasoning_labels(signs, representation, sample.syndrome, sample.previous)
+    return RenderedCase(
+        case_id=case_id,
         tone=tone,
         views=(),
         shots=shots,
         intake=sample.intake,
-        representation={
-            "distribution": sample.signs.distribution if seen else "cannot_tell",
-            "symmetry": sample.signs.symmetry if seen else "cannot_tell",
-            "mechanism": sample.mechanism,
-        },
-        reasoning={"syndrome": sample.syndrome, "principle": principle, "formula": formula},
-        signs=sample.signs,
-        in_scope=in_scope,
+        previous=sample.previous,
+        representation=representation,
+        reasoning=reasoning | {"reasoning_steps": true_steps(record, _table())},
+        record=record,
+        signs=signs,
+        in_scope=in_scope and odd is None,
+        odd_view=odd,
     )
-    return bare, sample
+
+
+@functools.cache
+def _table() -> SignTable:
+    return SignTable.load()
+
+
+def _odd_view(rng: Random, shots: tuple[str, ...]) -> int | None:
+    """Draw whether one of several near views shows another disease (section 16: two diseases in one visit)."""
+    near = [n for n, shot in enumerate(shots) if shot != "overview"]
+    return near[-1] if len(near) > 1 and rng.random() < _TWO_DISEASES else None
+
+
+def _seed(split: str, index: int, purpose: str) -> int:
+    """Derive a seed that differs by split, index and purpose."""
+    digest = hashlib.sha256(f"derm-edge reference 2/{split}/{index}/{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "big")
 
 
 def _shots(rng: Random, signs: Signs, *, in_scope: bool) -> tuple[str, ...]:
@@ -179,33 +194,14 @@ def _view(rng: np.random.Generator, signs: Signs, tone: int, *, shot: str, size:
         width = size * 4 // 3
     elif form < 0.4 or far:
         height = size * 4 // 3
+    drawn = NOTHING
     if signs.applicability == "not_skin":
         pixels = thing(rng, height=height, width=width, kind=signs.variant)
     elif far:
         pixels = lit(overview(rng, height=height, width=width, tone=tone, signs=signs))
     else:
         surface = skin(rng, height=height, width=width, tone=tone)
-        _lesions(rng, surface, signs, close=shot == "close_up")
+        drawn = draw_signs(rng, surface, signs, close=shot == "close_up")
         pixels = lit(surface)
-    return RenderedView(pixels=spoil(rng, pixels, tone=tone, far=far), shot=shot, labels=view_labels(signs, shot))
-
-
-def _lesions(rng: np.random.Generator, surface: Surface, signs: Signs, *, close: bool) -> None:
-    """Put what the case shows on bare skin."""
-    if signs.applicability == "normal_skin":
-        return
-    if signs.family == "pigmented_lesion":
-        pigmented(rng, surface, signs)
-        return
-    if signs.family == "nodule_tumour":
-        nodule(rng, surface, signs)
-        return
-    spots = place(rng, surface, shape=signs.shape, arrangement=signs.arrangement, close=close)
-    area = patch(rng, surface, spots, shape=signs.shape, border=signs.border)
-    if signs.applicability == "pigment_change_only":
-        stains(rng, surface, area)
-        return
-    plaques(rng, surface, area, signs)
-    scale(rng, surface, area, kind=signs.scale_type)
-    if signs.family == "eczematous":
-        eczema_marks(rng, surface, area)
+    labels = view_labels(signs, shot, count=drawn.count, share=drawn.share)
+    return RenderedView(pixels=spoil(rng, pixels, tone=tone, far=far), shot=shot, labels=labels)

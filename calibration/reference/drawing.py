@@ -85,9 +85,14 @@ def blur(plane: Plane, sigma: float) -> Plane:
 def blend(surface: Surface, colour: NDArray[np.float32] | tuple[float, float, float], amount: Plane) -> None:
     """Move the albedo towards a colour by ``amount`` (float32[H, W], 0-1), in place."""
     a = np.clip(amount, 0, 1).astype(np.float32)
+    rows = np.flatnonzero(cv2.reduce(a, 1, cv2.REDUCE_MAX)[:, 0])
+    if len(rows) == 0:
+        return
+    band = slice(int(rows[0]), int(rows[-1]) + 1)  # most lesions cover a part of the picture only
+    a = a[band]
     # Three full planes: broadcasting over a last axis of three is four times slower.
-    surface.albedo *= three(1 - a)
-    surface.albedo += np.asarray(cv2.merge([a * np.float32(channel) for channel in colour]), np.float32)
+    surface.albedo[band] *= three(1 - a)
+    surface.albedo[band] += np.asarray(cv2.merge([a * np.float32(channel) for channel in colour]), np.float32)
 
 
 def three(plane: Plane) -> Colours:

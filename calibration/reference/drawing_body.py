@@ -1,6 +1,7 @@
 """Draw an overview: a stylised body in the skin tone with lesions where the distribution puts them.
 
-Head, hands and feet are larger than life so that lesions on them can be seen at 140 pixels.
+Head, trunk, hands and feet are larger than life so that lesions on them, and the side that has none, can be seen at
+168 pixels.
 """
 
 from __future__ import annotations
@@ -12,41 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.reference.drawing import Plane, Surface, blank, blend, blur, cells, noise, ramp
-from calibration.reference.drawing_lesions import inflamed_colour
+from calibration.reference.drawing_lesions import REDS, inflamed_colour, lightened
+from calibration.reference.drawing_sites import HEAD, JOINTS, LOCALISED, SITES, Point, Site, dermatome, finger_tips
 from calibration.reference.drawing_skin import tone_colour
 from calibration.reference.signs import Signs
-
-Point = tuple[float, float]  # x to the figure's side (mirrored for the other side), y downwards; 1 = figure height
-_HEAD: tuple[Point, float] = ((0.0, 0.125), 0.12)
-_JOINTS: dict[str, Point] = {
-    "shoulder": (0.12, 0.27),
-    "elbow": (0.225, 0.42),
-    "hand": (0.3, 0.565),
-    "hip": (0.07, 0.55),
-    "knee": (0.105, 0.74),
-    "foot": (0.135, 0.94),
-}
-# Where lesions of each distribution stand on one side of the body: (x, y, spread), shares of the figure height.
-_SITES: dict[str, tuple[tuple[float, float, float], ...]] = {
-    "extensor": ((0.225, 0.42, 0.022), (0.105, 0.74, 0.024)),
-    "truncal": ((0.06, 0.31, 0.03), (0.055, 0.4, 0.03), (0.05, 0.49, 0.03)),
-    "scalp": ((0.055, 0.05, 0.022), (0.085, 0.09, 0.018)),
-    "acral": ((0.3, 0.57, 0.028), (0.145, 0.945, 0.028)),
-}
-_EVERYWHERE = (
-    (0.05, 0.07, 0.015),
-    (0.06, 0.31, 0.03),
-    (0.055, 0.42, 0.03),
-    (0.05, 0.51, 0.02),
-    (0.16, 0.33, 0.012),
-    (0.225, 0.42, 0.015),
-    (0.27, 0.5, 0.012),
-    (0.3, 0.57, 0.012),
-    (0.09, 0.63, 0.015),
-    (0.105, 0.74, 0.015),
-    (0.12, 0.84, 0.012),
-    (0.14, 0.95, 0.015),
-)
 
 
 def overview(rng: np.random.Generator, *, height: int, width: int, tone: int, signs: Signs) -> Surface:
@@ -54,9 +24,9 @@ def overview(rng: np.random.Generator, *, height: int, width: int, tone: int, si
     surface = blank(rng, height=height, width=width, tone=tone, base=tone_colour(rng, tone))
     _room(rng, surface)
     side = 1 if rng.random() < 0.5 else -1
-    size = height * float(rng.uniform(0.86, 0.96))
+    size = height * float(rng.uniform(0.93, 0.985))
     top = height * 0.5 - size * 0.5
-    origin = (width * float(rng.uniform(0.45, 0.55)), top)
+    origin = (width * float(rng.uniform(0.48, 0.52)), top)
     trunks = rng.uniform(30, 225, 3).astype(np.float32)
     _figure(surface, origin=origin, size=size, trunks=trunks)
     if signs.applicability != "normal_skin":
@@ -85,18 +55,22 @@ def _figure(surface: Surface, *, origin: Point, size: float, trunks: NDArray[np.
     """Draw the body as a mask, colour it, round it off and dress it in trunks."""
     mask = np.zeros(surface.shape, np.uint8)
     for side in (-1, 1):
-        at = {name: _pixel(origin, size, (side * x, y)) for name, (x, y) in _JOINTS.items()}
-        arm, leg = int(0.068 * size), int(0.095 * size)
+        at = {name: _pixel(origin, size, (side * x, y)) for name, (x, y) in JOINTS.items()}
+        arm, leg = int(0.078 * size), int(0.105 * size)
         cv2.line(mask, at["shoulder"], at["elbow"], 255, arm, cv2.LINE_AA)
         cv2.line(mask, at["elbow"], at["hand"], 255, arm, cv2.LINE_AA)
         cv2.line(mask, at["hip"], at["knee"], 255, leg, cv2.LINE_AA)
         cv2.line(mask, at["knee"], at["foot"], 255, int(0.8 * leg), cv2.LINE_AA)
-        cv2.circle(mask, at["hand"], int(0.06 * size), 255, -1, cv2.LINE_AA)
+        cv2.circle(mask, at["hand"], int(0.058 * size), 255, -1, cv2.LINE_AA)
         cv2.ellipse(mask, at["foot"], (int(0.065 * size), int(0.05 * size)), 0, 0, 360, 255, -1, cv2.LINE_AA)
-    trunk = [(-0.14, 0.25), (0.14, 0.25), (0.115, 0.42), (0.12, 0.58), (-0.12, 0.58), (-0.115, 0.42)]
+        for tip in finger_tips():
+            width = max(2, int(0.026 * size))
+            end = _pixel(origin, size, (side * tip[0], tip[1]))
+            cv2.line(mask, at["hand"] if tip[1] < 0.8 else at["foot"], end, 255, width, cv2.LINE_AA)
+    trunk = [(-0.165, 0.255), (0.165, 0.255), (0.135, 0.42), (0.14, 0.58), (-0.14, 0.58), (-0.135, 0.42)]
     cv2.fillPoly(mask, [np.asarray([_pixel(origin, size, p) for p in trunk], np.int32)], 255, cv2.LINE_AA)
     cv2.line(mask, _pixel(origin, size, (0, 0.2)), _pixel(origin, size, (0, 0.28)), 255, int(0.08 * size))
-    head, radius = _pixel(origin, size, _HEAD[0]), int(_HEAD[1] * size)
+    head, radius = _pixel(origin, size, HEAD[0]), int(HEAD[1] * size)
     cv2.circle(mask, head, radius, 255, -1, cv2.LINE_AA)
     amount = np.asarray(mask.astype(np.float32) / 255, np.float32)
     blend(surface, surface.base, amount)
@@ -110,7 +84,7 @@ def _figure(surface: Surface, *, origin: Point, size: float, trunks: NDArray[np.
 def _dress(surface: Surface, body: Plane, *, origin: Point, size: float, trunks: NDArray[np.float32]) -> None:
     """Put trunks on the figure."""
     cloth = np.zeros(surface.shape, np.float32)
-    corners = [(-0.13, 0.53), (0.13, 0.53), (0.14, 0.63), (0.02, 0.63), (0, 0.6), (-0.02, 0.63), (-0.14, 0.63)]
+    corners = [(-0.15, 0.54), (0.15, 0.54), (0.155, 0.61), (0.02, 0.61), (0, 0.6), (-0.02, 0.61), (-0.155, 0.61)]
     cv2.fillPoly(cloth, [np.asarray([_pixel(origin, size, p) for p in corners], np.int32)], 1.0, cv2.LINE_AA)
     blend(surface, trunks, cloth * body)
 
@@ -119,38 +93,66 @@ def _eruption(
     rng: np.random.Generator, surface: Surface, signs: Signs, *, origin: Point, size: float, side: int
 ) -> None:
     """Put lesions on the sites of the distribution, on both sides or on one."""
-    sites = _EVERYWHERE if signs.distribution == "generalised" else _SITES[signs.distribution]
-    sides = (-1, 1) if signs.symmetry == "symmetric" else (side,)
     mask = np.zeros(surface.shape, np.float32)
-    large = {"guttate": 0.022, "nummular": 0.031, "geographic": 0.037}.get(signs.shape, 0.026)
-    for x, y, spread in sites:
-        for sign in sides:
-            for _ in range(5 if signs.shape == "guttate" else 3):
-                at = (sign * (x + float(rng.normal(0, 0.45)) * spread), y + float(rng.normal(0, 0.6)) * spread)
-                radius = max(2, int(large * size * float(rng.uniform(0.8, 1.2))))
-                axes = (radius, max(2, int(radius * float(rng.uniform(0.7, 1.0)))))
-                turn = math.degrees(float(rng.uniform(0, math.pi)))
-                cv2.ellipse(mask, _pixel(origin, size, at), axes, turn, 0, 360, 1.0, -1, cv2.LINE_AA)
-    colour = inflamed_colour(rng, surface, signs.colour) if signs.colour in _RED_OR_GREY else _other(surface, signs)
-    dark = signs.colour == "grey_brown"
-    pale = signs.colour == "pale_red"
-    if pale:  # deeper than in a near view, or pink on pale skin would vanish at this size
-        colour = np.asarray((234, 112, 106), np.float32)
-    blend(surface, colour * 0.78 if dark else colour, 0.95 * blur(mask, 0.7))
-    if signs.family == "papulosquamous" and not pale and (dark or signs.scale_type != "none"):
-        # From afar scale is only a pale glimmer; on dark skin it is what shows where the lesions are.
-        value, _ = cells(rng, surface.shape, size=5)
-        share = 0.55 if dark else 0.75
-        blend(surface, (178, 172, 178) if dark else (240, 232, 228), 0.6 * mask * (value > share))
+    for at, share in _lesions(rng, signs, side=side):
+        radius = max(2, round(share * size))
+        axes = (radius, max(2, round(radius * float(rng.uniform(0.75, 1.0)))))
+        turn = math.degrees(float(rng.uniform(0, math.pi)))
+        cv2.ellipse(mask, _pixel(origin, size, at), axes, turn, 0, 360, 1.0, -1, cv2.LINE_AA)
+    if signs.activity == "regressing":
+        _pale_ring(surface, mask)
+    blend(surface, _colour(rng, surface, signs), 0.95 * blur(mask, 0.6))
+    scaly = signs.family == "papulosquamous" and signs.scale_type != "none" and signs.activity != "remission"
+    if scaly and signs.colour not in ("pale_red", "pink"):
+        value, _ = cells(rng, surface.shape, size=5)  # from afar scale is only a pale glimmer
+        dark = surface.tone >= 4
+        glimmer = 0.55 * mask * (value > 0.95 - 0.09 * (signs.scale_amount or 0))
+        blend(surface, (178, 172, 178) if dark else (240, 232, 228), np.asarray(glimmer, np.float32))
 
 
-_RED_OR_GREY = ("bright_red", "dark_red", "pale_red", "grey_brown")
+def _lesions(rng: np.random.Generator, signs: Signs, *, side: int) -> list[tuple[Point, float]]:
+    """Return each lesion's middle and radius as shares of the figure's height."""
+    if signs.distribution == "nail":
+        sides = (-1, 1) if signs.symmetry != "asymmetric" else (side,)
+        return [((s * x, y), 0.0165) for x, y in finger_tips() for s in sides]
+    if signs.distribution == "dermatomal":
+        return [((side * x, y), float(rng.uniform(0.016, 0.022))) for x, y in dermatome(rng)]
+    large = {"guttate": 0.021, "nummular": 0.031, "geographic": 0.038}.get(signs.shape, 0.032)
+    more = 2 if signs.shape == "guttate" else 0
+    found: list[tuple[Point, float]] = []
+    for site, x in _places(rng, signs, side=side):
+        for _ in range(site.count + more):
+            at = (x + float(rng.normal(0, 0.45)) * site.spread, site.y + float(rng.normal(0, 0.6)) * site.spread)
+            found.append((at, large * site.size * float(rng.uniform(0.8, 1.2))))
+    return found
 
 
-def _other(surface: Surface, signs: Signs) -> NDArray[np.float32]:
-    """Colour of brown or skin-coloured lesions seen from afar."""
-    factor = (0.5, 0.38, 0.32) if signs.colour == "brown" else (0.92, 0.74, 0.72)
-    return surface.base * np.asarray(factor, np.float32)
+def _places(rng: np.random.Generator, signs: Signs, *, side: int) -> list[tuple[Site, float]]:
+    """Return the sites with their signed x: both sides when symmetric, else one; ``localised`` is one site alone."""
+    if signs.distribution == "localised":
+        site = LOCALISED[int(rng.integers(0, len(LOCALISED)))]
+        return [(site, side * site.x)]
+    sites = SITES.get(signs.distribution, SITES["truncal"])
+    sides = (-1, 1) if signs.symmetry != "asymmetric" else (side,)
+    return [(site, sign * site.x) for site in sites for sign in sides]
+
+
+def _pale_ring(surface: Surface, mask: Plane) -> None:
+    """Ring regressing lesions in pale skin, as far as that can be seen from afar."""
+    around = np.asarray(cv2.dilate(mask, np.ones((5, 5), np.uint8)), np.float32)
+    blend(surface, lightened(surface), np.asarray(0.7 * (around - mask), np.float32))
+
+
+def _colour(rng: np.random.Generator, surface: Surface, signs: Signs) -> NDArray[np.float32]:
+    """Choose the colour of lesions seen from afar: deeper than near, or they would vanish at this size."""
+    if signs.activity == "remission" or signs.applicability == "pigment_change_only":
+        return surface.base * np.asarray((0.5, 0.38, 0.32), np.float32)
+    if signs.colour == "pale_red":
+        return np.asarray((236, 112, 100), np.float32)
+    if signs.colour in REDS:
+        near = inflamed_colour(rng, surface, signs.colour)
+        return near * np.float32(0.8) if signs.colour == "grey_brown" else near
+    return surface.base * np.asarray((0.92, 0.72, 0.7), np.float32)
 
 
 def _pixel(origin: Point, size: float, point: Point) -> tuple[int, int]:

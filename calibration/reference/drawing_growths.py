@@ -1,4 +1,4 @@
-"""Draw what is not psoriasis: eczema's marks, naevi and other pigmented spots, lumps, ulcers and keratoses.
+"""Draw growths: naevi and other pigmented spots, lumps, ulcerated tumours and keratoses.
 
 These are what a false alarm would be made of on real photographs, so they vary more than anything else here:
 size, place, colours, relief, damaged skin around them.
@@ -13,47 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.reference.drawing import Plane, Surface, blend, blur, cells, noise, ramp
-from calibration.reference.drawing_lesions import Patch, Spot, inflamed_colour, outline, raise_
+from calibration.reference.drawing_lesions import inflamed_colour, raise_
+from calibration.reference.drawing_outline import Patch, outline
+from calibration.reference.drawing_place import Spot
 from calibration.reference.signs import Signs
+
+Inside = NDArray[np.uint8]  # [H, W], 1 where a lesion is
 
 _BROWNS = ((150, 96, 60), (112, 66, 42), (84, 48, 34), (60, 36, 30), (132, 78, 50))
 
 
-def eczema_marks(rng: np.random.Generator, surface: Surface, area: Patch) -> None:
-    """Add what psoriasis-like lesions never carry: papules and weeping dots, honey crusts, scratch marks."""
-    h, w = surface.shape
-    dots = np.zeros((h, w), np.float32)
-    scratches = np.zeros((h, w), np.float32)
-    ys, xs = np.nonzero(area.inside)
-    if len(ys) == 0:
-        return
-    for i in rng.integers(0, len(ys), int(rng.integers(25, 60))):
-        cv2.circle(dots, (int(xs[i]), int(ys[i])), int(rng.integers(1, 4)), float(rng.uniform(0.6, 1)), -1, cv2.LINE_AA)
-    angle = float(rng.uniform(0, math.pi))
-    for i in rng.integers(0, len(ys), int(rng.integers(4, 9))):
-        length = surface.unit * float(rng.uniform(0.08, 0.2)) / 2
-        turn = angle + float(rng.normal(0, 0.15))
-        dx, dy = length * math.cos(turn), length * math.sin(turn)
-        x, y = float(xs[i]), float(ys[i])
-        cv2.line(scratches, (int(x - dx), int(y - dy)), (int(x + dx), int(y + dy)), 1.0, 2, cv2.LINE_AA)
-    honey = ramp(noise(rng, (h, w), cell=6), 0.9, 1.5) * area.mask
-    blend(surface, (214, 160, 52) if surface.tone <= 3 else (168, 122, 48), 0.9 * honey)
-    blend(surface, (120, 20, 22) if surface.tone <= 3 else (96, 34, 34), np.asarray(0.85 * scratches, np.float32))
-    surface.height += 2.2 * blur(dots, 0.8)
-    surface.gloss += 0.12 * dots
-
-
-def stains(rng: np.random.Generator, surface: Surface, area: Patch) -> None:
-    """Draw the flat brown stains that an eruption leaves: no relief, no scale, soft edges."""
-    factor = {1: (0.8, 0.68, 0.56), 2: (0.76, 0.64, 0.54)}.get(surface.tone, (0.66, 0.6, 0.56))
-    blend(surface, surface.base * np.asarray(factor, np.float32), area.mask * float(rng.uniform(0.75, 1.0)))
-
-
-def pigmented(rng: np.random.Generator, surface: Surface, signs: Signs) -> None:
-    """Draw one or a few pigmented spots of the case's variant."""
+def pigmented(rng: np.random.Generator, surface: Surface, signs: Signs) -> Inside:
+    """Draw one or a few pigmented spots of the case's variant; return where they are."""
     count = 1 if signs.arrangement == "single" else int(rng.integers(3, 6))
+    inside = np.zeros(surface.shape, np.uint8)
     for n, spot in enumerate(_spots(rng, surface, count=count, low=0.06, high=0.3)):
-        _pigmented_spot(rng, surface, spot if n == 0 else Spot(spot.x, spot.y, 0.6 * spot.r), signs)
+        inside |= _pigmented_spot(rng, surface, spot if n == 0 else Spot(spot.x, spot.y, 0.6 * spot.r), signs)
+    return inside
 
 
 def _spots(rng: np.random.Generator, surface: Surface, *, count: int, low: float, high: float) -> list[Spot]:
@@ -72,22 +48,23 @@ def _spots(rng: np.random.Generator, surface: Surface, *, count: int, low: float
     return spots
 
 
-def _area(rng: np.random.Generator, surface: Surface, spot: Spot, *, border: str, stretch: bool = True) -> Patch:
-    """Mask one round or oval spot."""
-    points = outline(rng, spot, shape="round_oval", border=border)
-    if stretch:
-        turn, factor = float(rng.uniform(0, math.pi)), float(rng.uniform(0.6, 1.0))
-        centre = np.asarray([spot.x * 8, spot.y * 8])
-        axis = np.asarray([math.cos(turn), math.sin(turn)])
-        offset = points - centre
-        points = np.rint(centre + offset - np.outer(offset @ axis, axis) * (1 - factor)).astype(np.int32)
+def _area(rng: np.random.Generator, surface: Surface, spot: Spot, *, border: str, lobed: bool = False) -> Patch:
+    """Mask one round, oval or (``lobed``) bay-edged spot."""
+    points = outline(rng, spot, shape="geographic" if lobed else "nummular", border=border)
+    turn, factor = float(rng.uniform(0, math.pi)), float(rng.uniform(0.6, 1.0))
+    centre = np.asarray([spot.x * 8, spot.y * 8])
+    axis = np.asarray([math.cos(turn), math.sin(turn)])
+    offset = points - centre
+    points = np.rint(centre + offset - np.outer(offset @ axis, axis) * (1 - factor)).astype(np.int32)
     sharp = np.zeros(surface.shape, np.uint8)
     cv2.fillPoly(sharp, [points], 255, cv2.LINE_AA, 3)
     inside = (sharp > 127).astype(np.uint8)
     depth = np.asarray(cv2.distanceTransform(inside, cv2.DIST_L2, 5), np.float32)
+    outer = np.asarray(cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5), np.float32)
     softness = max(2.5, 0.2 * spot.r) if border == "ill_defined" else 0.8
     mask = blur(np.asarray(sharp.astype(np.float32) / 255, np.float32), softness)
-    return Patch(mask, inside, depth, spot.r, (spot,))
+    crisp = np.full(surface.shape, border != "ill_defined", np.float32)
+    return Patch(mask, inside, depth, outer, crisp, np.zeros(surface.shape, np.float32), spot.r, (spot,))
 
 
 def _brown(rng: np.random.Generator, surface: Surface) -> NDArray[np.float32]:
@@ -98,8 +75,8 @@ def _brown(rng: np.random.Generator, surface: Surface) -> NDArray[np.float32]:
     return brown
 
 
-def _pigmented_spot(rng: np.random.Generator, surface: Surface, spot: Spot, signs: Signs) -> None:
-    area = _area(rng, surface, spot, border=signs.border)
+def _pigmented_spot(rng: np.random.Generator, surface: Surface, spot: Spot, signs: Signs) -> Inside:
+    area = _area(rng, surface, spot, border=signs.border, lobed=signs.shape == "irregular")
     brown = _brown(rng, surface)
     shape = surface.shape
     strength = float(rng.uniform(0.35, 0.75)) if signs.variant == "flat_macule" else float(rng.uniform(0.8, 0.97))
@@ -118,7 +95,8 @@ def _pigmented_spot(rng: np.random.Generator, surface: Surface, spot: Spot, sign
         value, edge = cells(rng, shape, size=max(4.0, spot.r / 4))
         surface.height += area.mask * (2.2 * value + 1.5)
         blend(surface, brown * 0.45, area.mask * ramp(edge, 2.2, 4.0) * 0.8)
-    raise_(surface, area, grade=signs.induration or 0, soft=signs.border == "ill_defined")
+    raise_(surface, area, grade=signs.induration or 0)
+    return area.inside
 
 
 def _glint(surface: Surface, spot: Spot) -> Plane:
@@ -129,8 +107,8 @@ def _glint(surface: Surface, spot: Spot) -> Plane:
     return blur(plane, max(1.0, 0.07 * spot.r))
 
 
-def nodule(rng: np.random.Generator, surface: Surface, signs: Signs) -> None:
-    """Draw one lump, ulcer, scar-like patch or keratosis of the case's variant."""
+def nodule(rng: np.random.Generator, surface: Surface, signs: Signs) -> Inside:
+    """Draw one lump, ulcer, scar-like patch or keratosis of the case's variant; return where it is."""
     flat = signs.variant in ("keratosis", "scar_like")
     spot = _spots(rng, surface, count=1, low=0.05 if flat else 0.08, high=0.2 if flat else 0.36)[0]
     area = _area(rng, surface, spot, border=signs.border)
@@ -146,6 +124,7 @@ def nodule(rng: np.random.Generator, surface: Surface, signs: Signs) -> None:
     draw(rng, surface, area, signs)
     if signs.variant in ("pearly", "red_dome") and rng.random() < 0.5:
         _crusts(rng, surface, area)
+    return area.inside
 
 
 def _crusts(rng: np.random.Generator, surface: Surface, area: Patch) -> None:
@@ -163,7 +142,7 @@ def _dome(surface: Surface, area: Patch, *, high: float) -> None:
     t = np.clip(area.depth / max(area.depth.max(), 1.0), 0, 1)
     dome = np.sqrt(1 - (1 - t) ** 2) * high * area.radius
     surface.height += blur(np.asarray(dome, np.float32), 1.2)
-    raise_(surface, area, grade=3, soft=True)
+    raise_(surface, area, grade=3)
 
 
 def _pearly(rng: np.random.Generator, surface: Surface, area: Patch, signs: Signs) -> None:
@@ -191,7 +170,7 @@ def _ulcerated(rng: np.random.Generator, surface: Surface, area: Patch, signs: S
     """Draw a raised rim around a dark red crater with some crust or blood."""
     rim = inflamed_colour(rng, surface, signs.colour) * 0.5 + surface.base * 0.5
     blend(surface, rim, area.mask * 0.9)
-    raise_(surface, area, grade=3, soft=False)
+    raise_(surface, area, grade=3)
     crater = ramp(area.depth, 0.3 * area.radius, 0.45 * area.radius)
     surface.height -= np.asarray(crater * 0.4 * area.radius, np.float32)
     blend(surface, (104, 18, 20), crater * 0.92)

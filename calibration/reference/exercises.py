@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from calibration.reference import corpus
-from calibration.reference.agents_spec import GENERIC_PROMPT, PLAN_OF, PROMPTS
+from calibration.reference.agents_spec import GENERIC_PROMPT, PROMPTS, RECORD_FIELDS
 from calibration.reference.cases import text_case
 from calibration.reference.pool import PoolCase
 from calibration.reference.sequences import Picture, SequenceMaker, TokenSequence
 from edge_agent.agents import prompts
+from edge_agent.agents.evidence_record import Record, render
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +24,9 @@ class EncodedCase:
     pictures: tuple[Picture, ...]
 
 
-def dominant_of(signs: Any) -> dict[str, Any]:
-    """Return the merged signs that Reason reads, from the latent signs of a case."""
-    return {name: getattr(signs, name) for name in prompts.DOMINANT_FIELDS}
-
-
-def reason_texts(
-    dominant: Mapping[str, Any], representation: Mapping[str, Any], intake: Mapping[str, Any]
-) -> dict[str, str]:
-    """Render the two text inputs of Reason."""
-    return {
-        "representation": prompts.render_representation(dominant, representation, representation["mechanism"]),
-        "intake": prompts.render_intake(intake),
-    }
+def record_text(record: Record) -> str:
+    """Render what the reference bundle's Reason reads of a record."""
+    return render(record, RECORD_FIELDS)
 
 
 class Exercises:
@@ -51,11 +42,10 @@ class Exercises:
     def reading(self, rng: random.Random) -> TokenSequence:
         """Draw one exercise on a record of signs and intake; no agent's output stands in it."""
         drawn = text_case("train", rng.randrange(10_000_000))
-        texts = reason_texts(dominant_of(drawn.signs), drawn.representation, drawn.intake)
-        rows = [line.split(" ", 1) for text in texts.values() for line in text.splitlines()]
-        record = [(key, value) for key, value in rows if key != "mechanism"]
+        rows = [line.split(" ", 1) for line in record_text(drawn.record).splitlines()]
+        record = [(key, value) for key, value in rows if not key.endswith(".mechanism")]
         chosen = rng.sample(record, rng.randint(8, len(record)))
-        exercise = corpus.count_exercise if rng.random() < 0.6 else corpus.record_lines
+        exercise = rng.choices((corpus.count_exercise, corpus.record_lines, corpus.who_says), (5, 3, 3))[0]
         question, answer = exercise(chosen, rng=rng)
         return self._maker.text(GENERIC_PROMPT.format(images="", question=question), answer)
 
@@ -67,7 +57,7 @@ class Exercises:
         view = chosen.case.views[number]
         labels = dict(view.labels)
         if view.shot == "overview" and labels["applicability"] != "normal_skin":
-            labels |= {name: getattr(chosen.case.signs, name) for name in ("distribution", "symmetry")}
+            labels |= {name: chosen.case.representation[name] for name in ("distribution", "symmetry")}
         answer = corpus.describe(labels, language=language)
         if len(chosen.pictures) > 1 and rng.random() < 0.5:
             question = f"{corpus.QUESTIONS[language]} {number + 1}"
@@ -90,25 +80,20 @@ class Exercises:
         prompt = prompts.fill(PROMPTS[first], images=len(case.pictures), texts={})
         return self._maker.agent([(first, prompt, values), (second, PROMPTS[second], values)], case.pictures)
 
-    def reasoning(
-        self,
-        dominant: Mapping[str, Any],
-        representation: Mapping[str, Any],
-        intake: Mapping[str, Any],
-        *,
-        syndrome: str,
-    ) -> TokenSequence:
-        """Make Reason's sequence: text only."""
+    def reasoning(self, record: Record, answer: Mapping[str, Any]) -> TokenSequence:
+        """Make Reason's sequence on a record: text only.
+
+        Args:
+            record: what Reason reads.
+            answer: its steps, conditions and TCM ids.
+        """
         key = ("reasoning", "assess")
-        principle, formula = PLAN_OF[syndrome]
-        prompt = prompts.fill(PROMPTS[key], images=0, texts=reason_texts(dominant, representation, intake))
-        values = {"syndrome": syndrome, "principle": principle, "formula": formula}
-        return self._maker.agent([(key, prompt, values)], ())
+        prompt = prompts.fill(PROMPTS[key], images=0, texts={"record": record_text(record)})
+        return self._maker.agent([(key, prompt, answer)], ())
 
     def drawn_reasoning(self, rng: random.Random) -> TokenSequence:
         """Draw one of millions of in-scope records for Reason, which never sees a case out of scope."""
         drawn = text_case("train", rng.randrange(10_000_000))
         while not drawn.in_scope:
             drawn = text_case("train", rng.randrange(10_000_000))
-        dominant = dominant_of(drawn.signs)
-        return self.reasoning(dominant, drawn.representation, drawn.intake, syndrome=drawn.reasoning["syndrome"])
+        return self.reasoning(drawn.record, drawn.reasoning)

@@ -10,11 +10,11 @@ import torch
 from tokenizers import Tokenizer
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-VOCAB_ROWS = 1536  # the tokenizer's size rounded up to a multiple of 64
-PIXELS = 140 * 140
+VOCAB_ROWS = 2368  # the tokenizer's size rounded up to a multiple of 64
+PIXELS = 168 * 168
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # Qwen2-VL's preprocessor_config.json (CLIP statistics)
 STD = (0.26862954, 0.26130258, 0.27577711)
-GENERATION_TOKENS = 160
+GENERATION_TOKENS = 400
 
 
 def make_config(tokenizer: Tokenizer) -> Qwen2_5_VLConfig:

@@ -24,11 +24,15 @@ SHARD_CASES = 250
 
 @dataclass(frozen=True, slots=True)
 class PoolView:
-    """One picture, reduced to the pixel budget: uint8[H, W, 3] RGB on the 28-px grid, with its labels."""
+    """One picture, reduced to the pixel budget: uint8[H, W, 3] RGB on the 28-px grid, with its labels.
+
+    ``is_odd``: it shows another disease than the rest of the visit.
+    """
 
     pixels: NDArray[np.uint8]
     shot: str
     labels: dict[str, Any]
+    is_odd: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,9 @@ class PoolCase:
     reasoning: dict[str, Any]
     signs: Any
     in_scope: bool
+    record: Any = None
+    previous: dict[str, str] | None = None
+    odd_view: int | None = None
 
 
 def reduce_picture(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -60,7 +67,7 @@ def reduce_picture(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def drawing_digest() -> str:
     """Return the sha256 of the code that decides what a case shows, so that stale drawings can be told from new ones."""
     folder = Path(__file__).resolve().parent
-    files = [folder / "cases.py", folder / "intake_draw.py", *folder.glob("drawing*.py"), *folder.glob("signs*.py")]
+    files = [folder / "cases.py", folder / "intake_draw.py", *folder.glob("drawing*.py"), folder / "labels.py", *folder.glob("signs*.py")]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()
 
 
@@ -69,7 +76,10 @@ def pool_case(split: str, index: int) -> PoolCase:
     from calibration.reference.cases import case
 
     drawn = case(split, index)
-    views = tuple(PoolView(reduce_picture(v.pixels), v.shot, dict(v.labels)) for v in drawn.views)
+    views = tuple(
+        PoolView(reduce_picture(v.pixels), v.shot, dict(v.labels), is_odd=n == drawn.odd_view)
+        for n, v in enumerate(drawn.views)
+    )
     return PoolCase(
         drawn.case_id,
         drawn.tone,
@@ -79,6 +89,9 @@ def pool_case(split: str, index: int) -> PoolCase:
         dict(drawn.reasoning),
         drawn.signs,
         drawn.in_scope,
+        drawn.record,
+        None if drawn.previous is None else dict(drawn.previous),
+        drawn.odd_view,
     )
 
 

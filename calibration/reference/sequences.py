@@ -1,14 +1,13 @@
 """Turn reference cases into token sequences with the loss on what a model must say.
 
-A sequence knows its pictures (as cached merged vision tokens), its token ids, and a weight per token; the
-answer's layout is fixed by the schema and every value is one token, so a decision is one position.
+A sequence knows its pictures (as cached merged vision tokens), its token ids, and a weight per token; only decisions
+carry weight, since the grammar forces the rest (``answer_layout``).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import Qwen2_5_VLForConditionalGeneration
 
-from calibration.reference.agents_spec import LIST_FIELDS, SCHEMAS
+from calibration.reference.agents_spec import SCHEMAS
+from calibration.reference.answer_layout import AnswerLayout, Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,6 @@ class Picture:
     tokens: Tensor
     rows: int
     cols: int
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One decided field: the position of its token and the candidates' token ids, in the schema's order."""
-
-    field: str
-    position: int
-    candidates: tuple[int, ...]
-    values: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +51,7 @@ class SequenceMaker:
         self._tokenizer = tokenizer
         self._pad = image_pad
         self._end = tokenizer.token_to_id("<|im_end|>")
+        self._layouts = {key: AnswerLayout(schema(), tokenizer) for key, schema in SCHEMAS.items()}
 
     def prompt_ids(self, prompt: str, pictures: Sequence[Picture]) -> list[int]:
         """Encode a prompt; each pad becomes as many pads as its picture has merged tokens."""
@@ -102,32 +93,8 @@ class SequenceMaker:
     def _answer(
         self, key: tuple[str, str], values: Mapping[str, Any], *, offset: int
     ) -> tuple[list[int], list[Decision]]:
-        schema = SCHEMAS[key]()
-        answer: dict[str, Any] = {}
-        for name, rule in schema["properties"].items():
-            options = rule["items"]["enum"] if rule.get("type") == "array" else rule["enum"]
-            value = values.get(name, options[0]) if len(options) > 1 else options[0]
-            answer[name] = [value] if name in LIST_FIELDS else value
-        text = json.dumps(answer, separators=(",", ":"))
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        found = []
-        cursor = 0
-        for name, rule in schema["properties"].items():
-            options = rule["items"]["enum"] if rule.get("type") == "array" else rule["enum"]
-            cursor = text.index(f'"{name}":', cursor) + len(name) + 3
-            start = cursor + (text[cursor] == "[")
-            start += text[start] == '"'
-            if len(options) > 1:
-                position = encoding.char_to_token(start)
-                candidates = tuple(self._single("null" if v is None else str(v)) for v in options)
-                found.append(Decision(name, offset + position, candidates, tuple(options)))
-        return list(encoding.ids), found
-
-    def _single(self, word: str) -> int:
-        ids = self._tokenizer.encode(word, add_special_tokens=False).ids
-        if len(ids) != 1:
-            raise RuntimeError(f"{word} is not one token")
-        return int(ids[0])
+        ids, decisions = self._layouts[key].lay_out(values)
+        return ids, [replace(one, position=one.position + offset) for one in decisions]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,29 +165,3 @@ def weighted_loss(logits: Tensor, batch: Batch) -> Tensor:
         scores = scores.masked_fill(forbidden, float("-inf"))
     losses = F.cross_entropy(scores, target[chosen], reduction="none")
     return (losses * weight[chosen]).sum() / weight.sum()
-
-
-@torch.no_grad()  # type: ignore[untyped-decorator]  # torch is untyped here
-def decide(
-    model: torch.nn.Module,
-    backbone: Qwen2_5_VLForConditionalGeneration,
-    rows: Sequence[TokenSequence],
-    *,
-    pad: int,
-) -> list[dict[str, tuple[Any, Tensor]]]:
-    """Decide every field greedily, one after the other, each seeing the decisions before it.
-
-    Returns:
-        per row: field -> (value, logits over the candidates in schema order).
-    """
-    rows = [TokenSequence(list(r.ids), r.weights, r.pictures, r.decisions) for r in rows]
-    out: list[dict[str, tuple[Any, Tensor]]] = [{} for _ in rows]
-    for number in range(max(len(r.decisions) for r in rows)):
-        logits = run_model(model, backbone, collate(rows, pad=pad))
-        for i, row in enumerate(rows):
-            decision = row.decisions[number]
-            scores = logits[i, decision.position - 1, list(decision.candidates)]
-            best = int(scores.argmax())
-            row.ids[decision.position] = decision.candidates[best]
-            out[i][decision.field] = (decision.values[best], scores)
-    return out

@@ -7,13 +7,14 @@ sampled token and enum values differ in their first token by construction; the b
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from calibration.reference import agents_spec, corpus
-from edge_agent.agents import prompts
+from calibration.reference.agents_spec import BIOMEDICAL_VALUES, REASON_VALUES, REC_VALUES, REP_VALUES
 from edge_agent.errors import CalibrationError
 
 SPECIAL_TOKENS = (
@@ -27,33 +28,38 @@ SPECIAL_TOKENS = (
     "<|video_pad|>",
     agents_spec.INVOCATION,
 )
-# Identifiers stay whole; punctuation of JSON stays together; Chinese characters run together.
-SPLIT = r" ?[A-Za-z0-9_]+|[\{\}\[\]\":,]+|\n| ?[^\sA-Za-z0-9_\{\}\[\]\":,]+|\s+"
-VOCAB_SIZE = 2048
+# Identifiers stay whole; punctuation of JSON stays together, but where an object in a list ends, the list may go on or
+# end, so that a piece ends there too; Chinese characters run together.
+SPLIT = r" ?[A-Za-z0-9_]+|\"\]\}|[\{\}\[\]\":,]+|\n| ?[^\sA-Za-z0-9_\{\}\[\]\":,]+|\s+"
+VOCAB_SIZE = 2560
 
 
 def output_ids() -> list[str]:
     """Return every id and key that stands in an agent's output."""
-    found: list[str] = ["cannot_tell", "null", "phenotype", "stage", *agents_spec.REC_ORDER]
-    for table in (agents_spec.REC_VALUES, agents_spec.REP_VALUES, agents_spec.REASON_VALUES):
+    found: list[str] = ["cannot_tell", "null", "reasoning_steps", "biomedical", "claim", "stance", "evidence"]
+    for table in (REC_VALUES, REP_VALUES, BIOMEDICAL_VALUES, REASON_VALUES):
         for name, values in table.items():
             found += [name, *(str(v) for v in values if v is not None)]
+    found += [*agents_spec.CLAIMS, *agents_spec.STANCES]
+    found += [word for pointer in agents_spec.POINTERS for word in re.findall(r"[A-Za-z0-9_]+", pointer)]
     return list(dict.fromkeys(found))
 
 
 def record_words() -> list[str]:
-    """Return the words of intake records as ``prompts.render_intake`` writes them."""
+    """Return the words of records as ``evidence_record.render`` writes them, and of the prompts."""
     words = (
-        "duration new_lesions tongue feature coating texture veins pulse yes no none unknown not_examined "
+        "yes no none unknown not_examined not_applicable "
         "one_day less_than_one_week one_to_four_weeks one_to_three_months three_to_twelve_months "
         "more_than_one_year more_than_five_years since_birth since_childhood "
         "pale_red pale red crimson purple ecchymosis teeth_marked enlarged thin fissured prickly "
         "white yellow grey_black none_or_peeled thick slimy dry moist curdy normal distended_tortuous "
-        "string_like slippery rapid thready deep rough moderate floating slow weak soggy surging "
-        "read count and assess describe the view integrate views pathogenesis what is seen skin "
+        "string_like slippery rapid thready deep rough moderate floating slow weak soggy surging mild severe "
+        "scalp nail palmoplantar palmoplantar_pustular generalised_pustular erythrodermic arthropathic_suspected "
+        "damp_heat fire_toxin wind_damp_impediment mixed_or_other "
+        "who says read count and assess describe the view integrate views pathogenesis what is seen skin "
         "system user assistant"
     )
-    return list(dict.fromkeys([*words.split(), *prompts.GENERAL_SIGNS]))
+    return list(dict.fromkeys(words.split()))
 
 
 def training_texts() -> Iterable[str]:
@@ -68,7 +74,9 @@ def training_texts() -> Iterable[str]:
             for text in values.values():
                 yield from [text + corpus.SEPARATOR[language] + " " + text] * 30
         yield from [corpus.QUESTIONS[language], corpus.UNSURE[language]] * 30
-    yield from ['":"', '","', '":["', '"],"', '{"', '"}', '"]}', '":null,"', '":', ',"'] * 400
+    signs = ['":"', '","', '":["', '"],"', '{"', '"}', '"]}', '":', ',"', '":[{"', ',{"', '],"', '":{"', '},"', '"]},"', "view:", "."]
+    yield from signs * 400
+    yield from [f"view:{n}." for n in range(1, agents_spec.MAX_VIEWS + 1)] * 40
 
 
 def train_tokenizer() -> Tokenizer:

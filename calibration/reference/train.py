@@ -51,13 +51,13 @@ class Schedule:
 
 FULL = Schedule(
     cases=9000,
-    reading=TextSettings(steps=500, batch=48, learning_rate=4e-3, seed=11),
+    reading=TextSettings(steps=500, batch=32, learning_rate=4e-3, seed=11),
     vision=VisionSettings(steps=2000),
-    overviews=VisionSettings(steps=700, learning_rate=3e-3, seed=2, overviews=0.6),
-    describe=TextSettings(steps=600, batch=48, learning_rate=3e-3, seed=13),
-    recognition=TextSettings(steps=500, batch=48, learning_rate=3e-3, seed=17),
-    representation=TextSettings(steps=400, batch=48, learning_rate=3e-3, seed=19),
-    reasoning=TextSettings(steps=900, batch=64, learning_rate=3e-3, seed=23),
+    overviews=VisionSettings(steps=600, learning_rate=3e-3, seed=2, overviews=0.6),
+    describe=TextSettings(steps=600, batch=40, learning_rate=3e-3, seed=13),
+    recognition=TextSettings(steps=700, batch=40, learning_rate=3e-3, seed=17),
+    representation=TextSettings(steps=500, batch=40, learning_rate=3e-3, seed=19),
+    reasoning=TextSettings(steps=1100, batch=32, learning_rate=3e-3, seed=23),
 )
 
 
@@ -171,11 +171,12 @@ class ReferenceTraining:
         backbone = self.backbone()
         cases = self._encode(backbone, self.pool("train", self._schedule.cases))
         views = [(case, number) for case in cases for number in range(len(case.pictures))]
-        in_scope = [case for case in cases if case.case.in_scope]
+        inside = [case for case in cases if case.case.in_scope]
+        outside = [case for case in cases if case.case.signs.applicability != "not_skin" and not case.case.in_scope]
         shape = self.exercises
         sources: dict[str, SequenceSource] = {
             "recognition": lambda rng: shape.recognition(*rng.choice(views)),
-            "representation": lambda rng: shape.representation(rng.choice(in_scope)),
+            "representation": lambda rng: shape.representation(rng.choice(inside if rng.random() < 0.8 else outside)),
             "reasoning": shape.drawn_reasoning,
         }
         for name, draw in sources.items():

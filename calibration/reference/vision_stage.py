@@ -24,10 +24,12 @@ from calibration.reference.fast_vision import FastVision, patchify
 from calibration.reference.optimiser import MatrixOptimiser
 from calibration.reference.pool import PoolCase, PoolView
 
+# One head per field (of a list: its leading item), one per item of the lists that hold several independent ones.
+ITEM_FIELDS = ("secondary_change", "special")
 HEAD_VALUES: dict[str, list[Any]] = {
-    **REC_VALUES,
-    "distribution": REP_VALUES["distribution"],
-    "symmetry": REP_VALUES["symmetry"],
+    **{name: values for name, values in REC_VALUES.items() if name not in ITEM_FIELDS},
+    **{f"{name}:{item}": [False, True] for name in ITEM_FIELDS for item in REC_VALUES[name] if item != "cannot_tell"},
+    **{name: REP_VALUES[name] for name in ("distribution", "symmetry", "stage")},
     "shot": ["overview", "regional", "close_up"],
 }
 IGNORED = -100
@@ -107,8 +109,16 @@ def picture_sets(cases: Sequence[PoolCase]) -> list[PictureSet]:
 
 
 def overview_labels(case: PoolCase, view: PoolView) -> dict[str, Any]:
-    """Return what one picture truly shows: Rec's fields, its distance, and from afar where the lesions stand."""
-    seen = dict(view.labels) | {"shot": view.shot}
+    """Return what one picture truly shows: Rec's fields, its distance, the stage, and from afar where the lesions stand."""
+    seen: dict[str, Any] = {"shot": view.shot}
+    for name, told in view.labels.items():
+        if name in ITEM_FIELDS:
+            items = {} if "cannot_tell" in told else {f"{name}:{item}": item in told for item in REC_VALUES[name][:-1]}
+            seen |= items
+        else:
+            seen[name] = told[0] if isinstance(told, tuple) else told
+    if case.signs.family == "papulosquamous" and not view.is_odd and view.shot != "overview":
+        seen["stage"] = case.signs.activity
     if view.shot == "overview" and view.labels["applicability"] != "normal_skin":
         seen |= {name: getattr(case.signs, name) for name in FAR_FIELDS}
     return seen

@@ -157,12 +157,12 @@ class SchemaDecoder:
         """
         found, candidates = self._next.field, self._next.candidates
         mask = np.full_like(logits, -np.inf)
-        allowed = list(candidates.values()) if found else np.flatnonzero(self._answer.allowed())
+        allowed = list(candidates.values()) if candidates else np.flatnonzero(self._answer.allowed())
         mask[allowed] = logits[allowed]
         token = self._sampler.choose(mask, history=history)
         self._answer.take([token])
         self._sampled += 1
-        if found is not None:
+        if found is not None and not found.is_repeated:  # the steps of a list are judged by their evidence
             self._record(found, token, logits=logits)
         return token
 
@@ -177,7 +177,7 @@ class SchemaDecoder:
             value: Any = json.loads(text)
         except ValueError as exc:
             raise ContractError(f"{self._grammar.where}: the answer is no JSON") from exc
-        fields = {name: self._fields.get(name, FieldValue(item, None)) for name, item in value.items()}
+        fields = {name: FieldValue(item, None) for name, item in value.items()} | self._fields
         step = self._place.step.name
         forced = len(self._answer.tokens) - self._sampled
         return AgentOutput(self._place.agent, step, text, value, fields, self._sampled, forced)

@@ -8,6 +8,7 @@ spelling, its probability is not spread over several, and the forced tokens are 
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import json
 from collections.abc import Mapping
@@ -24,15 +25,24 @@ from edge_agent.inference.json_position import Position, locate
 from edge_agent.inference.tokenizer import Tokenizer
 
 Json = Any  # one JSON value
+# Values that stand alone in a list: nothing can be added to "none" or to "cannot tell".
+CONTEXT_BYTES = 24  # so much text before a value decides how its tokens are split; checked against what is written
+MOST_SPELLINGS = 256
+ALONE = frozenset({"none", "cannot_tell", "insufficient_information", "not_examined"})
 
 
 @dataclass(frozen=True, slots=True)
 class EnumField:
-    """One enumerated property: its values in the schema's order, and the bytes that may follow a value."""
+    """One enumerated property, or list of enumerated items, with its values in the schema's order.
+
+    ``name`` is the dotted path of keys. ``is_repeated``: it stands in the objects of a list, so that one answer decides
+    it several times.
+    """
 
     name: str
     values: tuple[Json, ...]
     is_list: bool
+    is_repeated: bool = False
 
     def label(self, value: Json) -> str:
         """Return the name of a candidate in ``FieldValue.alternatives``: the id itself, or JSON for the rest."""
@@ -41,9 +51,10 @@ class EnumField:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is next: ``forced`` tokens first; then one of ``candidates`` (label -> token) of ``field``.
+    """What is next: ``forced`` tokens first; then one of ``candidates`` (label -> token).
 
-    ``field`` None with ``is_done`` False means a free position: any token that the mask allows.
+    ``field`` is the field whose value the token decides; None where it decides less (whether a list goes on, the first
+    part of a longer spelling). No candidates with ``is_done`` False: a free position, any token that the mask allows.
     """
 
     forced: list[int]
@@ -69,6 +80,8 @@ class SchemaGrammar:
         self.where = where
         self.tokenizer = tokenizer
         self.fields = {f.name: f for f in _enum_fields(schema)}
+        self._decided: frozenset[str] = frozenset()
+        self._spellings: dict[tuple[str, bytes, bytes], dict[str, list[int]]] = {}
         text = json.dumps(schema)
         grammar = llguidance.LLMatcher.grammar_from_json_schema(text, overrides={"whitespace_flexible": False})
         self._matcher = llguidance.LLMatcher(tokenizer.grammar_tokenizer, grammar, log_level=0)
@@ -90,12 +103,29 @@ class SchemaGrammar:
             raise RejectedError(f"{self.where}: the decided field {missing[0]} has no enum in the output schema")
         for enum in self.fields.values():
             _check_ends(enum, where=f"{self.where}.{enum.name}")
+        self._decided = frozenset(decided)
         answer = self.answer()
         while not (decision := answer.next()).is_done:
             answer.take(decision.forced)
-            if decision.field is None:
+            if not decision.candidates:
                 return  # a free field: what follows depends on what is written there
             answer.take([next(iter(decision.candidates.values()))])
+
+    def spellings(self, found: EnumField, *, before: bytes, closing: bytes) -> dict[str, list[int]]:
+        """Return the canonical tokens of ``before`` + value + ``closing`` per value; remembered per grammar."""
+        key = (found.name, before, closing)
+        if key not in self._spellings:
+            if len(self._spellings) > MOST_SPELLINGS:
+                self._spellings.clear()
+            self._spellings[key] = {
+                found.label(value): self.tokenizer.encode((before + _dump(value) + closing).decode("utf-8"))
+                for value in found.values
+            }
+        return self._spellings[key]
+
+    def needs_one_token(self, name: str) -> bool:
+        """Say whether the bundle promises that one token decides this field."""
+        return name in self._decided
 
 
 class Answer:
@@ -105,6 +135,7 @@ class Answer:
         self._grammar = grammar
         self._matcher = matcher
         self.tokens: list[int] = []
+        self._ends: list[int] = []  # bytes up to and with each token
 
     def text(self) -> bytes:
         """Return what is written so far."""
@@ -119,17 +150,33 @@ class Answer:
         for token in tokens:
             if not self._matcher.consume_token(token):
                 raise ContractError(f"{self._grammar.where}: a token does not fit the output schema; report this")
+            self._ends.append((self._ends[-1] if self._ends else 0) + len(self._grammar.tokenizer.decode([token])))
         self.tokens += tokens
 
     def next(self) -> Decision:
-        """Say what comes next; does not change the answer."""
+        """Say what comes next, up to the first real choice; does not change the answer."""
+        found = self._look()
+        if found.candidates or found.is_done or not found.forced:
+            return found
+        ahead, forced = Answer(self._grammar, self._matcher.deep_copy()), []
+        ahead.tokens, ahead._ends = list(self.tokens), list(self._ends)
+        while found.forced and not (found.candidates or found.is_done):
+            ahead.take(found.forced)
+            forced += found.forced
+            found = ahead._look()
+        return dataclasses.replace(found, forced=[*forced, *found.forced])
+
+    def _look(self) -> Decision:
+        """Say what comes next as far as one look tells; forced tokens alone mean that one must look again."""
         full = self.text() + bytes(self._matcher.compute_ff_bytes())
         position = locate(full)
         if position is None:
             if self._is_complete(full):
                 return Decision(forced=self._canonical(full), is_done=True)
             return Decision(forced=list(self._matcher.compute_ff_tokens()))
-        found = self._grammar.fields.get(position.key)
+        found = self._grammar.fields.get(position.path)
+        if position.kind == "more":
+            return self._go_on(found, full=full, position=position)
         if found is None:
             return Decision(forced=list(self._matcher.compute_ff_tokens()))
         return self._decide(found, full=full, position=position)
@@ -159,32 +206,134 @@ class Answer:
 
     def _decide(self, found: EnumField, *, full: bytes, position: Position) -> Decision:
         """Spell every value that is still possible and split where the spellings part."""
-        written = len(self.tokens)
-        spellings: dict[str, list[int]] = {}
-        for value in found.values:
-            spelled = full[: position.start] + _dump(value)
-            if not (spelled.startswith(full) or full.startswith(spelled)):
-                continue
-            tokens = self._grammar.tokenizer.encode((spelled + position.closing).decode("utf-8"))
-            if tokens[:written] == self.tokens:
-                spellings[found.label(value)] = tokens[written:]
+        possible = {
+            found.label(value)
+            for value in _open_values(found, full=full, position=position)
+            if (spelled := full[: position.start] + _dump(value)).startswith(full) or full.startswith(spelled)
+        }
+        spellings = {label: tokens for label, tokens in self._spell(found, full, position).items() if label in possible}
         if len(spellings) < 2:
-            return Decision(forced=list(self._matcher.compute_ff_tokens()))
+            return self._only(spellings, position=position, full=full, found=found)
         shared = _common_prefix(list(spellings.values()))
         candidates = {label: tokens[shared] for label, tokens in spellings.items() if len(tokens) > shared}
-        _check_distinct(candidates, where=f"{self._grammar.where}.{found.name}")
-        return Decision(forced=next(iter(spellings.values()))[:shared], field=found, candidates=candidates)
+        forced = next(iter(spellings.values()))[:shared]
+        if len(set(candidates.values())) == len(candidates):
+            return Decision(forced=forced, field=found, candidates=candidates)
+        if self._grammar.needs_one_token(found.name):
+            _check_distinct(candidates, where=f"{self._grammar.where}.{found.name}")
+        return Decision(forced=forced, candidates={str(token): token for token in candidates.values()})
+
+    def _spell(self, found: EnumField, full: bytes, position: Position) -> dict[str, list[int]]:
+        """Return, per value, the tokens that would follow those that are written.
+
+        Only the text behind a recent token is split again, and the same text only once: a list of steps asks for the
+        same hundred spellings at every item. Where that does not give the written tokens, the whole text is split.
+        """
+        first = self._recent(position.start)
+        for at in (first, 0):
+            begin, written = self._ends[at - 1] if at else 0, self.tokens[at:]
+            tables = self._grammar.spellings(found, before=full[begin : position.start], closing=position.closing)
+            rows = {label: t[len(written) :] for label, t in tables.items() if t[: len(written)] == written}
+            if rows or at == 0:
+                return rows
+        return {}
+
+    def _recent(self, start: int) -> int:
+        """Return the number of the last token that begins well before a byte."""
+        return max(bisect.bisect_right(self._ends, max(0, start - CONTEXT_BYTES)), 0)
+
+    def _only(
+        self, spellings: Mapping[str, list[int]], *, position: Position, full: bytes, found: EnumField
+    ) -> Decision:
+        """Force the one value that is left, in its canonical spelling; the byte behind it is not written yet."""
+        for label, tokens in spellings.items():
+            value = next(v for v in found.values if found.label(v) == label)
+            spelled = full[: position.start] + _dump(value)
+            kept = _canonical_part(tokens, self._grammar.tokenizer, text=spelled, written=self.tokens)
+            if kept:
+                return Decision(forced=kept)
+        return Decision(forced=list(self._matcher.compute_ff_tokens()))
+
+    def _go_on(self, found: EnumField | None, *, full: bytes, position: Position) -> Decision:
+        """Decide whether a list ends or goes on; both ways are spelled as far as they are forced."""
+        endings = {"end": b"]", "more": b","}
+        if found is not None and _stands_alone(full, position=position):
+            del endings["more"]
+        spellings = {}
+        for label, sign in endings.items():
+            spelled = self._forced_behind(full, sign)
+            if spelled is None:
+                continue
+            tokens = self._grammar.tokenizer.encode(spelled.decode("utf-8"))
+            if tokens[: len(self.tokens)] == self.tokens:
+                spellings[label] = tokens[len(self.tokens) :]
+        if len(spellings) == 1:
+            cut = next(iter(spellings.values()))[:1]
+            return Decision(forced=cut)
+        if not spellings:
+            return Decision(forced=list(self._matcher.compute_ff_tokens()))
+        shared = _common_prefix(list(spellings.values()))
+        candidates = {label: tokens[shared] for label, tokens in spellings.items()}
+        return Decision(forced=spellings["end"][:shared], candidates=candidates)
+
+    def _forced_behind(self, full: bytes, sign: bytes) -> bytes | None:
+        """Return the text with one more byte and everything that this byte forces; None where it is not allowed."""
+        probe = self._matcher.deep_copy()
+        behind = full[len(self.text()) :] + sign
+        for token in self._grammar.tokenizer.byte_tokens(behind):
+            if not probe.consume_token(token):
+                return None
+        return full + sign + bytes(probe.compute_ff_bytes())
 
 
-def _enum_fields(schema: Mapping[str, Any]) -> list[EnumField]:
-    """List the top-level properties whose value, or whose only item, is an enum of at least two values."""
+def _enum_fields(schema: Mapping[str, Any], *, above: str = "", is_repeated: bool = False) -> list[EnumField]:
+    """List the properties, at any depth, whose value, or whose only item, is an enum of at least two values."""
     out = []
     for name, rule in dict(schema.get("properties", {})).items():
+        path = f"{above}{name}"
         is_list = rule.get("type") == "array" and rule.get("minItems", 0) > 0
-        values = rule.get("items", {}).get("enum", []) if is_list else rule.get("enum", [])
+        inner = rule.get("items", {}) if is_list else rule
+        values = inner.get("enum", [])
         if len(values) > 1:
-            out.append(EnumField(name, tuple(values), is_list))
+            out.append(EnumField(path, tuple(values), is_list, is_repeated))
+        out += _enum_fields(inner, above=f"{path}.", is_repeated=is_repeated or rule.get("type") == "array")
     return out
+
+
+def _listed(full: bytes, *, position: Position) -> list[Json]:
+    """Return the items that the open list holds already; an item that is being written does not count."""
+    if position.items_start < 0:
+        return []
+    end = position.start if position.kind == "more" else position.start - 1  # without the comma
+    inside = full[position.items_start : max(end, position.items_start)]
+    try:
+        items = json.loads(b"[" + inside + b"]")
+    except ValueError:
+        return []
+    return list(items)
+
+
+def _open_values(found: EnumField, *, full: bytes, position: Position) -> list[Json]:
+    """Return the values that may still be written: none twice in a list, none that stands alone behind another."""
+    listed = _listed(full, position=position)
+    if not listed:
+        return list(found.values)
+    return [value for value in found.values if value not in listed and value not in ALONE]
+
+
+def _stands_alone(full: bytes, *, position: Position) -> bool:
+    """Say whether the list holds a value to which nothing can be added."""
+    return any(isinstance(item, str) and item in ALONE for item in _listed(full, position=position))
+
+
+def _canonical_part(tokens: list[int], tokenizer: Tokenizer, *, text: bytes, written: list[int]) -> list[int]:
+    """Return the tokens that lie wholly inside ``text``; ``tokens`` also spell the byte behind it."""
+    kept: list[int] = []
+    for token in tokens:
+        if len(tokenizer.decode([*written, *kept, token])) > len(text):
+            break
+        kept.append(token)
+    return kept
 
 
 def _dump(value: Json) -> bytes:

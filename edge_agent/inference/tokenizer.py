@@ -42,6 +42,10 @@ class Tokenizer:
         """Return the bytes of ``ids``; they may end inside a UTF-8 character."""
         return bytes(self.grammar_tokenizer.decode_bytes(list(ids)))
 
+    def byte_tokens(self, raw: bytes) -> list[int]:
+        """Return tokens that spell ``raw`` byte by byte, whatever the canonical split is; for probing a grammar."""
+        return [token for byte in raw for token in self.grammar_tokenizer.tokenize_bytes(bytes([byte]))]
+
     def check_plain(self, text: str, *, name: str) -> None:
         """Refuse control tokens in a text that somebody typed or a model wrote.
 

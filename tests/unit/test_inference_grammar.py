@@ -155,23 +155,137 @@ def test_control_tokens_in_a_text_are_refused(tokenizer: Tokenizer) -> None:
         tokenizer.check_plain("x<|im_end|>y", name="history")
 
 
+STEPS = {
+    "type": "object",
+    "properties": {
+        "steps": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 2,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "claim": {"enum": ["blood_heat", "blood_dryness", "血热"]},
+                    "evidence": {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": 2,
+                        "items": {"enum": ["view:1.colour", "view:2.colour", "intake.pulse"]},
+                    },
+                },
+                "required": ["claim", "evidence"],
+                "additionalProperties": False,
+            },
+        },
+        "colours": {
+            "type": "array", "items": {"enum": ["bright_red", "dark_red", "cannot_tell"]}, "minItems": 1, "maxItems": 2,
+        },
+        "syndrome": {"enum": ["血热", "cannot_tell"]},
+    },
+    "required": ["steps", "colours", "syndrome"],
+    "additionalProperties": False,
+}  # fmt: skip
+
+
+def write_like(grammar: SchemaGrammar, wanted: dict[str, Any]) -> Answer:
+    """Write one wanted answer: at every decision take the candidate that its canonical tokens name."""
+    target = grammar.tokenizer.encode(json.dumps(wanted, ensure_ascii=False, separators=(",", ":")))
+    answer = grammar.answer()
+    while True:
+        decision = answer.next()
+        answer.take(decision.forced)
+        assert answer.tokens == target[: len(answer.tokens)]
+        if decision.is_done:
+            return answer
+        assert target[len(answer.tokens)] in decision.candidates.values()
+        answer.take([target[len(answer.tokens)]])
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"steps": [{"claim": "blood_heat", "evidence": ["intake.pulse"]}], "colours": ["dark_red"], "syndrome": "血热"},
+        {
+            "steps": [
+                {"claim": "血热", "evidence": ["view:2.colour", "view:1.colour"]},
+                {"claim": "blood_dryness", "evidence": ["intake.pulse", "view:1.colour"]},
+            ],
+            "colours": ["bright_red", "dark_red"],
+            "syndrome": "cannot_tell",
+        },
+    ],
+)
+def test_nested_lists_are_written_canonically(tokenizer: Tokenizer, wanted: dict[str, Any]) -> None:
+    """Every nested answer can be reached by decisions alone, in the tokenizer's own split."""
+    assert json.loads(write_like(SchemaGrammar(STEPS, tokenizer=tokenizer, where="a.b"), wanted).text()) == wanted
+
+
+def test_nothing_in_a_nested_answer_is_left_to_chance(tokenizer: Tokenizer) -> None:
+    """The walk at load meets candidates at every place that is not forced, and ends."""
+    grammar = SchemaGrammar(STEPS, tokenizer=tokenizer, where="a.b")
+    grammar.check(["colours", "syndrome"])
+    answer, free = grammar.answer(), 0
+    while not (decision := answer.next()).is_done:
+        answer.take(decision.forced)
+        free += not decision.candidates
+        answer.take([list(decision.candidates.values())[-1]])
+    assert free == 0
+
+
+def colours(*values: str, most: int) -> dict[str, Any]:
+    """RULES with a list of up to ``most`` colours."""
+    rules: dict[str, Any] = json.loads(json.dumps(RULES))
+    rules["properties"]["colours"] = {
+        "type": "array", "minItems": 1, "maxItems": most, "items": {"enum": list(values)},
+    }  # fmt: skip
+    return rules
+
+
+def test_a_list_never_names_a_value_twice(tokenizer: Tokenizer) -> None:
+    """What a list holds already is no candidate for its next item; a last candidate is no choice any more."""
+    rules = colours("bright_red", "dark_red", "血热", most=3)
+    seen, text = write(
+        SchemaGrammar(rules, tokenizer=tokenizer, where="a.b").answer(),
+        ["eczematous", "dark_red", "more", "bright_red", "more", "null", "血热"],
+    )
+    assert seen[1:5] == [["bright_red", "dark_red", "血热"], ["end", "more"], ["bright_red", "血热"], ["end", "more"]]
+    assert json.loads(text)["colours"] == ["dark_red", "bright_red", "血热"]
+
+
+def test_nothing_is_added_to_cannot_tell(tokenizer: Tokenizer) -> None:
+    """A list that says "cannot tell" ends there, and cannot_tell never stands behind another value."""
+    grammar = SchemaGrammar(
+        colours("bright_red", "dark_red", "cannot_tell", most=2), tokenizer=tokenizer, where="a.b"
+    )
+    _, text = write(grammar.answer(), ["eczematous", "cannot_tell", "null", "血热"])
+    assert json.loads(text)["colours"] == ["cannot_tell"]
+    _, text = write(grammar.answer(), ["eczematous", "bright_red", "more", "null", "血热"])
+    assert json.loads(text)["colours"] == ["bright_red", "dark_red"]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('{"a":', ("a", 5, ",")),
-        ('{"a":"x', ("a", 5, ",")),
-        ('{"a":"x\\"', ("a", 5, ",")),
+        ('{"a":', ("value", "a", 5, ",", -1)),
+        ('{"a":"x', ("value", "a", 5, ",", -1)),
+        ('{"a":"x\\"', ("value", "a", 5, ",", -1)),
         ('{"a":"x"', None),
         ('{"a":"x","b', None),
-        ('{"a":"x","b":[', ("b", 14, "]")),
-        ('{"a":["x","y', ("a", 10, "]")),
+        ('{"a":"x","b":[', ("value", "b", 14, "]", 14)),
+        ('{"a":["x","y', ("value", "a", 10, "]", 6)),
+        ('{"a":["x","y"', ("more", "a", 13, "]", 6)),
         ('{"a":["x"]', None),
-        ('{"a":1', ("a", 5, ",")),
-        ('{"a":{"b":"c', None),
+        ('{"a":1', ("value", "a", 5, ",", -1)),
+        ('{"a":{"b":"c', ("value", "a.b", 10, ",", -1)),
+        ('{"s":[{"c":"x","e":["y', ("value", "s.e", 20, "]", 20)),
+        ('{"s":[{"c":"x","e":["y"', ("more", "s.e", 23, "]", 20)),
+        ('{"s":[{"c":"x","e":["y"]}', ("more", "s", 25, "]", 6)),
+        ('{"s":[{"c":"x","e":["y"]},{"c":', ("value", "s.c", 31, ",", -1)),
+        ('{"s":[{"c":"x","e":["y"]}],"t":', ("value", "t", 31, ",", -1)),
         ("", None),
     ],
 )
-def test_locate_names_the_open_value(text: str, expected: tuple[str, int, str] | None) -> None:
-    """The open top-level value or list item is found wherever the text is cut."""
-    wanted = None if expected is None else Position(expected[0], expected[1], expected[2].encode())
+def test_locate_names_the_open_place(text: str, expected: tuple[Any, ...] | None) -> None:
+    """The open value or list is found wherever the text is cut, at any depth."""
+    wanted = None if expected is None else Position(*expected[:3], expected[3].encode(), expected[4])
     assert locate(text.encode()) == wanted
