@@ -56,14 +56,16 @@ def _light(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float
     out = 1 + slope * (math.cos(angle) * xx + math.sin(angle) * yy)
     if rng.random() < 0.25:
         out = out * (1 - float(rng.uniform(0.08, 0.3)) * np.clip(xx * xx + yy * yy - 0.3, 0, 2))
-    return np.asarray(out * float(rng.uniform(0.9, 1.06)), np.float32)
+    # Rooms at a health post are dim: without dark pictures a model takes the room's light for the skin's tone.
+    exposure = float(rng.uniform(0.55, 1.1)) if rng.random() < 0.4 else float(rng.uniform(0.9, 1.06))
+    return np.asarray(out * exposure, np.float32)
 
 
 def _cast(rng: np.random.Generator) -> NDArray[np.float32]:
-    """White balance: mostly slight, sometimes a warm or green lamp."""
-    spread = 0.08 if rng.random() < 0.3 else 0.025
-    warm, green = float(rng.normal(0, spread)), float(rng.normal(0, spread / 2))
-    return np.asarray([1 + warm, 1 + green, 1 - warm], np.float32)
+    """White balance: mostly slight, in a third of the pictures a clearly warm, cool or green lamp."""
+    spread = 0.13 if rng.random() < 0.35 else 0.03
+    warm, green = float(np.clip(rng.normal(0.3 * spread, spread), -0.25, 0.35)), float(rng.normal(0, spread / 3))
+    return np.asarray([1 + 0.6 * warm, 1 + green, 1 - 1.1 * warm], np.float32)
 
 
 def _grain(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -26,14 +26,18 @@ REDS = {
     "white": (244, 240, 238),
     "yellow": (228, 190, 84),
 }
-# Inflammation on the two darkest tones: purple or ashen, both unlike the warm brown around it.
+# Other colours on the two darkest tones.
 _DARK = {
-    4: {"violaceous": (112, 36, 106), "grey_brown": (82, 76, 74), "brown": (74, 42, 26), "yellow": (170, 132, 56)},
-    5: {"violaceous": (92, 30, 92), "grey_brown": (44, 42, 44), "brown": (42, 24, 16), "yellow": (150, 112, 48)},
+    4: {"brown": (74, 42, 26), "yellow": (170, 132, 56)},
+    5: {"brown": (42, 24, 16), "yellow": (150, 112, 48)},
 }
+# Inflammation on them: purple or ashen against the warm brown around it. A factor and no fixed colour, so that it is
+# still known on other skin and under another lamp.
+_INFLAMED = {"violaceous": (0.76, 0.44, 1.16), "grey_brown": (0.57, 0.76, 1.02)}
 # erythema grade: how strongly the whole lesion is tinted, and which share of it is filled solidly
 _STRENGTH = {0: (0.1, 0.0), 1: (0.24, 0.26), 2: (0.44, 0.56), 3: (0.86, 1.0), 4: (0.97, 1.0)}
 _SOLID = 0.9
+DARKEST = 4  # the two darkest tones
 # induration grade: slope and width of the rise, length and darkness of the shadow; pixels of a 280-pixel picture
 _RISE = {1: (0.6, 4.0, 0.0, 0.0), 2: (0.9, 7.0, 4.0, 0.4), 3: (1.3, 11.5, 10.0, 0.58), 4: (1.8, 18.0, 21.0, 0.72)}
 
@@ -42,6 +46,9 @@ def inflamed_colour(rng: np.random.Generator, surface: Surface, colour: str) -> 
     """Choose the colour that a lesion has on this skin, float32[3] RGB."""
     if colour in ("skin_coloured", "cannot_tell"):
         return np.asarray(surface.base * np.asarray([0.96, 0.86, 0.84], np.float32), np.float32)
+    if surface.tone >= DARKEST and colour in _INFLAMED:
+        factor = np.asarray(_INFLAMED[colour], np.float32)
+        return np.asarray(surface.base * factor * float(rng.uniform(0.94, 1.06)), np.float32)
     target = np.asarray(_DARK.get(surface.tone, {}).get(colour, REDS[colour]), np.float32)
     keep = 0.07 if surface.tone <= 3 else 0.03
     return np.asarray((target * (1 - keep) + surface.base * keep) * float(rng.uniform(0.95, 1.05)), np.float32)

@@ -23,7 +23,7 @@ TONES = {
 def tone_colour(rng: np.random.Generator, tone: int) -> NDArray[np.float32]:
     """Draw the skin colour of one person of a tone, float32[3] RGB."""
     middle = np.asarray(TONES[tone], np.float32)
-    warm = float(rng.normal(0, 0.018))
+    warm = float(rng.normal(0, 0.035))
     tint = np.asarray([1 + warm, 1.0, 1 - 1.6 * warm], np.float32)
     return np.asarray(np.clip(middle * tint * float(rng.uniform(0.93, 1.05)), 20, 252), np.float32)
 
@@ -63,7 +63,11 @@ def _texture(rng: np.random.Generator, surface: Surface) -> None:
         period = surface.unit * float(rng.uniform(0.03, 0.1))
         along = xx * math.cos(angle) + yy * math.sin(angle) + 0.35 * period * noise(rng, shape, cell=surface.unit / 7)
         crease = np.abs(np.sin(along * math.pi / period)) ** 0.5
-        surface.height += float(rng.uniform(0.3, 1.3)) * crease
+        deep = 2.0 if rng.random() < 0.3 else 1.0  # coarse skin, as on elbows and old hands
+        surface.height += deep * float(rng.uniform(0.3, 1.3)) * crease
+        if deep > 1:
+            flecks = ramp(noise(rng, shape, cell=3), 1.6, 2.6) * crease
+            surface.gloss += np.asarray(float(rng.uniform(0.05, 0.2)) * flecks, np.float32)
 
 
 def _sun_damage(rng: np.random.Generator, surface: Surface) -> None:
@@ -117,7 +121,7 @@ def hair(rng: np.random.Generator, picture: NDArray[np.uint8], *, tone: int) -> 
     colour = (226, 205, 165) if pale else (58, 44, 36)
     direction = float(rng.uniform(0, 2 * math.pi))
     length = unit * float(rng.uniform(0.08, 0.3))
-    count = int(rng.integers(5, 40))
+    count = int(rng.integers(40, 140)) if rng.random() < 0.33 else int(rng.integers(5, 40))
     layer = picture.copy()
     for _ in range(count):
         x, y = float(rng.uniform(0, w)), float(rng.uniform(0, h))

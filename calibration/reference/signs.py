@@ -29,8 +29,8 @@ HEAT_PULSE = frozenset({"string_like", "slippery", "rapid"})
 HEAT_SAID = frozenset({"thirst", "irritable", "constipation", "dark_urine"})
 ARRANGEMENTS = {
     "guttate": ("scattered", "grouped", "generalised"),
-    "nummular": ("single", "scattered", "grouped", "confluent", "single", "confluent", "linear"),
-    "geographic": ("single", "scattered", "confluent"),
+    "nummular": ("single", "scattered", "grouped", "confluent", "single", "confluent", "linear", "generalised"),
+    "geographic": ("single", "scattered", "confluent", "generalised"),
     "ostraceous": ("single", "scattered"),
     "annular": ("single", "scattered", "confluent"),
     "linear": ("single",),
@@ -41,7 +41,7 @@ DISTRIBUTIONS = (
 )  # fmt: skip
 ACTIVITY = ("progressive", "stationary", "regressing", "remission")  # the most active first
 ONE_SIDED = ("localised", "dermatomal")
-_SHAPES = ("guttate",) * 4 + ("nummular",) * 4 + ("geographic",) * 4 + ("ostraceous", "diffuse", "linear")
+_SHAPES = ("guttate",) * 4 + ("nummular",) * 4 + ("geographic",) * 4 + ("ostraceous", "diffuse", "diffuse", "linear")
 # What inflammation adds now and then; drawn apart from each other, so that none stands for another.
 _EXTRAS = (
     ("crust", 0.1),
