@@ -7,22 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-from rich.console import Console
-from rich.table import Table
-from transformers import Qwen2_5_VLForConditionalGeneration
-
 from calibration.reference.agents_spec import REC_VALUES
-from calibration.reference.encode import encode_cases
-from calibration.reference.engine_decider import EngineDecider, with_adapters
-from calibration.reference.exercises import EncodedCase, dominant_of
-from calibration.reference.floors import CHANCE_Z, floors
+from calibration.reference.confidence import Confidences
+from calibration.reference.engine_decider import EngineDecider, Row, Tell, row_of, with_adapters
+from calibration.reference.evaluation_table import print_result
 from calibration.reference.pool import PoolCase, draw_pool, drawing_digest, read_pool
-from calibration.reference.scores import Scores, chance_of_tone
-from calibration.reference.torch_decider import ReasonInput, Row, TorchDecider
-from edge_agent.agents.prompts import DOMINANT_FIELDS
+from calibration.reference.scores import Scores, Sure, chance_of_tone
+from edge_agent.agents.abstention import keep
+from edge_agent.agents.evidence import CheckedStep, check, verifiability
+from edge_agent.agents.evidence_record import Record, record_of
+from edge_agent.agents.representation import Described, merge
+from edge_agent.agents.signs_table import SignTable
 from edge_agent.contracts.bundle import Bundle, open_bundle
+from edge_agent.contracts.case import AgentOutput, View
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
+from edge_agent.contracts.manifest import Thresholds
 
 Progress = Callable[[str, int, int, str], None]
 OVERVIEW_FIELDS = ("applicability", "colour")  # what an overview can show; the rest is fixed there and scores nothing
@@ -31,89 +30,162 @@ OWN = {"recognition": "recognition", "representation": "representation", "reason
 SWAPPED = {"recognition": "reasoning", "representation": "recognition", "reasoning": "recognition"}
 BARE: dict[str, str | None] = dict.fromkeys(OWN)
 MODES: dict[str, Mapping[str, str | None]] = {"own": OWN, "bare": BARE, "swapped": SWAPPED}
-Result = dict[str, dict[str, Any]]  # mode -> what ``measure`` returned
+Result = dict[str, dict[str, Any]]  # mode -> what ``Measurement.run`` returned
+NO_THRESHOLDS = Thresholds(lesion_visible=0, in_scope_family=0, danger_family=1, not_skin=1)
+# The step that a model could write without reading anything.
+CONSTANT = {"claim": "blood_dryness", "stance": "supports", "evidence": ["intake.new_lesions_two_weeks"]}
 
 
 class Decider(Protocol):
-    """Decides the three agents' fields; PyTorch and the device's engine both do."""
+    """Decides the three agents' fields; the device's engine does."""
 
-    def recognition(self, cases: Sequence[EncodedCase], tell: Callable[[int, int], None]) -> list[list[Row]]:
-        """Return per case and view Rec's fields."""
+    def recognition(self, cases: Sequence[PoolCase], tell: Tell) -> list[list[AgentOutput]]:
+        """Return Rec's answer per case and view."""
 
-    def representation(self, cases: Sequence[EncodedCase], tell: Callable[[int, int], None]) -> list[Row]:
-        """Return per case Rep's fields."""
+    def representation(self, cases: Sequence[PoolCase], tell: Tell) -> list[tuple[AgentOutput, ...]]:
+        """Return Rep's answers per case."""
 
-    def reasoning(self, inputs: Sequence[ReasonInput], tell: Callable[[int, int], None]) -> list[Row]:
-        """Return per input Reason's fields."""
-
-
-def values_of(row: Row) -> dict[str, Any]:
-    """Drop the logits of a row."""
-    return {name: value for name, (value, _) in row.items()}
+    def reasoning(self, records: Sequence[Record], tell: Tell) -> list[AgentOutput]:
+        """Return Reason's answer per record."""
 
 
-def leading_signs(case: PoolCase, rows: Sequence[Row]) -> dict[str, Any]:
-    """Merge Rec's answers for Reason: per sign the most confident near view's known value, else ``cannot_tell``."""
-    merged: dict[str, Any] = {}
-    for name in DOMINANT_FIELDS:
-        best, confidence = None, -1.0
-        for view, row in zip(case.views, rows, strict=True):
-            value, logits = row[name]
-            if view.shot == "overview" or value in (None, "cannot_tell"):
-                continue
-            share = float(torch.tensor(list(logits.values())).softmax(0).max())
-            if share > confidence:
-                best, confidence = value, share
-        merged[name] = best
-    return merged
+def told(value: Any) -> str:
+    """Write a value so that two answers with the same ids are equal, in whatever order a list names them."""
+    return "+".join(sorted(str(item) for item in value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def measure(decider: Decider, cases: Sequence[EncodedCase], on_progress: Progress, *, stage: str) -> dict[str, Any]:
-    """Run all three agents on the cases, Reason on the gold Representation and through the cascade."""
-    scores = Scores()
-
-    def tell(agent: str) -> Callable[[int, int], None]:
-        return lambda done, total: on_progress(f"{stage} {agent}", done, total, "")
-
-    recognised = decider.recognition(cases, tell("rec"))
-    for encoded, rows in zip(cases, recognised, strict=True):
-        for view, row in zip(encoded.case.views, rows, strict=True):
-            names = OVERVIEW_FIELDS if view.shot == "overview" else tuple(REC_VALUES)
-            truth = {name: view.labels[name] for name in names}
-            scores.add("recognition", tone=encoded.case.tone, truth=truth, answer=values_of(row))
-    inside = [(e, rows) for e, rows in zip(cases, recognised, strict=True) if e.case.in_scope]
-    represented = decider.representation([e for e, _ in inside], tell("rep"))
-    _score_representation(scores, [e.case for e, _ in inside], represented)
-    gold = [ReasonInput(dominant_of(e.case.signs), e.case.representation, e.case.intake) for e, _ in inside]
-    chained = [
-        ReasonInput(leading_signs(e.case, rows), values_of(rep), e.case.intake)
-        for (e, rows), rep in zip(inside, represented, strict=True)
-    ]
-    rows_of_tone = []
-    for name, inputs in (("reasoning", gold), ("cascade", chained)):
-        answers = decider.reasoning(inputs, tell(name))
-        for (encoded, _), answer in zip(inside, answers, strict=True):
-            case = encoded.case
-            scores.add(name, tone=case.tone, truth=case.reasoning, answer=values_of(answer))
-            if name == "cascade":
-                rows_of_tone.append((case.tone, str(values_of(answer)["syndrome"])))
-    fields_of = {agent: scores.names(agent) for agent in ("recognition", "representation", "reasoning", "cascade")}
-    return {
-        "cases": len(cases),
-        "fields": scores.summary(),
-        "means": {agent: round(scores.mean(fields), 4) for agent, fields in fields_of.items()},
-        "means_per_tone": {agent: scores.mean_per_tone(fields) for agent, fields in fields_of.items()},
-        "tone_to_syndrome": chance_of_tone(rows_of_tone),
-    }
+def items(value: Any) -> tuple[Any, ...]:
+    """Return the items of a list field, or the one value of another."""
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
-def _score_representation(scores: Scores, cases: Sequence[PoolCase], rows: Sequence[Row]) -> None:
-    for case, row in zip(cases, rows, strict=True):
-        names = ["mechanism"]
-        if any(view.shot == "overview" for view in case.views):
-            names += ["distribution", "symmetry"]  # without an overview both are cannot_tell by rule and score nothing
-        truth = {name: case.representation[name] for name in names}
-        scores.add("representation", tone=case.tone, truth=truth, answer=values_of(row))
+def leading(value: Any) -> Any:
+    """Return the leading item of a list field, or the value: what a confidence is about."""
+    return items(value)[0]
+
+
+def reasoned_fields(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is counted of Reason's answer or of its truth: conditions by their dotted names, no steps."""
+    flat = {name: value for name, value in answer.items() if name not in ("reasoning_steps", "biomedical")}
+    return {f"biomedical.{name}": value for name, value in answer["biomedical"].items()} | flat
+
+
+class Measurement:
+    """One run of the three agents over cases, with everything that is counted.
+
+    Args:
+        decider: decides every agent's fields.
+        cases: of one split.
+        confidences: how logits become confidences; None measures accuracy only.
+        tell: told of every agent as (agent, done, total).
+    """
+
+    def __init__(
+        self,
+        decider: Decider,
+        cases: Sequence[PoolCase],
+        *,
+        confidences: Confidences | None,
+        tell: Callable[[str, int, int], None],
+    ) -> None:
+        self._decider, self._cases, self._confidences, self._tell = decider, cases, confidences, tell
+        self._table = SignTable.load()
+        self.scores = Scores()
+        self.samples: list[tuple[str, Row, Mapping[str, Any]]] = []  # agent, row, truth: what a fit needs
+        self.recognised: list[list[AgentOutput]] = []
+
+    def run(self) -> dict[str, Any]:
+        """Ask all agents and return the figures."""
+        self.recognised = self._decider.recognition(self._cases, self._to("rec"))
+        for case, outputs in zip(self._cases, self.recognised, strict=True):
+            for view, output in zip(case.views, outputs, strict=True):
+                names = OVERVIEW_FIELDS if view.shot == "overview" else tuple(REC_VALUES)
+                self._add("recognition", case, {name: view.labels[name] for name in names}, [output])
+        inside = [(case, rows) for case, rows in zip(self._cases, self.recognised, strict=True) if case.in_scope]
+        represented = self._decider.representation([case for case, _ in inside], self._to("rep"))
+        for (case, _), outputs in zip(inside, represented, strict=True):
+            truth = {name: case.representation[name] for name in represented_fields(case)}
+            self._add("representation", case, truth, outputs)
+        gold = [case.record for case, _ in inside]
+        chained = [chained_record(case, rows, reps) for (case, rows), reps in zip(inside, represented, strict=True)]
+        checked = {
+            name: self._reason(name, [case for case, _ in inside], records)
+            for name, records in (("reasoning", gold), ("cascade", chained))
+        }
+        return self._figures(checked)
+
+    def _reason(self, name: str, cases: Sequence[PoolCase], records: Sequence[Record]) -> dict[str, Any]:
+        steps: list[CheckedStep] = []
+        for case, record, output in zip(
+            cases, records, self._decider.reasoning(records, self._to(name)), strict=True
+        ):
+            truth = reasoned_fields(case.reasoning)
+            self._add(name, case, truth, [output])
+            steps += check(output.value.get("reasoning_steps", []), record, self._table)
+        return {
+            "steps": len(steps),
+            "verifiability": verifiability(steps),
+            "constant": verifiability([one for record in records for one in check([CONSTANT], record, self._table)]),
+        }
+
+    def _add(self, agent: str, case: PoolCase, truth: Mapping[str, Any], outputs: Sequence[AgentOutput]) -> None:
+        row = row_of(outputs)
+        self.scores.add(
+            agent,
+            tone=case.tone,
+            truth={name: told(value) for name, value in truth.items()},
+            answer={name: told(value) for name, (value, _) in row.items()},
+            sure={} if agent == "cascade" else self._sure(agent, row, truth),
+        )
+        self.samples.append((agent, row, truth))
+
+    def _sure(self, agent: str, row: Row, truth: Mapping[str, Any]) -> dict[str, Sure]:
+        """Return per field its confidence, the least that is shown, and whether the leading item is right."""
+        if self._confidences is None:
+            return {}
+        pairs = self._confidences.of(agent, row)
+        return {
+            name: (*pairs[name], leading(row[name][0]) in items(value)) for name, value in truth.items() if name in pairs
+        }
+
+    def _figures(self, checked: Mapping[str, Any]) -> dict[str, Any]:
+        agents = ("recognition", "representation", "reasoning", "cascade")
+        fields_of = {agent: self.scores.names(agent) for agent in agents}
+        answers = self.scores.tally("cascade.syndrome").rows
+        return {
+            "cases": len(self._cases),
+            "fields": self.scores.summary(),
+            "means": {agent: round(self.scores.mean(fields), 4) for agent, fields in fields_of.items()},
+            "means_per_tone": {agent: self.scores.mean_per_tone(fields) for agent, fields in fields_of.items()},
+            "tone_to_syndrome": chance_of_tone([(row[0], row[2]) for row in answers]),
+            "verifiability": checked,
+        }
+
+    def _to(self, agent: str) -> Tell:
+        return lambda done, total: self._tell(agent, done, total)
+
+
+def chained_record(case: PoolCase, rows: Sequence[AgentOutput], reps: Sequence[AgentOutput]) -> Record:
+    """Collect what Reason reads from the answers of Rec and Rep, by the device's own merge; nothing is withheld."""
+    described = []
+    for number, (view, output) in enumerate(zip(case.views, rows, strict=True)):
+        fields, _ = keep(output, NO_THRESHOLDS, view=number)
+        described.append(Described(View(number, view.pixels, shot=view.shot), fields))
+    merged = merge(described)
+    values = {name: value for output in reps for name, value in output.value.items()}
+    return record_of(
+        merged.leads,
+        conflicts=merged.conflicts,
+        representation=values,
+        intake=case.intake,
+        previous=case.previous,
+    )
+
+
+def represented_fields(case: PoolCase) -> tuple[str, ...]:
+    """Return the fields of Rep that a case can tell: without an overview two are cannot_tell by rule and prove nothing."""
+    always = ("phenotype", "stage", "mechanism")
+    return ("distribution", "symmetry", *always) if any(view.shot == "overview" for view in case.views) else always
 
 
 def cases_per_tone(cases: Sequence[PoolCase], per_tone: int) -> list[PoolCase]:
@@ -143,35 +215,29 @@ def draw_cases(pool: Path, *, per_tone: int, on_progress: Progress) -> list[Pool
     return cases_per_tone(list(read_pool(shards)), per_tone)
 
 
-def evaluate_torch(
-    model: Path, cases: Sequence[PoolCase], *, modes: Sequence[str] = tuple(MODES), on_progress: Progress
-) -> Result:
-    """Measure a model folder in PyTorch + PEFT, float32, with its own, no and swapped adapters."""
-    backbone = Qwen2_5_VLForConditionalGeneration.from_pretrained(model / "base", dtype=torch.float32).eval()
-    encoded = encode_cases(backbone, cases, on_progress)
-    return {
-        mode: measure(TorchDecider(model, adapters=MODES[mode]), encoded, on_progress, stage=f"torch {mode}")
-        for mode in modes
-    }
-
-
 def evaluate_bundle(
     bundle: Bundle, cases: Sequence[PoolCase], *, modes: Sequence[str] = tuple(MODES), on_progress: Progress
 ) -> Result:
     """Measure a bundle on the device's engine in production settings, with its own, no and swapped adapters."""
-    plain = [EncodedCase(case, ()) for case in cases]  # the engine encodes the pictures itself
+    fitted = bundle.manifest.thresholds.fields
+    confidences = Confidences(least={name: row.min_confidence for name, row in fitted.items()})
     result: Result = {}
     for mode in modes:
         decider = EngineDecider(with_adapters(bundle, MODES[mode]))
+        stage = f"{bundle.path.name} {mode}"
         try:
-            result[mode] = measure(decider, plain, on_progress, stage=f"{bundle.path.name} {mode}")
+            result[mode] = Measurement(
+                decider,
+                cases,
+                confidences=confidences if mode == "own" else None,
+                tell=lambda agent, done, total, stage=stage: on_progress(f"{stage} {agent}", done, total, ""),
+            ).run()
         finally:
             decider.close()
     return result
 
 
 def evaluate(
-    model: Path | None,
     bundles: Sequence[Path],
     *,
     pool: Path,
@@ -179,10 +245,9 @@ def evaluate(
     out: Path | None,
     on_progress: Progress,
 ) -> dict[str, Result]:
-    """Measure a model folder and bundles on the same cases; print their tables and floors.
+    """Measure bundles on the same cases; print their tables and floors.
 
     Args:
-        model: a folder with ``base/`` and ``adapters/``; None measures bundles only.
         bundles: signed with the development key.
         pool: folder of drawn test cases.
         per_tone: cases per skin tone.
@@ -196,8 +261,6 @@ def evaluate(
     opened = [open_bundle(path, keys=keys) for path in bundles]  # all are checked before the first hour is spent
     cases = draw_cases(pool, per_tone=per_tone, on_progress=on_progress)
     results: dict[str, Result] = {}
-    if model is not None:
-        results["PyTorch float32"] = evaluate_torch(model, cases, on_progress=on_progress)
     for bundle in opened:
         results[str(bundle.path)] = evaluate_bundle(bundle, cases, on_progress=on_progress)
     for name, result in results.items():
@@ -205,48 +268,3 @@ def evaluate(
     if out is not None:
         out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return results
-
-
-def print_result(name: str, result: Result) -> None:
-    """Print one table of fields, the answers by tone, and every floor with its figures."""
-    console = Console(width=150)
-    others = {mode: figures for mode, figures in result.items() if mode != "own"}
-    own = result["own"]
-    table = Table(title=f"{name}: {own['cases']} drawn cases - not for clinical use")
-    for column in ("field", "own", "95 %", "constant", "worst tone", *others):
-        table.add_column(column)
-    for field, row in own["fields"].items():
-        low, high = row["interval"]
-        tone, worst = min(row["per_tone"].items(), key=lambda item: float(item[1]))
-        rest = [_figure(figures["fields"].get(field, {}).get("accuracy")) for figures in others.values()]
-        table.add_row(
-            field,
-            _figure(row["accuracy"]),
-            f"{low:.3f}-{high:.3f}",
-            _figure(row["constant"]),
-            f"{worst:.3f} ({tone})",
-            *rest,
-        )
-    for agent, value in own["means"].items():
-        rest = [_figure(figures["means"][agent]) for figures in others.values()]
-        table.add_row(f"mean {agent}", _figure(value), "", "", "", *rest)
-    console.print(table)
-    _print_tones(own["tone_to_syndrome"], console=console)
-    judged = floors(own, others=others)
-    console.print(f"floors: {sum(f.is_met for f in judged)} of {len(judged)} met", highlight=False)
-    for floor in judged:
-        console.print(f"  {floor.line()}", highlight=False)
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _print_tones(test: Mapping[str, Any], *, console: Console) -> None:
-    table = Table(title=f"syndrome by tone (cascade): chi2 {test['chi2']}, z {test['z']}; below {CHANCE_Z} is chance")
-    answers = list(next(iter(test["answers"].values()), {}))
-    for column in ("tone", *answers):
-        table.add_column(column)
-    for tone, counts in test["answers"].items():
-        table.add_row(tone, *(f"{counts[a] / max(1, sum(counts.values())):.3f}" for a in answers))
-    console.print(table)

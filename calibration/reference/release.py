@@ -1,36 +1,34 @@
 """Turn a trained reference model into what ``derm-calibrate build`` takes: thresholds, declaration, golden cases.
 
-Temperatures and thresholds are fitted on the ``calibration`` split only.
+What is fitted is fitted on the ``calibration`` split only (``fit``).
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional as F
-from transformers import Qwen2_5_VLForConditionalGeneration
 
-from calibration.build import AGENT_NAME, BASE_DIGEST_NAME, METRICS_NAME
+from calibration.build import AGENT_NAME, BASE_DIGEST_NAME, METRICS_NAME, BuildRequest, build
+from calibration.declaration import DECLARATION_NAME
 from calibration.export import content_digest
-from calibration.reference.agents_spec import INVOCATION, PROMPTS, SCHEMAS
+from calibration.recipe import load_recipe
+from calibration.reference.agents_spec import DECIDED, INVOCATION, PROMPTS, RECORD_FIELDS, SCHEMAS
 from calibration.reference.cases import case as draw_case
-from calibration.reference.encode import encode_cases
-from calibration.reference.evaluate import OVERVIEW_FIELDS, OWN
-from calibration.reference.exercises import dominant_of, reason_texts
+from calibration.reference.exercises import record_text
+from calibration.reference.fit import fit
 from calibration.reference.forms import form_of
-from calibration.reference.model import PIXELS
+from calibration.reference.model import GENERATION_TOKENS, PIXELS
 from calibration.reference.pool import reduce_picture
-from calibration.reference.scope_fit import further_looks, scope_thresholds
-from calibration.reference.torch_decider import ReasonInput, Row, TorchDecider
 from calibration.reference.train import ReferenceTraining
+from calibration.sign import development_key
+from edge_agent.contracts.bundle import Bundle, open_bundle
+from edge_agent.contracts.keys import load_keys, shipped_key_folder
+from edge_agent.contracts.manifest import AGENTS, AgentName
 
 NOTICE = "Reference model trained on drawn pictures: not for clinical use."
 GOLDEN_CASES = 6
@@ -40,17 +38,20 @@ MODEL_CARD = f"""# derm-edge reference model
 
 A Qwen2.5-VL of 5.5 million parameters with three LoRA adapters (r 16), trained from nothing on lesions that this project
 draws (`calibration/reference`). It exists so that the demo, the tests and the golden cases run the real architecture. It
-has never seen a photograph of a person, it decides few fields, and its accuracy on drawn cases says nothing about people.
+has never seen a photograph of a person, and its accuracy on drawn cases says nothing about people.
 
 - Made by: `derm-calibrate reference train` (seeded, CPU only). Figures: `docs/benchmarks.md`.
 - Inputs: pictures of at most {PIXELS} px; Rec sees one picture, Rep all of a visit, Reason text only.
 - Licence: Apache-2.0. No third-party weights, pictures or texts.
 """
-Samples = dict[str, list[tuple[list[float], int]]]  # field -> (logits, index of the truth)
+# Of a draft whose thresholds are not fitted yet: nothing is held back.
+DRAFT_THRESHOLDS = {"lesion_visible": 0.5, "in_scope_family": 0.5, "danger_family": 0.5, "not_skin": 0.5}
 
 
 def release(training: ReferenceTraining, out: Path, *, calibration_cases: int) -> None:
     """Write ``out/base`` and ``out/adapters`` with everything the build needs.
+
+    Thresholds are fitted on the device's own engine with a draft of the bundle, as it will be shipped: INT4.
 
     Args:
         training: finished.
@@ -64,12 +65,22 @@ def release(training: ReferenceTraining, out: Path, *, calibration_cases: int) -
         shutil.rmtree(out / name, ignore_errors=True)
         shutil.copytree(work / name, out / name)
     bind_adapters(out)
-    thresholds, accuracy = fit(training, out, cases=calibration_cases)
-    _write_json(base / "derm_edge.json", declare(thresholds))
-    measured = {"precision": "fp32", "split": "calibration", "cases": calibration_cases, "accuracy": accuracy}
-    _write_json(base / METRICS_NAME, measured)
     write_golden_cases(base / "golden")
     (base / "README.md").write_text(MODEL_CARD, encoding="utf-8")
+    write_json(base / METRICS_NAME, {})
+    write_json(base / DECLARATION_NAME, declare(DRAFT_THRESHOLDS, None))
+    draft = draft_bundle(out, work / "draft", announce=lambda line: training.tell("draft bundle", 0, 1, line))
+    fitted = fit(draft, training.pool("calibration", calibration_cases), tell=training.tell)
+    write_json(base / DECLARATION_NAME, declare(fitted.thresholds, fitted.calibration))
+    write_json(base / METRICS_NAME, fitted.metrics)
+
+
+def draft_bundle(model: Path, out: Path, *, announce: Callable[[str], None]) -> Bundle:
+    """Build and sign the bundle that the thresholds are fitted on."""
+    adapters: dict[AgentName, Path] = {name: model / "adapters" / name for name in AGENTS}
+    recipe = load_recipe("int4")
+    build(BuildRequest(model / "base", adapters, recipe, out, development_key(), replace=True), announce=announce)
+    return open_bundle(out, keys=load_keys(shipped_key_folder()))
 
 
 def bind_adapters(model: Path) -> None:
@@ -80,74 +91,23 @@ def bind_adapters(model: Path) -> None:
         (folder / AGENT_NAME).write_text(folder.name + "\n", encoding="utf-8")
 
 
-def _write_json(path: Path, document: dict[str, Any]) -> None:
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Write a document as the model folder keeps it."""
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def fit(training: ReferenceTraining, model: Path, *, cases: int) -> tuple[dict[str, Any], dict[str, float]]:
-    """Fit one temperature per field and the scope thresholds on the calibration split.
+def declare(thresholds: dict[str, Any], calibration: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the document ``derm_edge.json`` of the reference model.
 
-    Returns:
-        The thresholds, and the accuracy (0..1) of every decided field on the same cases.
+    It declares no evidence: nobody has tested a model of drawings on people, and the report says so.
     """
-    backbone = Qwen2_5_VLForConditionalGeneration.from_pretrained(model / "base", dtype=torch.float32).eval()
-    encoded = encode_cases(backbone, training.pool("calibration", cases), training.tell)
-    decider = TorchDecider(model, adapters=OWN)
-    samples: Samples = defaultdict(list)
-
-    def tell(stage: str) -> Callable[[int, int], None]:
-        return lambda done, total: training.tell(f"calibrate {stage}", done, total, "")
-
-    recognised = decider.recognition(encoded, tell("rec"))
-    for item, rows in zip(encoded, recognised, strict=True):
-        for view, row in zip(item.case.views, rows, strict=True):
-            names = OVERVIEW_FIELDS if view.shot == "overview" else tuple(row)
-            _collect(samples, "recognition", {n: row[n] for n in names}, view.labels)
-    inside = [item for item in encoded if item.case.in_scope]
-    for item, row in zip(inside, decider.representation(inside, tell("rep")), strict=True):
-        _collect(samples, "representation", row, item.case.representation)
-    inputs = [ReasonInput(dominant_of(i.case.signs), i.case.representation, i.case.intake) for i in inside]
-    for item, row in zip(inside, decider.reasoning(inputs, tell("reason")), strict=True):
-        _collect(samples, "reasoning", row, item.case.reasoning)
-    fields = {name: {"temperature": temperature_of(rows)} for name, rows in samples.items()}
-    looks = further_looks(backbone, decider, encoded, recognised, tell=training.tell)
-    temperatures = {name: fields[f"recognition.{name}"]["temperature"] for name in ("family", "applicability")}
-    accuracy = {name: accuracy_of(rows) for name, rows in samples.items()}
-    return scope_thresholds(looks, temperatures) | {"fields": fields}, accuracy
-
-
-def _collect(samples: Samples, agent: str, row: Row, truth: Any) -> None:
-    for name, (_, logits) in row.items():
-        options = list(logits)
-        samples[f"{agent}.{name}"].append((list(logits.values()), options.index(str(truth[name]))))
-
-
-def accuracy_of(rows: Sequence[tuple[list[float], int]]) -> float:
-    """Return the share of rows whose largest logit is the truth's."""
-    return round(sum(max(logits) == logits[truth] for logits, truth in rows) / len(rows), 4)
-
-
-def temperature_of(rows: Sequence[tuple[list[float], int]]) -> float:
-    """Return the temperature with the least negative log likelihood on the rows, from a grid of 0.5 to 5."""
-    logits = torch.tensor([r[0] for r in rows])
-    truth = torch.tensor([r[1] for r in rows])
-    grid = [round(0.5 * 1.08**step, 3) for step in range(31)]
-    losses: list[Tensor] = [F.cross_entropy(logits / t, truth) for t in grid]
-    return grid[int(torch.stack(losses).argmin())]
-
-
-def declare(thresholds: dict[str, Any]) -> dict[str, Any]:
-    """Return the document ``derm_edge.json`` of the reference model."""
     inputs = {
         "recognition": {"images": "one", "text": []},
         "representation": {"images": "all", "text": []},
-        "reasoning": {"images": "none", "text": ["representation", "intake"]},
+        "reasoning": {"images": "none", "text": ["record"], "record_fields": list(RECORD_FIELDS)},
     }
     agents: dict[str, Any] = {}
     for (agent, step), schema in SCHEMAS.items():
-        document = schema()
-        properties = document["properties"].items()
-        decided = [n for n, rule in properties if len(rule.get("enum", rule.get("items", {}).get("enum", []))) > 1]
         entry = agents.setdefault(agent, {"adapter": agent, "inputs": inputs[agent], "steps": [], "invocation": None})
         if agent == "representation":
             entry["invocation"] = INVOCATION
@@ -156,16 +116,16 @@ def declare(thresholds: dict[str, Any]) -> dict[str, Any]:
                 "name": step,
                 "prompt": PROMPTS[agent, step],
                 "contract": "schema",
-                "output_schema": document,
-                "decided_fields": decided,
-                "generation": {"max_tokens": 160},
+                "output_schema": schema(),
+                "decided_fields": list(DECIDED[agent, step]),
+                "generation": {"max_tokens": GENERATION_TOKENS},
             }
         )
     return {
         "schema_version": 1,
         "name": "derm-edge-reference",
-        "version": "0.1.0",
-        "lineage": "derm-edge-reference",
+        "version": "0.2.0",
+        "lineage": "derm-edge-reference-2",
         "clinical_use": False,
         "notice": NOTICE,
         "licences": {"base": "Apache-2.0", "adapters": "Apache-2.0", "calibration_data": "Apache-2.0"},
@@ -174,6 +134,7 @@ def declare(thresholds: dict[str, Any]) -> dict[str, Any]:
         "max_pixels": PIXELS,
         "agents": agents,
         "thresholds": thresholds,
+        "calibration": calibration,
     }
 
 
@@ -191,8 +152,8 @@ def write_golden_cases(folder: Path) -> None:
         for number, view in enumerate(drawn.views):
             names.append(f"{drawn.case_id}-{number}.png")
             Image.fromarray(reduce_picture(view.pixels)).save(folder / names[-1])
-        texts = reason_texts(dominant_of(drawn.signs), drawn.representation, drawn.intake)
+        texts = {"record": record_text(drawn.record)}
         rows.append({"case_id": drawn.case_id, "pictures": names, "texts": texts, "intake": form_of(drawn.intake)})
         if inside + outside == GOLDEN_CASES:
             break
-    _write_json(folder / "cases.json", {"schema_version": 1, "cases": rows})
+    write_json(folder / "cases.json", {"schema_version": 1, "cases": rows})
