@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -136,7 +137,7 @@ def _check_step(step: Step, *, where: str) -> None:
         if step.output_schema is not None or step.decided_fields:
             raise ExportError(f"{where}: a text contract has neither output_schema nor decided_fields; remove them")
         return
-    choices = dict(enum_choices(step))
+    choices = [choice.field for choice in enum_choices(step)]
     for field in step.decided_fields:
         if field not in choices:
             raise ExportError(f"{where}: decided field {field} has no enum of two or more values")
@@ -145,15 +146,31 @@ def _check_step(step: Step, *, where: str) -> None:
             raise ExportError(f"{where}: {field} has several values but is not in decided_fields; add it")
 
 
-def enum_choices(step: Step) -> Iterator[tuple[str, list[Any]]]:
-    """Yield the fields of a step's schema that have two or more values, in the order of generation."""
-    properties = (step.output_schema or {}).get("properties", {})
-    if not isinstance(properties, dict):
-        return
-    for field, rule in properties.items():
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One field with two or more ``values``; ``field`` is its dotted name inside objects; ``is_list`` of such values."""
+
+    field: str
+    values: tuple[Any, ...]
+    is_list: bool
+
+
+def enum_choices(step: Step) -> Iterator[Choice]:
+    """Yield the fields of a step's schema that have two or more values, in the order of generation.
+
+    What stands in a list of objects (the reasoning steps) is left out: one answer decides it several times, and it is
+    judged by its evidence, not by a probability.
+    """
+    yield from _choices(step.output_schema or {}, above="")
+
+
+def _choices(schema: Mapping[str, Any], *, above: str) -> Iterator[Choice]:
+    properties = schema.get("properties", {})
+    for field, rule in properties.items() if isinstance(properties, dict) else ():
         values = rule.get("enum", (rule.get("items") or {}).get("enum", []))
         if len(values) > 1:
-            yield field, list(values)
+            yield Choice(f"{above}{field}", tuple(values), is_list="items" in rule)
+        yield from _choices(rule, above=f"{above}{field}.")
 
 
 def check_answers(declaration: BundleDeclaration, tokenizer: Tokenizer) -> None:
@@ -167,29 +184,23 @@ def check_answers(declaration: BundleDeclaration, tokenizer: Tokenizer) -> None:
     for name, agent in declaration.agents.items():
         for step in agent.steps:
             _check_budget(step, agent=name, tokenizer=tokenizer)
-            for field, values in enum_choices(step):
-                is_list = "items" in step.output_schema["properties"][field]  # type: ignore[index]
-                rows = [_tokens_of(field, value, is_list=is_list, tokenizer=tokenizer) for value in values]
-                clash = _first_clash(rows)
+            for choice in enum_choices(step):
+                clash = _first_clash([_tokens_of(choice, value, tokenizer=tokenizer) for value in choice.values])
                 if clash is not None:
-                    left, right = (json.dumps(values[index]) for index in clash)
+                    left, right = (json.dumps(choice.values[index]) for index in clash)
                     raise ExportError(
-                        f"{name}.{field}: {left} and {right} begin with the same token; rename one or extend the tokenizer"
+                        f"{name}.{choice.field}: {left} and {right} begin with the same token; rename one or extend the "
+                        "tokenizer"
                     )
 
 
 def _check_budget(step: Step, *, agent: str, tokenizer: Tokenizer) -> None:
-    rules: dict[str, Any] = (step.output_schema or {}).get("properties", {})  # type: ignore[assignment]
-    longest: dict[str, Any] = {}
-    for field, rule in rules.items():
-        values = rule.get("items", rule).get("enum")
-        if values is None:
-            return  # a free field has no longest value; its budget cuts it off
-        rows = [
-            (len(_tokens_of(field, value, is_list="items" in rule, tokenizer=tokenizer)), value) for value in values
-        ]
-        value = max(rows, key=lambda row: row[0])[1]
-        longest[field] = [value] * rule.get("maxItems", 1) if "items" in rule else value
+    if step.output_schema is None:
+        return
+    try:
+        longest = _longest(step.output_schema, tokenizer)
+    except KeyError:
+        return  # a free field has no longest value; its budget cuts it off
     count = len(tokenizer.encode(_dump(longest), add_special_tokens=False).ids)
     if count > step.generation.max_tokens:
         raise ExportError(
@@ -201,8 +212,17 @@ def _dump(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def _tokens_of(field: str, value: Any, *, is_list: bool, tokenizer: Tokenizer) -> list[int]:
-    text = _dump({field: [value] if is_list else value, "z": 0})
+def _longest(rule: Mapping[str, Any], tokenizer: Tokenizer) -> Any:
+    """Return a longest answer to a schema; KeyError where it has an open end."""
+    if "enum" in rule:
+        return max(rule["enum"], key=lambda value: len(tokenizer.encode(_dump(value), add_special_tokens=False).ids))
+    if rule.get("type") == "array":
+        return [_longest(rule["items"], tokenizer)] * rule["maxItems"]
+    return {name: _longest(inner, tokenizer) for name, inner in rule["properties"].items()}
+
+
+def _tokens_of(choice: Choice, value: Any, *, tokenizer: Tokenizer) -> list[int]:
+    text = _dump({choice.field.rpartition(".")[2]: [value] if choice.is_list else value, "z": 0})
     return list(tokenizer.encode(text, add_special_tokens=False).ids)
 
 

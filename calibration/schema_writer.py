@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 Encode = Callable[[str], Sequence[int]]
-Score = Callable[[Sequence[int]], Sequence[float]]  # tokens of the answer so far -> one score per token of the vocabulary
 Schema = Mapping[str, Any]
 # Values that stand alone in a list (clinical vocabulary: nothing can be added to them).
 _ALONE = ("none", "cannot_tell", "insufficient_information", "not_examined")
+
+
+class Scores(Protocol):
+    """One score per token of the vocabulary: a list, an array."""
+
+    def __getitem__(self, token: int, /) -> Any:
+        """Return a token's score, a number."""
+
+
+Score = Callable[[Sequence[int]], Scores]  # the answer's tokens so far -> the scores of the next one
 
 
 def is_writable(schema: Schema | None) -> bool:
@@ -64,12 +73,11 @@ class SchemaWriter:
         while True:
             start = len(done)
             if "enum" in inner:
-                free = [v for v in inner["enum"] if v not in items and not (items and v in _ALONE)]
-                done = self._choose([done + _dump(value) for value in free], after="]")
+                done = self._choose([done + _dump(value) for value in _free(inner["enum"], items)], after="]")
             else:
                 done = self._value(inner, done, after="")
             items.append(json.loads(done[start:]))
-            is_full = len(items) == rule["maxItems"] or items[-1] in _ALONE
+            is_full = len(items) == rule["maxItems"] or ("enum" in inner and not _free(inner["enum"], items))
             if is_full or (len(items) >= rule["minItems"] and self._ends(done, inner, after=after)):
                 return done + "]"
             done += ","
@@ -91,6 +99,13 @@ class SchemaWriter:
             best = max(branches, key=lambda token: float(scores[token]))
             left = {text: row for text, row in left.items() if row[shared] == best}
         return next(iter(left))
+
+
+def _free(values: Sequence[Any], items: Sequence[Any]) -> list[Any]:
+    """Return the values that may stand behind these items: none twice, and nothing beside a value that stands alone."""
+    if any(item in _ALONE for item in items):
+        return []
+    return [value for value in values if value not in items and not (items and value in _ALONE)]
 
 
 def common_prefix(rows: Sequence[Sequence[int]]) -> int:

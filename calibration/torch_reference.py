@@ -142,7 +142,7 @@ class TorchReference:
             answer = self._answer(step, ids=ids, pictures=pictures, adapter=adapter)
             ids += self._encode(answer)
             value = json.loads(answer)
-            answers[step.name] = {field: value[field] for field in step.decided_fields}
+            answers[step.name] = {field: _at(value, field) for field in step.decided_fields}
         return answers
 
     def _answer(
@@ -151,12 +151,20 @@ class TorchReference:
         """Write the answer greedily; every score is a fresh pass over the whole conversation."""
 
         def score(tokens: Sequence[int]) -> NDArray[np.float32]:
-            return self.logits([*ids, *tokens], pictures=pictures, adapter=adapter)[-1]
+            row: NDArray[np.float32] = self.logits([*ids, *tokens], pictures=pictures, adapter=adapter)[-1]
+            return row
 
         return SchemaWriter(self._encode, score).write(step.output_schema or {})
 
     def _encode(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def _at(answer: Any, field: str) -> object:
+    """Return a field's value by its dotted name."""
+    for key in field.split("."):
+        answer = answer[key]
+    return answer
 
 
 def is_comparable(step: Step) -> bool:

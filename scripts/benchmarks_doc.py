@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from calibration.reference.floors import AGENTS, CHANCE_Z, floors
+from scripts.benchmarks_table import share_of, table
+from scripts.benchmarks_trust import confidence, scope, verifiability
 
 Data = Mapping[str, Any]
 NAMES = {"fp32": "FP32", "int8": "INT8", "int4": "INT4"}
@@ -31,9 +33,11 @@ What the columns mean:
 - **constant**: the best answer that never looks: the most frequent true value, always.
 - **ceiling**: a plain CNN trained on drawn pictures only to name this field. It says what the drawings show at all.
 
-Rec's fields are counted on near views, applicability and colour on overviews too; Rep's distribution and symmetry where
-there is an overview. Reason gets the true Representation (`reasoning`) or the answers of Rec and Rep (`cascade`). Rep and
-Reason are measured on the psoriasis-like cases only, whether or not the scope decision found them.
+A field that is a list is right when it names the same ids as the truth, in any order, none more and none less; its ceiling
+is that of the leading id alone. Rec's fields are counted on near views, applicability and colour on overviews too; Rep's
+distribution and symmetry where there is an overview. Reason gets the record of faultless answers (`reasoning`) or the
+record that the device makes of the answers of Rec and Rep (`cascade`). Rep and Reason are measured on the psoriasis-like
+visits only, whether or not the scope decision found them. The reasoning steps stand under *Verifiability*.
 """
 FLOORS = """## Floors
 
@@ -55,8 +59,9 @@ SPEED = """## Speed
 
 Whole cases one after the other, {cases} of them, {threads} threads; medians, in milliseconds. *Skipping on* is what
 devices run: tokens that the grammar leaves no choice about are appended, not generated. *off* generates each of them. The
-two were run in turns on the same cases. *ms per decision*: time of an agent's call divided by the fields that the model
-decided in it (Rec 8 per view, Rep 3, Reason 3). *case*: encoding, Rec, Rep and Reason together, without loading.
+two were run in turns on the same cases. *ms per decision*: time of an agent's call divided by the tokens that the model
+chose in it: one per field, and in the lists one per item and one for whether the list goes on. *case*: encoding, Rec, Rep
+and Reason together, without loading.
 """
 
 
@@ -70,17 +75,11 @@ def document(figures: Data) -> str:
     ceiling = {row["field"]: row["ceiling"] for row in figures["ceiling"]}
     parts = [intro, COLUMNS]
     parts += [_accuracy(name, figures["accuracy"][name], ceiling=ceiling) for name in reversed(list(NAMES))]
-    parts += [_tones_of_variants(figures["accuracy"]), _floors(figures["accuracy"]["int4"])]
+    parts += [_tones_of_variants(figures["accuracy"]), confidence(figures["accuracy"])]
+    parts += [verifiability(figures["accuracy"]), scope(figures["scope"]), _floors(figures["accuracy"]["int4"])]
     parts += [_tones(figures["accuracy"]["int4"]["own"]["tone_to_syndrome"])]
     parts += [_sizes(figures["sizes"]), _speed(figures["speed"])]
     return "\n".join(parts)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table; the first column is text, the others are figures."""
-    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
 
 
 def _accuracy(precision: str, modes: Data, *, ceiling: Mapping[str, float]) -> str:
@@ -92,15 +91,15 @@ def _accuracy(precision: str, modes: Data, *, ceiling: Mapping[str, float]) -> s
     rows = []
     for name, row in own["fields"].items():
         low, high = row["interval"]
-        others = [_share(modes[mode]["fields"].get(name, {}).get("accuracy")) for mode in ("bare", "swapped")]
+        others = [share_of(modes[mode]["fields"].get(name, {}).get("accuracy")) for mode in ("bare", "swapped")]
         read = ceiling.get(name.partition(".")[2]) if not name.startswith(("reasoning", "cascade")) else None
-        by_tone = [_share(row["per_tone"].get(tone)) for tone in tones]
-        figures = [_share(row["accuracy"]), f"{low:.3f}–{high:.3f}", *by_tone, *others]
-        rows.append([name, *figures, _share(row["constant"]), _share(read)])
+        by_tone = [share_of(row["per_tone"].get(tone)) for tone in tones]
+        figures = [share_of(row["accuracy"]), f"{low:.3f}–{high:.3f}", *by_tone, *others]
+        rows.append([name, *figures, share_of(row["constant"]), share_of(read)])
     for agent, mean in own["means"].items():
-        by_tone = [_share(own["means_per_tone"][agent].get(tone)) for tone in tones]
-        others = [_share(modes[mode]["means"][agent]) for mode in ("bare", "swapped")]
-        rows.append([f"**mean {agent}**", f"**{_share(mean)}**", "", *by_tone, *others, "", ""])
+        by_tone = [share_of(own["means_per_tone"][agent].get(tone)) for tone in tones]
+        others = [share_of(modes[mode]["means"][agent]) for mode in ("bare", "swapped")]
+        rows.append([f"**mean {agent}**", f"**{share_of(mean)}**", "", *by_tone, *others, "", ""])
     head = ["field", "own", "95 %", *tones, "bare", "swapped", "constant", "ceiling"]
     return f"### {NAMES[precision]}\n\n{counts}\n\n{table(head, rows)}"
 
@@ -113,8 +112,8 @@ def _tones_of_variants(accuracy: Data) -> str:
         for mode, figures in modes.items():
             for agent in (*AGENTS, "cascade"):
                 by_tone = figures["means_per_tone"][agent]
-                shares = [_share(by_tone.get(tone)) for tone in tones]
-                rows.append([f"{NAMES[precision]}, {mode}, {agent}", _share(figures["means"][agent]), *shares])
+                shares = [share_of(by_tone.get(tone)) for tone in tones]
+                rows.append([f"{NAMES[precision]}, {mode}, {agent}", share_of(figures["means"][agent]), *shares])
     return f"### Means by tone, all variants\n\n{table(['variant', 'mean', *tones], rows)}"
 
 
@@ -168,7 +167,3 @@ def _speed_rows(precision: str, speed: Data) -> Iterator[list[str]]:
             f"{row['case_ms']:.1f}",
             *tokens,
         ]
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

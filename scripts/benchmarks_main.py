@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,17 +24,19 @@ from calibration.reference.cli import Reporter, stay_offline
 from calibration.reference.evaluate import MODES, cases_per_tone, draw_cases, evaluate_bundle
 from calibration.reference.floors import require
 from calibration.reference.pool import PoolCase, drawing_digest
+from calibration.reference.scope_table import measure_scope
 from calibration.sign import development_key
 from edge_agent.contracts.bundle import Bundle, open_bundle
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from edge_agent.contracts.manifest import AGENTS
-from edge_agent.errors import EdgeError
+from edge_agent.errors import EdgeError, QualityGateError
 from scripts.benchmarks_doc import document
 from scripts.benchmarks_speed import measure_speed
 
 PRECISIONS = ("fp32", "int8", "int4")
 SHIPPED = ("int4", "own")  # what a device runs: measured on the most cases
 SPEED_CASES = 40
+PHOTOS = "DERM_REAL_PHOTOS"  # names the folder of the PAD-UFES-20 sample
 CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
 
 
@@ -62,6 +64,7 @@ def main() -> int:
         options.out.write_text(document(figures), encoding="utf-8")
         print(options.out)
         require({SHIPPED[0]: figures["accuracy"][SHIPPED[0]]})
+        require_scope(figures["scope"]["rows"])
     except EdgeError as exc:
         print(f"benchmarks: {exc}", file=sys.stderr)
         return exc.exit_code
@@ -101,6 +104,7 @@ class Benchmarks:
             precision: self._kept(f"speed-{precision}", partial(measure_speed, bundle, inside, tell=self._tell))
             for precision, bundle in bundles.items()
         }
+        photos = os.environ.get(PHOTOS)
         return {
             "date": datetime.now(UTC).date().isoformat(),
             "model": self._digest[:12],
@@ -108,6 +112,7 @@ class Benchmarks:
             "cpu_flags": _cpu_flags(),
             "ceiling": ceiling,
             "accuracy": accuracy,
+            "scope": self._scope(bundles[SHIPPED[0]], Path(photos) if photos else None),
             "speed": speed,
             "sizes": {precision: sizes(bundle) for precision, bundle in bundles.items()},
         }
@@ -150,12 +155,34 @@ class Benchmarks:
             chosen = cases_per_tone(cases, per_tone)
             return evaluate_bundle(bundle, chosen, modes=[mode], on_progress=self._tell)[mode]
 
-        return {"per_tone": per_tone, **self._kept(f"accuracy-{bundle.path.name}-{mode}-{per_tone}", make)}
+        name = f"accuracy-{bundle.path.name}-{mode}-{per_tone}"
+        return {"per_tone": per_tone, **self._kept(name, make, belongs_to=f"{self._digest} {drawing_digest()}")}
+
+    def _scope(self, bundle: Bundle, photos: Path | None) -> dict[str, Any]:
+        """Measure what is found and refused, with the photographs where there are any."""
+
+        def make() -> list[dict[str, Any]]:
+            return [row.as_data() for row in measure_scope(bundle, photos, on_progress=self._tell)]
+
+        kind = "drawn" if photos is None else "photographs"
+        rows = self._kept(f"scope-{bundle.path.name}-{kind}", make, belongs_to=f"{self._digest} {drawing_digest()}")
+        return {"has_photographs": photos is not None, "rows": rows}
 
     def _ceiling(self, pictures: int) -> list[dict[str, Any]]:
         path = self._work / "ceiling-rows.json"
         measure_ceiling(pictures, max(100, pictures // 5), 8, out=path)
         return list(json.loads(path.read_text(encoding="utf-8")))
+
+
+def require_scope(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a scope table that misses a floor.
+
+    Raises:
+        QualityGateError: names the lines.
+    """
+    missed = [row["name"].strip() for row in rows if row["is_met"] is False]
+    if missed:
+        raise QualityGateError(f"the scope misses {len(missed)} floors ({', '.join(missed)}); do not ship this model")
 
 
 def sizes(bundle: Bundle) -> dict[str, int]:

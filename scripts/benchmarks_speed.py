@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from calibration.reference.cli import Reporter
-from calibration.reference.exercises import dominant_of, reason_texts
+from calibration.reference.exercises import record_text
 from calibration.reference.pool import PoolCase
 from device_profiles.loader import load_profile
 from edge_agent.contracts.bundle import Bundle
-from edge_agent.contracts.case import AgentOutput, Request
+from edge_agent.contracts.case import Request
 from edge_agent.contracts.manifest import AGENTS, AgentName
 from edge_agent.inference.engine import Engine, EngineSettings
 
@@ -80,11 +80,10 @@ def _run_case(engine: Engine, case: PoolCase, meter: Meter) -> None:
         before = time.perf_counter()
         views.append(engine.encode(np.ascontiguousarray(view.pixels[:, :, ::-1])))
         meter.encode_ms.append(1000 * (time.perf_counter() - before))
-    texts = reason_texts(dominant_of(case.signs), case.representation, case.intake)
     requests: Mapping[AgentName, list[Request]] = {
         "recognition": [Request(views=(view,), texts={}) for view in views],
         "representation": [Request(views=tuple(views), texts={})],
-        "reasoning": [Request(views=(), texts=texts)],
+        "reasoning": [Request(views=(), texts={"record": record_text(case.record)})],
     }
     for agent in AGENTS:
         before = time.perf_counter()
@@ -92,13 +91,8 @@ def _run_case(engine: Engine, case: PoolCase, meter: Meter) -> None:
         spent = 1000 * (time.perf_counter() - before)
         outputs = [output for steps in answers for output in steps]
         meter.agent_ms[agent].append(spent)
-        meter.per_decision_ms[agent].append(spent / _decisions(outputs))
+        meter.per_decision_ms[agent].append(spent / sum(output.tokens_sampled for output in outputs))
         meter.sampled += sum(output.tokens_sampled for output in outputs)
         meter.forced += sum(output.tokens_forced for output in outputs)
     engine.forget()
     meter.case_ms.append(1000 * (time.perf_counter() - started))
-
-
-def _decisions(outputs: Sequence[AgentOutput]) -> int:
-    """Count the fields that the model decided, not those that the grammar fixed."""
-    return sum(value.probability is not None for output in outputs for value in output.fields.values())

@@ -1,7 +1,7 @@
 """Draw the contact sheet: 60 rendered cases, one view each, with the labels that the model shall learn as captions.
 
 A stranger should be able to name the signs before reading the caption. The views are shrunk to what the model sees
-(140 pixels) and enlarged again, so that nobody is fooled by detail that the model never gets.
+(168 pixels) and enlarged again, so that nobody is fooled by detail that the model never gets.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
 from calibration.reference.cases import RenderedCase, RenderedView, case, text_case
+from calibration.reference.list_values import items
 
 SPLIT = "ceiling"  # never trained on, never reported on
 COLUMNS, ROWS = 10, 6
-SEEN, TILE, CAPTION, GAP = 140, 180, 68, 8  # pixels
+SEEN, TILE, CAPTION, GAP = 168, 184, 110, 8  # pixels
 # How many of the 60 show what: psoriasis-like near views, overviews, other families, healthy skin and things.
-QUOTA = {"near": 26, "overview": 12, "other": 16, "healthy": 4, "thing": 2}
+QUOTA = {"near": 24, "overview": 10, "other": 20, "healthy": 4, "thing": 2}
 
 
 def main() -> None:
@@ -57,7 +59,7 @@ def _kind(bare: RenderedCase, *, overviews_left: int) -> str:
         return "thing"
     if bare.signs.applicability != "lesion_visible":
         return "healthy"
-    if not bare.in_scope:
+    if bare.signs.family != "papulosquamous":
         return "other"
     return "overview" if overviews_left and "overview" in bare.shots else "near"
 
@@ -67,7 +69,7 @@ def sheet(shown: list[tuple[RenderedCase, RenderedView]]) -> Image.Image:
     wide, high = TILE + GAP, TILE + CAPTION + GAP
     page = Image.new("RGB", (COLUMNS * wide + GAP, ROWS * high + GAP), "white")
     pen = ImageDraw.Draw(page)
-    font = ImageFont.load_default(11)
+    font = ImageFont.load_default(9)
     for n, (drawn, view) in enumerate(shown):
         x, y = GAP + n % COLUMNS * wide, GAP + n // COLUMNS * high
         tile = Image.fromarray(view.pixels)
@@ -87,12 +89,27 @@ def caption(drawn: RenderedCase, view: RenderedView) -> str:
         return f"{head}\n{labels['applicability']}"
     if view.shot == "overview":
         where = drawn.representation
-        return f"{head}\n{where['distribution']}, {where['symmetry']}\n{labels['colour']}"
+        return f"{head}\n{_ids(where['distribution'])}, {where['symmetry']}\n{_ids(labels['colour'])}, {where['stage']}"
     family = labels["family"] if labels["family"] != "cannot_tell" else labels["applicability"]
-    return (
-        f"{head}\n{family}\n{labels['colour']}, {labels['scale_type']}, {labels['induration']}\n"
-        f"{labels['border']}, {labels['shape']}\n{labels['arrangement']}"
+    grades = f"erythema {_ids(labels['erythema'])}, induration {_ids(labels['induration'])}"
+    return "\n".join(
+        (
+            head,
+            f"{family}, {_ids(labels['primary_lesion'])}",
+            _ids(labels["colour"]),
+            grades,
+            f"{labels['scale_type']} {_ids(labels['scale_amount'])}",
+            _ids(labels["secondary_change"]),
+            f"{labels['border']}, {_ids(labels['shape'])}, {labels['arrangement']}",
+            f"{labels['count_in_view']}, {labels['surface_share']}",
+            f"{_ids(labels['special'])}; {drawn.representation['stage']}",
+        )
     )
+
+
+def _ids(value: Any) -> str:
+    """Write a value or a list of ids."""
+    return "+".join(str(item) for item in items(value))
 
 
 if __name__ == "__main__":

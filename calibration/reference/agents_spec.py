@@ -185,5 +185,5 @@ DECIDED = {
     ("recognition", "describe"): tuple(REC_VALUES),
     ("representation", "integrate"): ("distribution", "symmetry", "phenotype", "stage"),
     ("representation", "pathogenesis"): ("mechanism",),
-    ("reasoning", "assess"): tuple(REASON_VALUES),
+    ("reasoning", "assess"): (*(f"biomedical.{name}" for name in BIOMEDICAL_VALUES), *REASON_VALUES),
 }

@@ -15,7 +15,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from edge_agent.inference.grammar import ALONE
+from edge_agent.inference.enum_fields import ALONE
 
 _PIECE = re.compile(r"[A-Za-z0-9_]+|[^A-Za-z0-9_]")
 
@@ -71,7 +71,9 @@ class AnswerLayout:
             position = encoding.char_to_token(place)
             decision = Decision(position, candidates, name, values)
             if encoding.ids[position] not in candidates:
-                raise RuntimeError(f"{name or 'a list'} is decided by a token that is no candidate: {draft.text[place:][:20]}")
+                raise RuntimeError(
+                    f"{name or 'a list'} is decided by a token that is no candidate: {draft.text[place:][:20]}"
+                )
             decisions.append(decision)
         return list(encoding.ids), decisions
 
@@ -98,13 +100,11 @@ class AnswerLayout:
             if number:
                 draft.text += ","
             if "enum" in inner:
-                listed = items[:number]
-                free = [v for v in inner["enum"] if v not in listed and (not listed or v not in ALONE)]
-                self._enum(draft, free, item, path=path)
+                self._enum(draft, _free(inner["enum"], items[:number]), item, path=path)
             else:
                 self._value(draft, inner, item, path=path, closing="")
-            can_grow = number + 1 < most and not (isinstance(item, str) and item in ALONE)
-            if can_grow and number + 1 >= least:
+            is_full = number + 1 == most or ("enum" in inner and not _free(inner["enum"], items[: number + 1]))
+            if not is_full and number + 1 >= least:
                 self._go_on(draft, is_object="enum" not in inner, closing=closing)
         draft.text += "]"
 
@@ -151,3 +151,10 @@ class AnswerLayout:
         if key not in self._ids:
             self._ids[key] = int(self._tokenizer.encode(text, add_special_tokens=False).ids[0])
         return self._ids[key]
+
+
+def _free(values: Sequence[Any], listed: Sequence[Any]) -> list[Any]:
+    """Return the values that may follow in a list: none twice, and nothing beside a value that stands alone."""
+    if any(item in ALONE for item in listed):
+        return []
+    return [value for value in values if value not in listed and (not listed or value not in ALONE)]

@@ -20,11 +20,13 @@ from PIL import Image
 from torch import nn
 
 from calibration.reference.agents_spec import REC_VALUES, REP_VALUES
-from calibration.reference.cases import case
+from calibration.reference.cases import RenderedCase, RenderedView, case
+from calibration.reference.list_values import leading
 
-SIDE = 140
-# Each agent's fields are read where they can be seen: Rec's from near views, Rep's from overviews.
-REP_FIELDS = ("distribution", "symmetry")
+SIDE = 168  # as many pixels as the reference model sees of a square picture
+# Each field is read where it can be seen: Rec's and the stage from near views, place and symmetry from overviews.
+REP_FIELDS = ("distribution", "symmetry", "stage")
+FAR_FIELDS = ("distribution", "symmetry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,10 @@ def _values() -> dict[str, list[Any]]:
 
 
 def _pool(count: int, *, first: int) -> tuple[Pool, int]:
-    """Draw pictures until there are ``count``; also return the next unused case index."""
+    """Draw pictures until there are ``count``; also return the next unused case index.
+
+    Of a list field the leading item is asked.
+    """
     values = _values()
     pixels = np.zeros((count, 3, SIDE, SIDE), np.uint8)
     labels = {name: np.full(count, -100, np.int64) for name in values}
@@ -85,15 +90,20 @@ def _pool(count: int, *, first: int) -> tuple[Pool, int]:
         for view in drawn.views[: count - filled]:
             small = Image.fromarray(view.pixels).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
             pixels[filled] = np.asarray(small).transpose(2, 0, 1)
-            if view.shot != "overview":
-                for name in REC_VALUES:
-                    labels[name][filled] = values[name].index(view.labels[name])
-            elif drawn.in_scope:
-                labels["colour"][filled] = values["colour"].index(view.labels["colour"])
-                for name in REP_FIELDS:
-                    labels[name][filled] = values[name].index(drawn.representation[name])
+            for name, value in _asked(drawn, view).items():
+                labels[name][filled] = values[name].index(leading(value))
             filled += 1
     return Pool(pixels, labels), index
+
+
+def _asked(drawn: RenderedCase, view: RenderedView) -> dict[str, Any]:
+    """Return the true values of the fields that one view can show."""
+    if view.shot != "overview":
+        stage = {"stage": drawn.representation["stage"]} if drawn.in_scope else {}
+        return dict(view.labels) | stage
+    if not drawn.in_scope:
+        return {}
+    return {"colour": view.labels["colour"]} | {name: drawn.representation[name] for name in FAR_FIELDS}
 
 
 class _Heads(nn.Module):  # type: ignore[misc]  # torch is untyped here
@@ -160,8 +170,8 @@ def _measure(network: _Heads, train: Pool, test: Pool) -> list[FieldCeiling]:
 
 
 def _table(rows: list[FieldCeiling]) -> str:
-    head = f"{'field':<14}{'ceiling':>9}{'constant':>10}{'pictures':>10}"
-    return "\n".join([head, *(f"{r.field:<14}{r.accuracy:>9.3f}{r.majority:>10.3f}{r.pictures:>10}" for r in rows)])
+    head = f"{'field':<17}{'ceiling':>9}{'constant':>10}{'pictures':>10}"
+    return "\n".join([head, *(f"{r.field:<17}{r.accuracy:>9.3f}{r.majority:>10.3f}{r.pictures:>10}" for r in rows)])
 
 
 def _as_json(row: FieldCeiling) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from calibration.reference.agents_spec import REC_VALUES
 from calibration.reference.confidence import Confidences
 from calibration.reference.engine_decider import EngineDecider, Row, Tell, row_of, with_adapters
 from calibration.reference.evaluation_table import print_result
+from calibration.reference.list_values import items, leading, told
 from calibration.reference.pool import PoolCase, draw_pool, drawing_digest, read_pool
 from calibration.reference.scores import Scores, Sure, chance_of_tone
 from edge_agent.agents.abstention import keep
@@ -47,21 +49,6 @@ class Decider(Protocol):
 
     def reasoning(self, records: Sequence[Record], tell: Tell) -> list[AgentOutput]:
         """Return Reason's answer per record."""
-
-
-def told(value: Any) -> str:
-    """Write a value so that two answers with the same ids are equal, in whatever order a list names them."""
-    return "+".join(sorted(str(item) for item in value)) if isinstance(value, (list, tuple)) else str(value)
-
-
-def items(value: Any) -> tuple[Any, ...]:
-    """Return the items of a list field, or the one value of another."""
-    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
-
-
-def leading(value: Any) -> Any:
-    """Return the leading item of a list field, or the value: what a confidence is about."""
-    return items(value)[0]
 
 
 def reasoned_fields(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,9 +90,9 @@ class Measurement:
                 self._add("recognition", case, {name: view.labels[name] for name in names}, [output])
         inside = [(case, rows) for case, rows in zip(self._cases, self.recognised, strict=True) if case.in_scope]
         represented = self._decider.representation([case for case, _ in inside], self._to("rep"))
-        for (case, _), outputs in zip(inside, represented, strict=True):
+        for (case, _), steps in zip(inside, represented, strict=True):
             truth = {name: case.representation[name] for name in represented_fields(case)}
-            self._add("representation", case, truth, outputs)
+            self._add("representation", case, truth, steps)
         gold = [case.record for case, _ in inside]
         chained = [chained_record(case, rows, reps) for (case, rows), reps in zip(inside, represented, strict=True)]
         checked = {
@@ -116,9 +103,7 @@ class Measurement:
 
     def _reason(self, name: str, cases: Sequence[PoolCase], records: Sequence[Record]) -> dict[str, Any]:
         steps: list[CheckedStep] = []
-        for case, record, output in zip(
-            cases, records, self._decider.reasoning(records, self._to(name)), strict=True
-        ):
+        for case, record, output in zip(cases, records, self._decider.reasoning(records, self._to(name)), strict=True):
             truth = reasoned_fields(case.reasoning)
             self._add(name, case, truth, [output])
             steps += check(output.value.get("reasoning_steps", []), record, self._table)
@@ -145,7 +130,9 @@ class Measurement:
             return {}
         pairs = self._confidences.of(agent, row)
         return {
-            name: (*pairs[name], leading(row[name][0]) in items(value)) for name, value in truth.items() if name in pairs
+            name: (*pairs[name], leading(row[name][0]) in items(value))
+            for name, value in truth.items()
+            if name in pairs
         }
 
     def _figures(self, checked: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,17 +211,17 @@ def evaluate_bundle(
     result: Result = {}
     for mode in modes:
         decider = EngineDecider(with_adapters(bundle, MODES[mode]))
-        stage = f"{bundle.path.name} {mode}"
+        tell = partial(_told_as, f"{bundle.path.name} {mode}", on_progress)
+        shown = confidences if mode == "own" else None
         try:
-            result[mode] = Measurement(
-                decider,
-                cases,
-                confidences=confidences if mode == "own" else None,
-                tell=lambda agent, done, total, stage=stage: on_progress(f"{stage} {agent}", done, total, ""),
-            ).run()
+            result[mode] = Measurement(decider, cases, confidences=shown, tell=tell).run()
         finally:
             decider.close()
     return result
+
+
+def _told_as(stage: str, on_progress: Progress, agent: str, done: int, total: int) -> None:
+    on_progress(f"{stage} {agent}", done, total, "")
 
 
 def evaluate(

@@ -36,6 +36,9 @@ def print_result(name: str, result: Mapping[str, Mapping[str, Any]]) -> None:
         rest = [_figure(figures["means"][agent]) for figures in others.values()]
         table.add_row(f"mean {agent}", _figure(value), *[""] * 6, *rest)
     console.print(table)
+    for agent, checked in own["verifiability"].items():
+        line = f"verifiability {agent}: {_figure(checked['verifiability'])} of {checked['steps']} steps"
+        console.print(f"{line}; always the same step {_figure(checked['constant'])}", highlight=False)
     _print_tones(own["tone_to_syndrome"], console=console)
     judged = floors(own, others=others)
     console.print(f"floors: {sum(f.is_met for f in judged)} of {len(judged)} met", highlight=False)

@@ -13,7 +13,8 @@ from typing import Any
 
 from calibration.reference.confidence import Sample, accuracy_of, fit_field, record
 from calibration.reference.engine_decider import EngineDecider, Row
-from calibration.reference.evaluate import Measurement, items, leading
+from calibration.reference.evaluate import Measurement
+from calibration.reference.list_values import items, leading
 from calibration.reference.pool import PoolCase
 from calibration.reference.scope_fit import further_looks, scope_thresholds
 from edge_agent.contracts.bundle import Bundle

@@ -13,6 +13,7 @@ REP_MEAN = 0.85
 SYNDROME = 0.90
 ABOVE_CONSTANT = 0.15
 CALIBRATION_ERROR = 0.05
+VERIFIABILITY = 0.85  # of the steps at the end of the cascade, checked by code against the record
 RIGHT_OF_KEPT = 0.87  # the thresholds promise .90 on the split that they were fitted on; other cases may miss it by .03
 AIM = 0.95  # where "above the constant answer" would ask for more than this, balanced accuracy is judged instead
 ADAPTER_WORTH = 0.20
@@ -48,6 +49,7 @@ def floors(own: Figures, *, others: Mapping[str, Figures]) -> list[Floor]:
     rows += [row for name, figures in own["fields"].items() for row in calibrated(name, figures)]
     rows.append(_at_least("Rep mean", means["representation"], REP_MEAN))
     rows.append(_at_least("syndrome on gold Representation", own["fields"]["reasoning.syndrome"]["accuracy"], SYNDROME))
+    rows.append(verifiable(own["verifiability"]["cascade"]))
     rows += list(_adapters_matter(own, others))
     z = own["tone_to_syndrome"]["z"]
     rows.append(Floor("tone -> syndrome at chance", z < CHANCE_Z, f"z {z:.2f}, bound {CHANCE_Z}"))
@@ -115,6 +117,13 @@ def calibrated(name: str, row: Figures) -> Iterator[Floor]:
             row["kept_precision"] >= RIGHT_OF_KEPT,
             f"{row['kept_precision']:.3f} of {row['kept']:.3f} kept",
         )
+
+
+def verifiable(checked: Figures) -> Floor:
+    """Judge the reasoning steps of the cascade; without any step nothing is verified."""
+    share = checked["verifiability"] or 0.0
+    figures = f"{share:.3f} of {checked['steps']} steps; always the same step {checked['constant'] or 0.0:.3f}"
+    return Floor(f"verifiability in the cascade >= {VERIFIABILITY:.2f}", share >= VERIFIABILITY, figures)
 
 
 def _at_least(name: str, value: float, least: float) -> Floor:

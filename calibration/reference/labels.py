@@ -6,7 +6,7 @@ is the generator's own, it says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from calibration.reference.agents_spec import PLAN_OF, RECORD_FIELDS
@@ -21,6 +21,7 @@ NEAR_ONLY = (
 COUNT_BANDS = ((1, "one"), (5, "two_to_five"), (20, "six_to_twenty"), (10**6, "more_than_twenty"))
 SHARE_BANDS = ((0.1, "lt_10"), (0.3, "10_29"), (0.5, "30_49"), (0.7, "50_69"), (0.9, "70_89"), (2.0, "ge_90"))
 _PRIMARY = {
+    "pigmented_lesion": ("macule",), "nodule_tumour": ("nodule",),
     "vesicular": ("vesicle",), "bullous": ("bulla",), "pustular": ("pustule",), "purpuric": ("purpura",),
     "wheal": ("wheal",), "burrow_papular": ("papule",), "hypopigmented": ("patch",),
 }  # fmt: skip
@@ -30,7 +31,7 @@ _PRIMARY_VARIANT = {
     "raised_naevus": ("papule",), "warty": ("papule",), "blue": ("papule",),
 }  # fmt: skip
 # The generator's own rules for what else may come into question; each looks at one sign only.
-_DIFFERENTIAL = (
+_DIFFERENTIAL: tuple[tuple[str, Callable[[Mapping[str, str]], bool]], ...] = (
     ("eczema_unspecified", lambda r: r.get("border") == "ill_defined"),
     ("seborrhoeic_dermatitis", lambda r: r.get("scale_type") == "greasy" or r.get("distribution") == "scalp"),
     ("dermatophytosis", lambda r: r.get("arrangement") == "single"),
@@ -86,18 +87,11 @@ def _band(bands: Sequence[tuple[float, str]], value: float, *, below: bool) -> s
 
 def primary_lesion(signs: Signs) -> tuple[str, ...]:
     """Name the primary lesions of the signs, the leading first."""
-    if signs.applicability == "pigment_change_only":
-        return ("macule",)
     if signs.applicability != "lesion_visible":
-        return ("cannot_tell",)
-    if signs.variant in _PRIMARY_VARIANT:
-        return _PRIMARY_VARIANT[signs.variant]
-    if signs.family in _PRIMARY:
-        return _PRIMARY[signs.family]
-    if signs.family == "pigmented_lesion":
-        return ("macule",)
-    if signs.family == "nodule_tumour":
-        return ("nodule",)
+        return ("macule",) if signs.applicability == "pigment_change_only" else ("cannot_tell",)
+    named = _PRIMARY_VARIANT.get(signs.variant) or _PRIMARY.get(signs.family)
+    if named is not None:
+        return named
     if signs.shape == "guttate":
         return ("papule",) if signs.induration else ("macule",)
     flat = ("plaque",) if signs.induration else ("patch",)
@@ -120,7 +114,9 @@ def special(signs: Signs) -> tuple[str, ...]:
     return ("central_clearing",) if signs.shape == "annular" else ("none",)
 
 
-def representation_labels(signs: Signs, mechanism: Sequence[str], *, in_scope: bool, has_overview: bool) -> dict[str, Any]:
+def representation_labels(
+    signs: Signs, mechanism: Sequence[str], *, in_scope: bool, has_overview: bool
+) -> dict[str, Any]:
     """Say what Rep shall answer on a visit."""
     where = signs.distribution if has_overview else "cannot_tell"
     return {

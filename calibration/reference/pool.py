@@ -67,7 +67,13 @@ def reduce_picture(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def drawing_digest() -> str:
     """Return the sha256 of the code that decides what a case shows, so that stale drawings can be told from new ones."""
     folder = Path(__file__).resolve().parent
-    files = [folder / "cases.py", folder / "intake_draw.py", *folder.glob("drawing*.py"), folder / "labels.py", *folder.glob("signs*.py")]
+    files = [
+        folder / "cases.py",
+        folder / "intake_draw.py",
+        *folder.glob("drawing*.py"),
+        folder / "labels.py",
+        *folder.glob("signs*.py"),
+    ]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from calibration.build import AGENT_NAME, BASE_DIGEST_NAME, METRICS_NAME, BuildRequest, build
 from calibration.declaration import DECLARATION_NAME
 from calibration.export import content_digest
-from calibration.recipe import load_recipe
+from calibration.recipe import GateRecipe, load_recipe
 from calibration.reference.agents_spec import DECIDED, INVOCATION, PROMPTS, RECORD_FIELDS, SCHEMAS
 from calibration.reference.cases import case as draw_case
 from calibration.reference.exercises import record_text
@@ -44,6 +44,7 @@ has never seen a photograph of a person, and its accuracy on drawn cases says no
 - Inputs: pictures of at most {PIXELS} px; Rec sees one picture, Rep all of a visit, Reason text only.
 - Licence: Apache-2.0. No third-party weights, pictures or texts.
 """
+DRAFT_GATES = GateRecipe(canary_max_of_range=0.99, canary_min_argmax=0, golden_min_agreement=0)
 # Of a draft whose thresholds are not fitted yet: nothing is held back.
 DRAFT_THRESHOLDS = {"lesion_visible": 0.5, "in_scope_family": 0.5, "danger_family": 0.5, "not_skin": 0.5}
 
@@ -76,9 +77,9 @@ def release(training: ReferenceTraining, out: Path, *, calibration_cases: int) -
 
 
 def draft_bundle(model: Path, out: Path, *, announce: Callable[[str], None]) -> Bundle:
-    """Build and sign the bundle that the thresholds are fitted on."""
+    """Build and sign the bundle that the thresholds are fitted on; its quality is judged at the real build."""
     adapters: dict[AgentName, Path] = {name: model / "adapters" / name for name in AGENTS}
-    recipe = load_recipe("int4")
+    recipe = load_recipe("int4").model_copy(update={"gates": DRAFT_GATES})
     build(BuildRequest(model / "base", adapters, recipe, out, development_key(), replace=True), announce=announce)
     return open_bundle(out, keys=load_keys(shipped_key_folder()))
 

@@ -49,7 +49,9 @@ def further_looks(
     ]
     for look in range(1, LOOKS):
         turned_cases = [
-            replace(case, case_id=f"{case.case_id}/{look}", views=tuple(_turn(case.views[n], look=look) for n in places))
+            replace(
+                case, case_id=f"{case.case_id}/{look}", views=tuple(_turn(case.views[n], look=look) for n in places)
+            )
             for (case, _), places in zip(inside, chosen, strict=True)
         ]
         answers = decider.recognition(turned_cases, lambda _done, _total: None)

@@ -40,14 +40,16 @@ IN_SCOPE_RENDERED = 0.90
 IN_SCOPE_PASTED = 0.70
 PHOTOGRAPHS_REFUSED = 29 / 30
 DANGER_REFUSED = 0.95
+TWO_DISEASES_REFUSED = 0.90
 PASTED_CASES = 200  # over both halves of the photographs
 PASTED_DANGER = 80
 PER_TONE = 50
 DANGER_PER_TONE = 20
 OTHER_PER_TONE = 20
-BOTH_PER_TONE = 8  # rare in the split; a renderer that draws none has no such row
+BOTH_PER_TONE = 12  # about one visit in sixty of the split shows two diseases
 HALVES: tuple[Half, ...] = ("tune", "test")
 Progress = Callable[[str, int, int, str], None]
+Run = Callable[[str, Sequence[ScopeCase]], tuple[Outcome, ...]]  # the group's name, its cases
 FIND, REFUSE = "in scope", "not read"
 
 
@@ -66,12 +68,12 @@ def is_other(drawn: RenderedCase) -> bool:
     return not (is_danger(drawn) or is_to_be_found(drawn) or is_contradictory(drawn))
 
 
-def measure_scope(bundle: Bundle, photos: Path, *, on_progress: Progress, scale: float = 1.0) -> list[ScopeRow]:
+def measure_scope(bundle: Bundle, photos: Path | None, *, on_progress: Progress, scale: float = 1.0) -> list[ScopeRow]:
     """Decide every group of cases and return the table's rows.
 
     Args:
         bundle: verified; run in production settings.
-        photos: folder of the PAD-UFES-20 sample.
+        photos: folder of the PAD-UFES-20 sample; None measures the drawn cases alone.
         on_progress: told of every group.
         scale: shares of the full numbers of drawn cases, for a quick look; the photographs are always all.
 
@@ -79,10 +81,9 @@ def measure_scope(bundle: Bundle, photos: Path, *, on_progress: Progress, scale:
         CalibrationError: the folder is not the sample.
         InferenceError: the engine failed.
     """
-    read: dict[Half, tuple[Photograph, ...]] = {
-        "tune": tuple(tune_photographs(photos)),
-        "test": tuple(test_photographs(photos)),
-    }
+    read: dict[Half, tuple[Photograph, ...]] = {}
+    if photos is not None:
+        read = {"tune": tuple(tune_photographs(photos)), "test": tuple(test_photographs(photos))}
     with Engine(bundle) as engine:
 
         def run(name: str, cases: Sequence[ScopeCase]) -> tuple[Outcome, ...]:
@@ -93,32 +94,36 @@ def measure_scope(bundle: Bundle, photos: Path, *, on_progress: Progress, scale:
                 tell=lambda done, total: on_progress(f"scope {name}", done, total, ""),
             )
 
-        found = run("drawn", list(rendered(is_to_be_found, per_tone=_share(PER_TONE, scale))))
-        danger = run("danger", list(rendered(is_danger, per_tone=_share(DANGER_PER_TONE, scale))))
-        other = run("other", list(rendered(is_other, per_tone=_share(OTHER_PER_TONE, scale))))
-        both = run("two diseases", list(rendered(is_contradictory, per_tone=_share(BOTH_PER_TONE, scale))))
-        pasted = {
-            half: run(f"pasted {half}", _pasted(read[half], is_to_be_found, PASTED_CASES, scale)) for half in HALVES
-        }
-        lumps = {half: run(f"danger {half}", _pasted(read[half], is_danger, PASTED_DANGER, scale)) for half in HALVES}
-        real = {half: run(f"photographs {half}", list(from_photographs(read[half]))) for half in HALVES}
+        return [*_drawn_rows(run, scale), *(_photograph_rows(run, read, scale) if read else [])]
+
+
+def _drawn_rows(run: Run, scale: float) -> list[ScopeRow]:
+    """Return the rows of cases that are drawn on drawn skin."""
+    found = run("drawn", list(rendered(is_to_be_found, per_tone=_share(PER_TONE, scale))))
+    danger = run("danger", list(rendered(is_danger, per_tone=_share(DANGER_PER_TONE, scale))))
+    other = run("other", list(rendered(is_other, per_tone=_share(OTHER_PER_TONE, scale))))
+    both = run("two diseases", list(rendered(is_contradictory, per_tone=_share(BOTH_PER_TONE, scale))))
     return [
         ScopeRow("drawn, in scope", FIND, found, IN_SCOPE_RENDERED, is_read),
         *_by_tone("drawn, in scope", found),
+        ScopeRow("drawn, danger families", REFUSE, danger, DANGER_REFUSED, is_refused),
+        ScopeRow("drawn, neither", REFUSE, other, None, is_refused),
+        ScopeRow("drawn, two diseases in one visit", REFUSE, both, TWO_DISEASES_REFUSED, is_refused),
+    ]
+
+
+def _photograph_rows(run: Run, read: dict[Half, tuple[Photograph, ...]], scale: float) -> list[ScopeRow]:
+    """Return the rows of lesions drawn on photographed skin, and of whole photographs."""
+    pasted = {half: run(f"pasted {half}", _pasted(read[half], is_to_be_found, PASTED_CASES, scale)) for half in HALVES}
+    lumps = {half: run(f"danger {half}", _pasted(read[half], is_danger, PASTED_DANGER, scale)) for half in HALVES}
+    real = {half: run(f"photographs {half}", list(from_photographs(read[half]))) for half in HALVES}
+    cancers = tuple(outcome for half in HALVES for outcome in real[half] if outcome.is_cancer)
+    return [
         *_with_halves("pasted on real skin, in scope", FIND, pasted, floor=IN_SCOPE_PASTED, wish=is_read),
         *_by_tone("pasted, in scope", (*pasted["tune"], *pasted["test"])),
-        ScopeRow("drawn, danger families", REFUSE, danger, DANGER_REFUSED, is_refused),
         *_with_halves("pasted on real skin, danger families", REFUSE, lumps, floor=None, wish=is_refused),
-        ScopeRow("drawn, neither", REFUSE, other, None, is_refused),
-        *([ScopeRow("drawn, two diseases in one visit", REFUSE, both, None, is_refused)] if both else []),
         *_with_halves("real photographs", REFUSE, real, floor=PHOTOGRAPHS_REFUSED, wish=is_refused),
-        ScopeRow(
-            "real carcinomas and melanomas",
-            REFUSE,
-            tuple(o for half in HALVES for o in real[half] if o.is_cancer),
-            1.0,
-            is_refused,
-        ),
+        ScopeRow("real carcinomas and melanomas", REFUSE, cancers, 1.0, is_refused),
     ]
 
 

@@ -23,7 +23,7 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     p, z = hits / n, 1.96
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return (centre - half, centre + half)
+    return (max(0.0, centre - half), min(1.0, centre + half))  # rounding may leave 0..1 by 1e-17
 
 
 Sure = tuple[float, float, bool]  # confidence, the least that is shown, is it right?

@@ -240,7 +240,9 @@ def psoriasis_signs(rng: Random, *, dark: bool) -> Signs:
         scale_amount=_scale_amount(rng, scale=scale, shape=shape),
         erythema=rng.choice({"pale_red": (1, 2), "bright_red": (3, 4), "dark_red": (3, 4)}.get(colour, (1, 2, 3, 4))),
         induration=_induration(rng, scale=scale, shape=shape),
-        border="ill_defined" if shape == "diffuse" else rng.choice(("well_defined", "ill_defined", "irregular", "mixed")),
+        border="ill_defined"
+        if shape == "diffuse"
+        else rng.choice(("well_defined", "ill_defined", "irregular", "mixed")),
         shape=shape,
         arrangement=arrangement,
         secondary=secondary or ("none",),

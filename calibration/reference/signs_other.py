@@ -80,7 +80,9 @@ def _annular(rng: Random, red: str) -> Signs:
 
 
 def _vesicular(rng: Random, red: str) -> Signs:
-    return _bumps(rng, "vesicular", red, where=("grouped", "grouped", "scattered"), marks=("crust", "oozing"), high=(1, 2))
+    return _bumps(
+        rng, "vesicular", red, where=("grouped", "grouped", "scattered"), marks=("crust", "oozing"), high=(1, 2)
+    )
 
 
 def _bullous(rng: Random, red: str) -> Signs:
@@ -138,7 +140,9 @@ def _pigmented(rng: Random, _red: str) -> Signs:
         "pigmented_lesion",
         colours={"many_colours": ("brown", "black"), "blue": ("black",)}.get(variant, ("brown",)),
         induration={"raised_naevus": 3, "warty": 1, "blue": 1}.get(variant, 0),
-        border={"many_colours": "irregular", "flat_macule": rng.choice(("ill_defined", "irregular"))}.get(variant, soft),
+        border={"many_colours": "irregular", "flat_macule": rng.choice(("ill_defined", "irregular"))}.get(
+            variant, soft
+        ),
         shape="irregular" if variant == "many_colours" else "round_oval",
         arrangement="single" if rng.random() < 0.75 else "scattered",
         variant=variant,
@@ -178,7 +182,9 @@ def _purpuric(rng: Random, red: str) -> Signs:
         erythema=None,
         border="well_defined",
         shape="round_oval" if variant == "dots" else "irregular",
-        arrangement=rng.choice(("scattered", "grouped", "generalised") if variant == "dots" else ("scattered", "single")),
+        arrangement=rng.choice(
+            ("scattered", "grouped", "generalised") if variant == "dots" else ("scattered", "single")
+        ),
         variant=variant,
     )
 

@@ -74,7 +74,25 @@ def training_texts() -> Iterable[str]:
             for text in values.values():
                 yield from [text + corpus.SEPARATOR[language] + " " + text] * 30
         yield from [corpus.QUESTIONS[language], corpus.UNSURE[language]] * 30
-    signs = ['":"', '","', '":["', '"],"', '{"', '"}', '"]}', '":', ',"', '":[{"', ',{"', '],"', '":{"', '},"', '"]},"', "view:", "."]
+    signs = [
+        '":"',
+        '","',
+        '":["',
+        '"],"',
+        '{"',
+        '"}',
+        '"]}',
+        '":',
+        ',"',
+        '":[{"',
+        ',{"',
+        '],"',
+        '":{"',
+        '},"',
+        '"]},"',
+        "view:",
+        ".",
+    ]
     yield from signs * 400
     yield from [f"view:{n}." for n in range(1, agents_spec.MAX_VIEWS + 1)] * 40
 

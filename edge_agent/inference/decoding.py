@@ -1,4 +1,7 @@
-"""Write answers token by token: a schema decoder and a free-text decoder behind one small protocol."""
+"""Write answers token by token: the loop, what a decoder is, and the decoder of schema answers.
+
+Free text has its own decoder (``text_decoding``).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from numpy.typing import NDArray
 from edge_agent.contracts.case import AgentOutput, FieldValue
 from edge_agent.contracts.manifest import AgentName, FieldCalibration, Step
 from edge_agent.errors import ContractError
-from edge_agent.inference.grammar import Answer, Decision, EnumField, SchemaGrammar
+from edge_agent.inference.enum_fields import EnumField
+from edge_agent.inference.grammar import Answer, Decision, SchemaGrammar
 from edge_agent.inference.language import LanguageModel
 from edge_agent.inference.sampling import Sampler, softmax
 from edge_agent.inference.sequence import Sequence
@@ -177,18 +181,20 @@ class SchemaDecoder:
             value: Any = json.loads(text)
         except ValueError as exc:
             raise ContractError(f"{self._grammar.where}: the answer is no JSON") from exc
-        fields = {name: FieldValue(item, None) for name, item in value.items()} | self._fields
+        decided = {
+            # The whole list: a last item that was the only one left was forced, not decided.
+            name: FieldValue(_at(value, name), row.probability, row.alternatives)
+            for name, row in self._fields.items()
+        }
+        fields = {name: FieldValue(item, None) for name, item in value.items()} | decided
         step = self._place.step.name
         forced = len(self._answer.tokens) - self._sampled
         return AgentOutput(self._place.agent, step, text, value, fields, self._sampled, forced)
 
     def _record(self, found: EnumField, token: int, *, logits: Floats) -> None:
         """Keep a field's probabilities: softmax over its candidates at the field's calibrated temperature."""
-        if found.name in self._fields:  # a further item of a list: the first one decided
-            items = [*self._fields[found.name].value, self._value(found, token)]
-            first = self._fields[found.name]
-            self._fields[found.name] = FieldValue(items, first.probability, first.alternatives)
-            return
+        if found.name in self._fields:
+            return  # a further item of a list: the confidence is about the leading one
         calibration = self._calibration.get(f"{self._place.agent}.{found.name}", FieldCalibration())
         labels = list(self._next.candidates)
         scores = np.array([logits[self._next.candidates[label]] for label in labels], dtype=np.float64)
@@ -205,92 +211,8 @@ class SchemaDecoder:
         return next(value for value in found.values if found.label(value) == label)
 
 
-class TextDecoder:
-    """Writes free, bounded text; ends at a stop string, an end token, the token limit or a loop.
-
-    The answer's ``value`` is ``{"text": ..., "finish": "stop" | "eos" | "length" | "loop"}``. A loop is for the
-    agent to abstain on; the text is kept as it is. Streams whole UTF-8 characters only.
-    """
-
-    _LOOP_TOKENS = 8  # a cycle of up to this many tokens ...
-    _LOOP_TIMES = 6  # ... this often in a row is a runaway
-
-    def __init__(
-        self, *, place: Place, decode_bytes: Callable[[list[int]], bytes], eos_ids: list[int],
-        on_field: OnField | None = None,
-    ) -> None:  # fmt: skip
-        self._place = place
-        self._decode = decode_bytes
-        self._eos = set(eos_ids)
-        self._on_field = on_field
-        self._sampler = Sampler(place.step.generation)
-        self._tokens: list[int] = []
-        self._finish = ""
-        self._sent = 0
-
-    def forced(self) -> list[int]:
-        """Return nothing: free text has no forced tokens."""
-        return []
-
-    def is_done(self) -> bool:
-        """Tell whether something ended the text."""
-        return bool(self._finish)
-
-    def choose(self, logits: Floats, *, history: NDArray[np.int64]) -> int | None:
-        """Sample one token; None when it is an end token."""
-        token = self._sampler.choose(logits, history=history)
-        if token in self._eos:
-            self._finish = "eos"
-            self._stream(is_last=True)
-            return None
-        self._tokens.append(token)
-        settings = self._place.step.generation
-        if any(stop in self._text() for stop in settings.stop):
-            self._finish = "stop"
-        elif self._is_looping():
-            self._finish = "loop"
-        elif len(self._tokens) >= settings.max_tokens:
-            self._finish = "length"
-        self._stream(is_last=bool(self._finish))
-        return token
-
-    def output(self) -> AgentOutput:
-        """Return the text, cut behind the first stop string."""
-        text, place = self._cut(), self._place
-        value = {"text": text, "finish": self._finish}
-        return AgentOutput(place.agent, place.step.name, text, value, {}, len(self._tokens), 0)
-
-    def _text(self) -> str:
-        """Return the whole characters written so far; the bytes of an unfinished one are left out."""
-        raw = self._decode(self._tokens)
-        for cut in range(min(4, len(raw) + 1)):
-            try:
-                return raw[: len(raw) - cut].decode("utf-8")
-            except UnicodeDecodeError:
-                continue
-        return raw.decode("utf-8", errors="replace")
-
-    def _cut(self) -> str:
-        """Return the text up to and with the first stop string (SkinGPT-R1 stops at ``</answer>``)."""
-        text = self._text()
-        ends = [text.index(stop) + len(stop) for stop in self._place.step.generation.stop if stop in text]
-        return text[: min(ends)] if ends else text
-
-    def _stream(self, *, is_last: bool) -> None:
-        """Send new whole characters, holding back what may become a stop string."""
-        if self._on_field is None:
-            return
-        text = self._cut()
-        held = 0 if is_last else max((len(s) - 1 for s in self._place.step.generation.stop), default=0)
-        end = max(self._sent, len(text) - held)
-        if end > self._sent:
-            self._on_field(FieldEvent(self._place.row, self._place.step.name, "text", text[self._sent : end]))
-            self._sent = end
-
-    def _is_looping(self) -> bool:
-        """Tell whether the last tokens are one short cycle, many times over."""
-        for size in range(1, self._LOOP_TOKENS + 1):
-            tail = self._tokens[-size * self._LOOP_TIMES :]
-            if len(tail) == size * self._LOOP_TIMES and tail == tail[:size] * self._LOOP_TIMES:
-                return True
-        return False
+def _at(answer: Any, field: str) -> Any:
+    """Return a field's value by its dotted name."""
+    for key in field.split("."):
+        answer = answer[key]
+    return answer

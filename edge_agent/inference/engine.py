@@ -24,11 +24,12 @@ from edge_agent.contracts.golden import GoldenCase, read_golden
 from edge_agent.contracts.manifest import AgentName, AgentSpec, Step
 from edge_agent.errors import InferenceError, RejectedError
 from edge_agent.inference.canary import BARE, CanaryCase, CanaryReport, compare, read_canary
-from edge_agent.inference.decoding import Decoder, OnField, Place, SchemaDecoder, TextDecoder, decode
+from edge_agent.inference.decoding import Decoder, OnField, Place, SchemaDecoder, decode
 from edge_agent.inference.loading import Loaded, load
 from edge_agent.inference.runtime import EngineSettings
 from edge_agent.inference.sequence import Gate
 from edge_agent.inference.sequence import Sequence as Conversation
+from edge_agent.inference.text_decoding import TextDecoder
 from edge_agent.inference.vision import EncodedView
 
 __all__ = ["EncodedView", "Engine", "EngineSettings", "Request"]

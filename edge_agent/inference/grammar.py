@@ -21,32 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.errors import ContractError, RejectedError
+from edge_agent.inference.enum_fields import EnumField, can_grow, check_ends, enum_fields, open_values
 from edge_agent.inference.json_position import Position, locate
+from edge_agent.inference.spelling import canonical_part, check_distinct, common_prefix, dump
 from edge_agent.inference.tokenizer import Tokenizer
 
-Json = Any  # one JSON value
-# Values that stand alone in a list: nothing can be added to "none" or to "cannot tell".
 CONTEXT_BYTES = 24  # so much text before a value decides how its tokens are split; checked against what is written
-MOST_SPELLINGS = 256
-ALONE = frozenset({"none", "cannot_tell", "insufficient_information", "not_examined"})
-
-
-@dataclass(frozen=True, slots=True)
-class EnumField:
-    """One enumerated property, or list of enumerated items, with its values in the schema's order.
-
-    ``name`` is the dotted path of keys. ``is_repeated``: it stands in the objects of a list, so that one answer decides
-    it several times.
-    """
-
-    name: str
-    values: tuple[Json, ...]
-    is_list: bool
-    is_repeated: bool = False
-
-    def label(self, value: Json) -> str:
-        """Return the name of a candidate in ``FieldValue.alternatives``: the id itself, or JSON for the rest."""
-        return value if isinstance(value, str) else json.dumps(value)
+MOST_SPELLINGS = 256  # tables of spellings kept per schema: pictures and texts vary what stands before a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +60,7 @@ class SchemaGrammar:
         """
         self.where = where
         self.tokenizer = tokenizer
-        self.fields = {f.name: f for f in _enum_fields(schema)}
+        self.fields = {f.name: f for f in enum_fields(schema)}
         self._decided: frozenset[str] = frozenset()
         self._spellings: dict[tuple[str, bytes, bytes], dict[str, list[int]]] = {}
         text = json.dumps(schema)
@@ -102,7 +83,7 @@ class SchemaGrammar:
         if missing:
             raise RejectedError(f"{self.where}: the decided field {missing[0]} has no enum in the output schema")
         for enum in self.fields.values():
-            _check_ends(enum, where=f"{self.where}.{enum.name}")
+            check_ends(enum, where=f"{self.where}.{enum.name}")
         self._decided = frozenset(decided)
         answer = self.answer()
         while not (decision := answer.next()).is_done:
@@ -118,7 +99,7 @@ class SchemaGrammar:
             if len(self._spellings) > MOST_SPELLINGS:
                 self._spellings.clear()
             self._spellings[key] = {
-                found.label(value): self.tokenizer.encode((before + _dump(value) + closing).decode("utf-8"))
+                found.label(value): self.tokenizer.encode((before + dump(value) + closing).decode("utf-8"))
                 for value in found.values
             }
         return self._spellings[key]
@@ -208,19 +189,19 @@ class Answer:
         """Spell every value that is still possible and split where the spellings part."""
         possible = {
             found.label(value)
-            for value in _open_values(found, full=full, position=position)
-            if (spelled := full[: position.start] + _dump(value)).startswith(full) or full.startswith(spelled)
+            for value in open_values(found, full=full, position=position)
+            if (spelled := full[: position.start] + dump(value)).startswith(full) or full.startswith(spelled)
         }
         spellings = {label: tokens for label, tokens in self._spell(found, full, position).items() if label in possible}
         if len(spellings) < 2:
             return self._only(spellings, position=position, full=full, found=found)
-        shared = _common_prefix(list(spellings.values()))
+        shared = common_prefix(list(spellings.values()))
         candidates = {label: tokens[shared] for label, tokens in spellings.items() if len(tokens) > shared}
         forced = next(iter(spellings.values()))[:shared]
         if len(set(candidates.values())) == len(candidates):
             return Decision(forced=forced, field=found, candidates=candidates)
         if self._grammar.needs_one_token(found.name):
-            _check_distinct(candidates, where=f"{self._grammar.where}.{found.name}")
+            check_distinct(candidates, where=f"{self._grammar.where}.{found.name}")
         return Decision(forced=forced, candidates={str(token): token for token in candidates.values()})
 
     def _spell(self, found: EnumField, full: bytes, position: Position) -> dict[str, list[int]]:
@@ -248,8 +229,8 @@ class Answer:
         """Force the one value that is left, in its canonical spelling; the byte behind it is not written yet."""
         for label, tokens in spellings.items():
             value = next(v for v in found.values if found.label(v) == label)
-            spelled = full[: position.start] + _dump(value)
-            kept = _canonical_part(tokens, self._grammar.tokenizer, text=spelled, written=self.tokens)
+            spelled = full[: position.start] + dump(value)
+            kept = canonical_part(tokens, self._grammar.tokenizer, text=spelled, written=self.tokens)
             if kept:
                 return Decision(forced=kept)
         return Decision(forced=list(self._matcher.compute_ff_tokens()))
@@ -257,7 +238,7 @@ class Answer:
     def _go_on(self, found: EnumField | None, *, full: bytes, position: Position) -> Decision:
         """Decide whether a list ends or goes on; both ways are spelled as far as they are forced."""
         endings = {"end": b"]", "more": b","}
-        if found is not None and _stands_alone(full, position=position):
+        if found is not None and not can_grow(found, full=full, position=position):
             del endings["more"]
         spellings = {}
         for label, sign in endings.items():
@@ -272,7 +253,7 @@ class Answer:
             return Decision(forced=cut)
         if not spellings:
             return Decision(forced=list(self._matcher.compute_ff_tokens()))
-        shared = _common_prefix(list(spellings.values()))
+        shared = common_prefix(list(spellings.values()))
         candidates = {label: tokens[shared] for label, tokens in spellings.items()}
         return Decision(forced=spellings["end"][:shared], candidates=candidates)
 
@@ -284,88 +265,6 @@ class Answer:
             if not probe.consume_token(token):
                 return None
         return full + sign + bytes(probe.compute_ff_bytes())
-
-
-def _enum_fields(schema: Mapping[str, Any], *, above: str = "", is_repeated: bool = False) -> list[EnumField]:
-    """List the properties, at any depth, whose value, or whose only item, is an enum of at least two values."""
-    out = []
-    for name, rule in dict(schema.get("properties", {})).items():
-        path = f"{above}{name}"
-        is_list = rule.get("type") == "array" and rule.get("minItems", 0) > 0
-        inner = rule.get("items", {}) if is_list else rule
-        values = inner.get("enum", [])
-        if len(values) > 1:
-            out.append(EnumField(path, tuple(values), is_list, is_repeated))
-        out += _enum_fields(inner, above=f"{path}.", is_repeated=is_repeated or rule.get("type") == "array")
-    return out
-
-
-def _listed(full: bytes, *, position: Position) -> list[Json]:
-    """Return the items that the open list holds already; an item that is being written does not count."""
-    if position.items_start < 0:
-        return []
-    end = position.start if position.kind == "more" else position.start - 1  # without the comma
-    inside = full[position.items_start : max(end, position.items_start)]
-    try:
-        items = json.loads(b"[" + inside + b"]")
-    except ValueError:
-        return []
-    return list(items)
-
-
-def _open_values(found: EnumField, *, full: bytes, position: Position) -> list[Json]:
-    """Return the values that may still be written: none twice in a list, none that stands alone behind another."""
-    listed = _listed(full, position=position)
-    if not listed:
-        return list(found.values)
-    return [value for value in found.values if value not in listed and value not in ALONE]
-
-
-def _stands_alone(full: bytes, *, position: Position) -> bool:
-    """Say whether the list holds a value to which nothing can be added."""
-    return any(isinstance(item, str) and item in ALONE for item in _listed(full, position=position))
-
-
-def _canonical_part(tokens: list[int], tokenizer: Tokenizer, *, text: bytes, written: list[int]) -> list[int]:
-    """Return the tokens that lie wholly inside ``text``; ``tokens`` also spell the byte behind it."""
-    kept: list[int] = []
-    for token in tokens:
-        if len(tokenizer.decode([*written, *kept, token])) > len(text):
-            break
-        kept.append(token)
-    return kept
-
-
-def _dump(value: Json) -> bytes:
-    """Write a value as llguidance's grammar has it: no white space, no escapes beyond JSON's own."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-
-
-def _common_prefix(spellings: list[list[int]]) -> int:
-    """Count the leading tokens that all spellings share."""
-    shortest = min(len(tokens) for tokens in spellings)
-    first = spellings[0]
-    return next((i for i in range(shortest) if any(t[i] != first[i] for t in spellings)), shortest)
-
-
-def _check_distinct(candidates: Mapping[str, int], *, where: str) -> None:
-    """Refuse two values with one first token, and a value that is another's beginning."""
-    owner: dict[int, str] = {}
-    for label, token in candidates.items():
-        if token in owner:
-            raise RejectedError(
-                f"{where}: the values {owner[token]} and {label} begin with the same token; rename one of them"
-            )
-        owner[token] = label
-
-
-def _check_ends(enum: EnumField, *, where: str) -> None:
-    """Refuse a number or word that begins another: nothing but what follows would tell that it has ended."""
-    bare = [_dump(value) for value in enum.values if not isinstance(value, str)]
-    for one in bare:
-        for other in bare:
-            if one != other and other.startswith(one):
-                raise RejectedError(f"{where}: the value {one.decode()} begins {other.decode()}; use text ids")
 
 
 def _line(text: str) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from calibration.reference import agents_spec
-from edge_agent.agents import prompts
+from edge_agent.agents.evidence_record import record_of, render
+from edge_agent.agents.representation import Lead
 
 
 def declaration() -> dict[str, Any]:
@@ -30,7 +31,7 @@ def declaration() -> dict[str, Any]:
                 **agent("representation", images="all", text=[], steps=["integrate", "pathogenesis"]),
                 "invocation": agents_spec.INVOCATION,
             },
-            "reasoning": agent("reasoning", images="none", text=["representation", "intake"], steps=["assess"]),
+            "reasoning": agent("reasoning", images="none", text=["record"], steps=["assess"]),
         },
         "thresholds": {"lesion_visible": 0.5, "in_scope_family": 0.5, "danger_family": 0.5, "not_skin": 0.5},
     }
@@ -38,18 +39,19 @@ def declaration() -> dict[str, Any]:
 
 def agent(name: str, *, images: str, text: list[str], steps: list[str]) -> dict[str, Any]:
     """Return one declared agent from ``agents_spec``."""
-    return {"adapter": name, "inputs": {"images": images, "text": text}, "steps": [_step(name, one) for one in steps]}
+    inputs: dict[str, Any] = {"images": images, "text": text}
+    if "record" in text:
+        inputs["record_fields"] = list(agents_spec.RECORD_FIELDS)
+    return {"adapter": name, "inputs": inputs, "steps": [_step(name, one) for one in steps]}
 
 
 def _step(name: str, step: str) -> dict[str, Any]:
-    schema = agents_spec.SCHEMAS[(name, step)]()
-    rules = {field: rule.get("items", rule)["enum"] for field, rule in schema["properties"].items()}
     return {
         "name": step,
         "prompt": agents_spec.PROMPTS[(name, step)],
         "contract": "schema",
-        "output_schema": schema,
-        "decided_fields": [field for field, values in rules.items() if len(values) > 1],
+        "output_schema": agents_spec.SCHEMAS[(name, step)](),
+        "decided_fields": list(agents_spec.DECIDED[(name, step)]),
         "generation": {"max_tokens": 400},
     }
 
@@ -65,12 +67,14 @@ def write_declared(base: Path) -> None:
     for number, (width, height) in enumerate([(112, 84), (140, 140), (90, 131)]):
         coarse = Image.fromarray(random.integers(0, 256, (6, 6, 3), dtype=np.uint8))
         coarse.resize((width, height)).save(golden / f"p{number}.png")
-    texts = {
-        "representation": prompts.render_representation({"colour": ["bright_red"]}, {"symmetry": "symmetric"}, None),
-        "intake": prompts.render_intake({"pulse": ["rapid"], "general": {"thirst": "yes"}}),
-    }
     cases = [
-        {"case_id": "a", "pictures": ["p0.png", "p1.png"], "texts": texts},
-        {"case_id": "b", "pictures": ["p2.png"], "texts": {**texts, "intake": prompts.render_intake({})}},
+        {"case_id": "a", "pictures": ["p0.png", "p1.png"], "texts": {"record": _record({"pulse": ["rapid"]})}},
+        {"case_id": "b", "pictures": ["p2.png"], "texts": {"record": _record({})}},
     ]
     (golden / "cases.json").write_text(json.dumps({"cases": cases}), encoding="utf-8")
+
+
+def _record(intake: dict[str, Any]) -> str:
+    """Render what Reason would read of a visit with one sign and this form."""
+    leads = {"colour": Lead(0, ("bright_red",))}
+    return render(record_of(leads, representation={"symmetry": "symmetric"}, intake=intake), agents_spec.RECORD_FIELDS)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
-from calibration.declaration import agent_specs, check_answers, parse_declaration
+from calibration.declaration import agent_specs, check_answers, enum_choices, parse_declaration
 from edge_agent.errors import ExportError
 from tests.simulators.declaration import declaration
 
@@ -85,9 +86,52 @@ def test_choice_that_is_not_decided(document: dict[str, Any]) -> None:
 
 def test_decided_field_without_choice(document: dict[str, Any]) -> None:
     """A field with one value decides nothing."""
-    document["agents"]["representation"]["steps"][0]["decided_fields"].append("stage")
+    rules = document["agents"]["representation"]["steps"][0]["output_schema"]["properties"]
+    rules["stage"] = {"enum": ["cannot_tell"]}
     with pytest.raises(ExportError, match="stage has no enum of two"):
         parse_declaration(document, source="x")
+
+
+def test_choice_inside_an_object_is_decided_by_its_dotted_name(document: dict[str, Any]) -> None:
+    """The working condition has a probability like any other field; what stands in a list of steps has none."""
+    step = document["agents"]["reasoning"]["steps"][0]
+    parsed = parse_declaration(document, source="x").agents["reasoning"].steps[0]
+    assert [choice.field for choice in enum_choices(parsed)][:2] == ["biomedical.working", "biomedical.differential"]
+    assert not any("claim" in choice.field for choice in enum_choices(parsed))
+    step["decided_fields"].remove("biomedical.working")
+    with pytest.raises(ExportError, match=r"biomedical\.working has several values"):
+        parse_declaration(document, source="x")
+
+
+def test_values_inside_an_object_part_at_one_token_too(document: dict[str, Any]) -> None:
+    """Two conditions that begin alike would share one probability: the build names them with their path."""
+    step = document["agents"]["reasoning"]["steps"][0]
+    step["output_schema"]["properties"] = {"biomedical": step["output_schema"]["properties"]["biomedical"]}
+    step["output_schema"]["required"] = ["biomedical"]
+    step["decided_fields"] = ["biomedical.working", "biomedical.differential"]
+    working = step["output_schema"]["properties"]["biomedical"]["properties"]["working"]
+    working["enum"] = ["plaque psoriasis", "plaque else", "guttate"]  # the first word of two is shared
+    parsed = _long(document)
+    with pytest.raises(ExportError, match=r"biomedical\.working: .* begin with the same token"):
+        check_answers(parsed, with_words(document))
+
+
+def test_a_nested_answer_counts_in_full(document: dict[str, Any]) -> None:
+    """Eight steps with four pointers each are part of the longest answer, written out here by hand."""
+    step = {"claim": "blood_heat", "stance": "against", "evidence": ["view:1.colour"] * 4}
+    answer = {
+        "reasoning_steps": [step] * 8,
+        "biomedical": {"working": "plaque_psoriasis", "differential": ["dermatophytosis"] * 2},
+        "trend": "unchanged",
+        "syndrome": "blood_heat",
+        "principle": ["move_qi"] * 2,
+        "formula": "danggui_yinzi",
+    }
+    words = with_words(document)
+    longest = len(words.encode(json.dumps(answer, separators=(",", ":")), add_special_tokens=False).ids)
+    document["agents"]["reasoning"]["steps"][0]["generation"]["max_tokens"] = longest - 1
+    with pytest.raises(ExportError, match=f"reasoning.assess: its longest answer has {longest} tokens"):
+        check_answers(parse_declaration(document, source="x"), words)
 
 
 def test_threshold_for_an_unknown_field(document: dict[str, Any]) -> None:
@@ -99,7 +143,7 @@ def test_threshold_for_an_unknown_field(document: dict[str, Any]) -> None:
 
 def test_values_that_part_at_one_token_pass(document: dict[str, Any]) -> None:
     """Where every value is one token of its own, all fields can be decided, null and numbers included."""
-    check_answers(parse_declaration(document, source="x"), with_words(document))
+    check_answers(_long(document), with_words(document))
 
 
 def test_values_with_a_common_first_token_fail(document: dict[str, Any]) -> None:

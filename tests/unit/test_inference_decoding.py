@@ -10,7 +10,8 @@ import pytest
 from edge_agent.contracts.case import FieldValue
 from edge_agent.contracts.manifest import CanaryBounds, Step
 from edge_agent.inference.canary import CanaryReport, CanaryRow, compare
-from edge_agent.inference.decoding import FieldEvent, Place, TextDecoder
+from edge_agent.inference.decoding import FieldEvent, Place
+from edge_agent.inference.text_decoding import TextDecoder
 
 EOS = 256
 

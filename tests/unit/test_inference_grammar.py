@@ -11,6 +11,7 @@ from tokenizers import Tokenizer as HfTokenizer
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from edge_agent.errors import ContractError, InferenceError, RejectedError
+from edge_agent.inference.enum_fields import enum_fields
 from edge_agent.inference.grammar import Answer, SchemaGrammar
 from edge_agent.inference.json_position import Position, locate
 from edge_agent.inference.tokenizer import Tokenizer
@@ -254,13 +255,29 @@ def test_a_list_never_names_a_value_twice(tokenizer: Tokenizer) -> None:
 
 def test_nothing_is_added_to_cannot_tell(tokenizer: Tokenizer) -> None:
     """A list that says "cannot tell" ends there, and cannot_tell never stands behind another value."""
-    grammar = SchemaGrammar(
-        colours("bright_red", "dark_red", "cannot_tell", most=2), tokenizer=tokenizer, where="a.b"
-    )
+    grammar = SchemaGrammar(colours("bright_red", "dark_red", "cannot_tell", most=2), tokenizer=tokenizer, where="a.b")
     _, text = write(grammar.answer(), ["eczematous", "cannot_tell", "null", "血热"])
     assert json.loads(text)["colours"] == ["cannot_tell"]
     _, text = write(grammar.answer(), ["eczematous", "bright_red", "more", "null", "血热"])
     assert json.loads(text)["colours"] == ["bright_red", "dark_red"]
+
+
+def test_a_list_ends_where_nothing_is_left_to_add(tokenizer: Tokenizer) -> None:
+    """With room for three and two values to name, nobody is asked whether the list goes on behind the second."""
+    grammar = SchemaGrammar(colours("bright_red", "dark_red", "cannot_tell", most=3), tokenizer=tokenizer, where="a.b")
+    seen, text = write(grammar.answer(), ["eczematous", "bright_red", "more", "null", "血热"])
+    assert seen[1:4] == [["bright_red", "dark_red", "cannot_tell"], ["end", "more"], ["0", "1", "3", "null"]]
+    assert json.loads(text)["colours"] == ["bright_red", "dark_red"]
+
+
+def test_fields_are_named_by_their_path() -> None:
+    """An object's fields are joined by dots; what a list of objects decides is decided several times."""
+    found = {one.name: one for one in enum_fields(STEPS)}
+    assert list(found) == ["steps.claim", "steps.evidence", "colours", "syndrome"]
+    assert [one.is_repeated for one in found.values()] == [True, True, False, False]
+    assert [one.is_list for one in found.values()] == [False, True, True, False]
+    inner = {"type": "object", "properties": {"part": STEPS}}
+    assert [one.name for one in enum_fields(inner)][2:] == ["part.colours", "part.syndrome"]
 
 
 @pytest.mark.parametrize(

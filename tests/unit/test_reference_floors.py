@@ -11,12 +11,26 @@ from calibration.reference.floors import Floor, above_constant, floors, require
 from calibration.reference.scores import Tally
 from edge_agent.errors import QualityGateError
 from scripts.benchmarks_doc import document
+from scripts.benchmarks_main import require_scope
+from scripts.benchmarks_trust import scope
 
+# One field's calibration figures, and two lines of the scope table: 8 of 10 found, and a tone without any case.
+SURE = {
+    "ece": 0.031, "ece_adaptive": 0.04, "ece_by_chance": 0.02, "kept": 0.7, "kept_precision": 0.93,
+    "ece_per_tone": {"1": 0.1, "5": 0.09}, "ece_by_chance_per_tone": {"1": 0.09, "5": 0.05},
+}  # fmt: skip
+SCOPE_ROWS: list[dict[str, Any]] = [
+    {"name": "drawn, in scope", "wish": "in scope", "n": 10, "hits": 8, "share": 0.8, "interval": [0.4902, 0.9433],
+     "floor": 0.9, "is_met": False, "always_refuse": 0.0, "always_accept": 1.0, "missed": ["a", "b"]},
+    {"name": "  tone 1: refused", "wish": "few", "n": 0, "hits": 0, "share": None, "interval": None,
+     "floor": None, "is_met": None, "always_refuse": 1.0, "always_accept": 0.0, "missed": []},
+]  # fmt: skip
 AGENTS = ("recognition", "representation", "reasoning", "cascade")
 
 
-def figures(mean: float, *, z: float = 0.0) -> dict[str, Any]:
+def figures(mean: float, *, z: float = 0.0, verified: float | None = 0.9) -> dict[str, Any]:
     """Return what a measurement gives when every field has the same accuracy and a constant answer has .4."""
+    checked = {"steps": 400, "verifiability": verified, "constant": 0.31}
     tones = {str(tone): mean for tone in range(1, 6)}
     row = {"accuracy": mean, "interval": [mean, mean], "constant": 0.4, "balanced": mean, "values": 4, "n": 100}
     names = ("recognition.colour", "recognition.border", "representation.mechanism", "reasoning.syndrome")
@@ -28,6 +42,7 @@ def figures(mean: float, *, z: float = 0.0) -> dict[str, Any]:
         "means": dict.fromkeys(AGENTS, mean),
         "means_per_tone": dict.fromkeys(AGENTS, tones),
         "tone_to_syndrome": {"chi2": 1.0, "dof": 4, "z": z, "answers": answers},
+        "verifiability": {"reasoning": {**checked, "verifiability": 0.97}, "cascade": checked},
     }
 
 
@@ -63,6 +78,15 @@ def test_each_floor_can_fail(mean: float, others: float, z: float, missing: list
     assert failed(floors(figures(mean, z=z), others={"swapped": figures(others)})) == missing
 
 
+@pytest.mark.parametrize(("verified", "met"), [(0.85, True), (0.849, False), (None, False)])
+def test_the_steps_must_be_verifiable_at_the_end_of_the_cascade(verified: float | None, met: bool) -> None:
+    """85 % of what Reason says of the device's own record; what says nothing verifies nothing."""
+    rows = floors(figures(0.95, verified=verified), others={})
+    assert (failed(rows) == []) == met
+    [line] = [floor.figures for floor in rows if floor.name.startswith("verifiability")]
+    assert line.endswith("of 400 steps; always the same step 0.310")
+
+
 def test_a_field_must_beat_the_constant_answer() -> None:
     """15 points above the constant answer, or not met."""
     row = {"accuracy": 0.54, "constant": 0.4, "balanced": 0.9, "values": 4}
@@ -93,6 +117,7 @@ def test_balanced_accuracy_weighs_values_alike() -> None:
 def test_the_document_shows_a_missed_floor() -> None:
     """What is not reached stands in docs/benchmarks.md as not met, with its figure."""
     modes = {"own": figures(0.8, z=2.0), "bare": figures(0.3), "swapped": figures(0.3)}
+    modes["own"]["fields"]["recognition.colour"] |= SURE
     switch = {
         "encode_ms_per_view": 1.0,
         "case_ms": 2.0,
@@ -110,6 +135,7 @@ def test_the_document_shows_a_missed_floor() -> None:
             "ceiling": [{"field": "colour", "ceiling": 0.99}],
             "accuracy": {precision: copy.deepcopy(modes) for precision in ("fp32", "int8", "int4")},
             "speed": dict.fromkeys(("fp32", "int8", "int4"), speed),
+            "scope": {"has_photographs": False, "rows": SCOPE_ROWS},
             "sizes": {name: {"language_model": 1000, "recipe": 20} for name in ("fp32", "int8", "int4")},
         }
     )
@@ -120,3 +146,25 @@ def test_the_document_shows_a_missed_floor() -> None:
     assert "| **bundle** | **1,020** | **1,020** | **1,020** |" in text
     assert "| recognition.colour | 0.800 | 0.800–0.800 |" in text
     assert "| 0.400 | 0.990 |" in text
+    assert "| recognition.colour | 0.031 | 0.020 | 0.040 | 0.090 (5) | 0.700 | 0.930 | 0.031 | 0.031 |" in text
+    assert "recognition.border | 0.0" not in text  # it tells no confidence
+    assert "| INT4, own, true record | 400 | 0.970 | 0.310 |" in text
+    assert "| FP32, bare, cascade | 400 | 0.900 | 0.310 |" in text
+    assert "| **not met** | verifiability" not in text
+    assert "| drawn, in scope | in scope | 10 | 0.800 | 0.490–0.943 | 0.900 | 0 | 1 | **not met** |" in text
+    assert "| tone 1: refused | few | 0 | – | – |  | 1 | 0 |  |" in text
+    assert "**not measured here**" in text
+
+
+def test_with_photographs_the_scope_says_where_they_come_from() -> None:
+    """Only what was not measured is said to be missing."""
+    text = scope({"has_photographs": True, "rows": SCOPE_ROWS})
+    assert "not measured here" not in text
+    assert "PAD-UFES-20" in text
+
+
+def test_a_missed_scope_floor_is_an_error() -> None:
+    """The lines are named; lines without a floor judge nothing."""
+    require_scope(SCOPE_ROWS[1:])
+    with pytest.raises(QualityGateError, match=r"misses 1 floors \(drawn, in scope\)"):
+        require_scope(SCOPE_ROWS)

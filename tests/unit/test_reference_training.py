@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from pathlib import Path
 
@@ -14,9 +15,10 @@ torch = pytest.importorskip("torch")
 from calibration.reference.agents_spec import PLAN_OF, PROMPTS, REC_VALUES  # noqa: E402
 from calibration.reference.exercises import Exercises  # noqa: E402
 from calibration.reference.fast_vision import FastVision, patchify  # noqa: E402
+from calibration.reference.list_values import items  # noqa: E402
 from calibration.reference.model import make_model, preprocessor_config  # noqa: E402
-from calibration.reference.scores import Scores, Tally, chance_of_tone  # noqa: E402
-from calibration.reference.sequences import Picture, SequenceMaker  # noqa: E402
+from calibration.reference.scores import Scores, Tally, chance_of_tone, wilson  # noqa: E402
+from calibration.reference.sequences import Batch, Picture, SequenceMaker, weighted_loss  # noqa: E402
 from calibration.reference.tokenizer import output_ids, train_tokenizer  # noqa: E402
 from calibration.reference.train import TINY, ReferenceTraining  # noqa: E402
 
@@ -56,27 +58,50 @@ def test_every_output_id_is_one_token() -> None:
 
 
 def test_decisions_stand_where_the_values_stand() -> None:
-    """The loss is on the value tokens: each decision's position holds the value that was asked for."""
+    """The loss is on the value tokens and on the ends of lists: each decision's position holds what was asked for."""
     maker = SequenceMaker(TOKENIZER)
     rng = random.Random(5)
     values = {name: rng.choice(options) for name, options in REC_VALUES.items()}
+    values |= {"shape": ("annular",), "special": ("none",), "primary_lesion": ("papule",)}
+    values |= {"secondary_change": ("crust", "fissure", "atrophy"), "colour": ("dark_red",)}
     picture = Picture(torch.zeros(25, 192), 10, 10)
     key = ("recognition", "describe")
     row = maker.agent(
         [(key, PROMPTS[key].replace("{images}", "<|vision_start|><|image_pad|><|vision_end|>"), values)], [picture]
     )
-    said = {d.field: TOKENIZER.decode([row.ids[d.position]]) for d in row.decisions}
-    assert said == {name: "null" if value is None else str(value) for name, value in values.items()}
-    assert [row.weights[d.position] for d in row.decisions] == [1.0] * len(values)
+    said: dict[str, list[str]] = {}
+    for decision in row.decisions:
+        said.setdefault(decision.field, []).append(TOKENIZER.decode([row.ids[decision.position]]))
+    ends = said.pop("")
+    assert said == {
+        name: ["null" if one is None else str(one) for one in items(value)] for name, value in values.items()
+    }
+    # primary_lesion, colour: one item of two; secondary_change: two of three go on; the others leave no choice.
+    assert [end.startswith('","') for end in ends] == [False, True, True, False]
+    marked = [position for position, weight in enumerate(row.weights) if weight]
+    assert marked == [decision.position for decision in row.decisions]
+    assert {row.weights[position] for position in marked} == {1.0}
+
+
+def test_a_decision_is_learnt_among_its_candidates_only() -> None:
+    """Worked by hand: with equal logits the loss of a choice of four is log 4, whatever the vocabulary's size."""
+    ids = torch.tensor([[0, 1, 2]])
+    weights = torch.tensor([[0.0, 0.0, 1.0]])
+    batch = Batch(ids, torch.ones_like(ids), weights, torch.zeros(0, 0), torch.zeros(0, 3), ((2, 5, 6, 7),))
+    assert weighted_loss(torch.zeros(1, 3, 100), batch).item() == pytest.approx(math.log(4))
 
 
 def test_reasoning_never_trains_on_a_case_out_of_scope() -> None:
-    """Reason runs only in scope; its syndrome decides principle and formula."""
+    """Reason runs only in scope; its syndrome decides principle and formula, and it writes at least three steps."""
     exercises = Exercises(SequenceMaker(TOKENIZER))
     for seed in range(20):
         row = exercises.drawn_reasoning(random.Random(seed))
-        syndrome, principle, formula = (TOKENIZER.decode([row.ids[d.position]]) for d in row.decisions)
-        assert (principle, formula) == PLAN_OF[syndrome]
+        said: dict[str, list[str]] = {}
+        for decision in row.decisions:
+            said.setdefault(decision.field, []).append(TOKENIZER.decode([row.ids[decision.position]]))
+        assert (tuple(said["principle"]), *said["formula"]) == PLAN_OF[said["syndrome"][0]]
+        assert said["biomedical.working"] != ["other_or_unknown"]
+        assert 3 <= len(said["reasoning_steps.claim"]) == len(said["reasoning_steps.stance"]) <= 8
 
 
 def test_tally_counts_against_the_constant_answer() -> None:
@@ -85,6 +110,13 @@ def test_tally_counts_against_the_constant_answer() -> None:
     for tone, truth, answer in [(1, "a", "a"), (1, "a", "b"), (2, "a", "a"), (2, "b", "b")]:
         tally.add(tone, truth, answer)
     assert (tally.accuracy(), tally.constant(), tally.accuracy(1)) == (0.75, 0.75, 0.5)
+
+
+def test_an_interval_never_leaves_its_range() -> None:
+    """Nothing found of 42: the lower bound is 0 and no rounding makes it negative; the upper one mirrors it."""
+    low, high = wilson(0, 42)
+    assert (low, math.copysign(1, low)) == (0.0, 1.0)
+    assert wilson(42, 42) == (pytest.approx(1 - high), 1.0)
 
 
 def test_missing_answers_do_not_count_as_right() -> None:
