@@ -89,6 +89,18 @@ def grounds(node: Node, facts: Mapping[str, Fact], *, kinds: Mapping[str, Kind])
     return tuple(n for n in names(node) if facts.get(n) is not None and (node.kind == "not" or facts[n] is not False))
 
 
+def open_names(node: Node, facts: Mapping[str, Fact], *, kinds: Mapping[str, Kind]) -> tuple[str, ...]:
+    """List the unknown inputs that keep an expression unknown, in order; empty when it is known.
+
+    An unknown input beside a part that is already decided is not named: looking it up would change nothing.
+    """
+    if evaluate(node, facts, kinds=kinds) is not None:
+        return ()
+    if node.kind in {"and", "or", "not"}:
+        return tuple(dict.fromkeys(n for part in node.parts for n in open_names(part, facts, kinds=kinds)))
+    return tuple(n for n in names(node) if facts.get(n) is None)
+
+
 def _interval(node: Node, facts: Mapping[str, Fact], kinds: Mapping[str, Kind]) -> Interval:
     if node.kind == "number":
         return (float(node.value), float(node.value))

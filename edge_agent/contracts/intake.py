@@ -8,51 +8,57 @@ Nothing here is synced as it is; ``edge_agent.privacy`` decides what may leave t
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from edge_agent.contracts.intake_parts import (
+    ClinicianView,
+    Distinct,
+    Lax,
+    Mood,
+    Record,
+    Treatments,
+    VitalSigns,
+    WorkerView,
+)
 from edge_agent.contracts.intake_values import (
-    Avpu,
+    AffectedRegion,
+    Alcohol,
+    Allergy,
     BodySite,
     CoatingColour,
     CoatingTexture,
+    Comorbidity,
     Course,
     DangerSign,
+    DrugClass,
     Duration,
     Examined,
+    FamilyHistory,
     GeneralSign,
     Known,
     Laterality,
+    PestItem,
     Pregnancy,
     Pulse,
+    Season,
     Sex,
     Shot,
+    Smoking,
     SublingualVeins,
     Symptom,
     TcmExaminer,
-    Tier,
     TongueColour,
     TongueFeature,
+    Trigger,
+    ViewQuality,
+    WorkerSign,
 )
 
-T = TypeVar("T")
 Scale10 = Annotated[int, Field(ge=0, le=10)]
-
-
-def _distinct(items: tuple[T, ...]) -> tuple[T, ...]:
-    if len(set(items)) != len(items):
-        raise ValueError("names a value twice")
-    return items
-
-
-Lax = Field(strict=False)  # a JSON list becomes a tuple; its items stay closed values
-
-
-class Record(BaseModel):
-    """Base of the records: unknown keys and coerced types are errors, values are frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+Percent = Annotated[float, Field(ge=0, le=100)]
+MONTHS_UNTIL_YEARS = 24  # below this the form asks for months (7.1)
 
 
 class ViewNote(Record):
@@ -61,67 +67,74 @@ class ViewNote(Record):
     shot: Shot | None = None
     body_site: BodySite | None = None
     laterality: Laterality | None = None
-
-
-class VitalSigns(Record):
-    """Measured vital signs (7.6); temperature in degrees C, rates per minute, spo2 in %, pressure in mmHg."""
-
-    temp_c: float | None = Field(default=None, ge=30, le=43)
-    heart_rate: int | None = Field(default=None, ge=20, le=250)
-    resp_rate: int | None = Field(default=None, ge=4, le=80)
-    spo2: int | None = Field(default=None, ge=50, le=100)
-    sbp: int | None = Field(default=None, ge=40, le=260)
-    dbp: int | None = Field(default=None, ge=20, le=160)
-    avpu: Avpu | None = None
+    quality: ViewQuality | None = None  # what the gate or the person who took it said; None: nobody judged
 
 
 class Tongue(Record):
     """The tongue as a person saw it (7.8)."""
 
     body_colour: TongueColour | None = None
-    body_feature: Annotated[tuple[TongueFeature, ...], Lax, Field(max_length=3), AfterValidator(_distinct)] = ()
+    body_feature: Annotated[tuple[TongueFeature, ...], Lax, Field(max_length=3), Distinct] = ()
     coating_colour: CoatingColour | None = None
-    coating_texture: Annotated[tuple[CoatingTexture, ...], Lax, Field(max_length=2), AfterValidator(_distinct)] = ()
+    coating_texture: Annotated[tuple[CoatingTexture, ...], Lax, Field(max_length=2), Distinct] = ()
     sublingual_veins: SublingualVeins | None = None
 
 
-class WorkerView(Record):
-    """The worker's own impression and urgency, recorded before the program's answer is shown."""
-
-    impression: str | None = Field(default=None, max_length=400)
-    tier: Tier | None = None
-    worried: Literal["yes", "no"] | None = None
-
-
 class Intake(Record):
-    """One visit's form as far as this release reads it. Nothing is required; absent means ``not_examined``."""
+    """One visit's form (section 7). Nothing is required; what is left out is ``not_examined`` and stays so.
+
+    A list that is None was not asked. ``region_area_percent`` is the affected share of THAT region, ``bsa_percent``
+    of the whole body. ``age_months`` counts all months since birth, under two years of age.
+    """
 
     local_reference: str | None = Field(default=None, max_length=64)
     age_years: int | None = Field(default=None, ge=0, le=120)
-    age_months: int | None = Field(default=None, ge=0, le=23)
+    age_months: int | None = Field(default=None, ge=0, le=MONTHS_UNTIL_YEARS - 1)
     sex: Sex | None = None
     pregnancy: Pregnancy | None = None
     breastfeeding: Known | None = None
     guardian_present: Known | None = None
+    interpreter_used: Known | None = None
     fitzpatrick: int | None = Field(default=None, ge=1, le=6)
     monk: int | None = Field(default=None, ge=1, le=10)
     duration: Duration | None = None
     course: Course | None = None
     new_lesions_two_weeks: Known | None = None
-    symptoms: Annotated[tuple[Symptom, ...], Lax, Field(max_length=7), AfterValidator(_distinct)] | None = None
+    symptoms: Annotated[tuple[Symptom, ...], Lax, Field(max_length=7), Distinct] | None = None
     itch_nrs: Scale10 | None = None
     pain_nrs: Scale10 | None = None
     sleep_nrs: Scale10 | None = None
     impact_nrs: Scale10 | None = None
+    season: Season | None = None
+    trigger: Annotated[tuple[Trigger, ...], Lax, Field(max_length=4), Distinct] | None = None
+    household_itch: Known | None = None
+    contact_or_travel_risk: Known | None = None
+    known_psoriasis: Known | None = None
+    known_eczema: Known | None = None
     new_drug_within_8_weeks: Known | None = None
-    bsa_percent: float | None = Field(default=None, ge=0, le=100)
+    new_drug_classes: Annotated[tuple[DrugClass, ...], Lax, Field(max_length=4), Distinct] | None = None
+    current_treatment: Treatments | None = None
+    previous_treatment_periods_without_response: int | None = Field(default=None, ge=0, le=20)
+    allergy: Annotated[tuple[Allergy, ...], Lax, Field(max_length=8), Distinct] | None = None
+    allergy_text: str | None = Field(default=None, max_length=200)
+    comorbidity: Annotated[tuple[Comorbidity, ...], Lax, Field(max_length=8), Distinct] | None = None
+    family_history: Annotated[tuple[FamilyHistory, ...], Lax, Field(max_length=4), Distinct] | None = None
+    smoking: Smoking | None = None
+    alcohol: Alcohol | None = None
+    pest: dict[PestItem, Examined] = Field(default_factory=dict)
+    mood: Mood = Mood()
+    bsa_percent: Percent | None = None
+    region_area_percent: dict[AffectedRegion, Percent] = Field(default_factory=dict)
+    pga: int | None = Field(default=None, ge=0, le=4)
     vital_signs: VitalSigns = VitalSigns()
-    danger_signs: dict[DangerSign, Examined] = {}
+    danger_signs: dict[DangerSign, Examined] = Field(default_factory=dict)
+    worker_examination: dict[WorkerSign, Examined] = Field(default_factory=dict)
     tcm_examiner: TcmExaminer | None = None
     tongue: Tongue = Tongue()
-    pulse: Annotated[tuple[Pulse, ...], Lax, Field(max_length=3), AfterValidator(_distinct)] = ()
-    general: Annotated[dict[GeneralSign, Examined], Field(max_length=8)] = {}
+    pulse: Annotated[tuple[Pulse, ...], Lax, Field(max_length=3), Distinct] = ()
+    general: Annotated[dict[GeneralSign, Examined], Field(max_length=8)] = Field(default_factory=dict)
     worker: WorkerView = WorkerView()
+    clinician: ClinicianView = ClinicianView()
     views: Annotated[tuple[ViewNote, ...], Lax] = ()
 
     @model_validator(mode="after")
@@ -131,6 +144,27 @@ class Intake(Record):
             raise ValueError(
                 "pulse counts only from a practitioner: set tcm_examiner to tcm_practitioner or drop pulse"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _age_is_told_once(self) -> Intake:
+        """Refuse months that are not the same age as the years: RF-12 rests on them."""
+        years, months = self.age_years, self.age_months
+        if years is None or months is None or months // 12 == years:
+            return self
+        if years * 12 >= MONTHS_UNTIL_YEARS:
+            raise ValueError(f"age_months is asked only under 2 years: drop it or mend age_years {years}")
+        raise ValueError(
+            f"age_months counts all months since birth: {years * 12} to {years * 12 + 11} for age_years {years}"
+        )
+
+    @model_validator(mode="after")
+    def _answers_agree(self) -> Intake:
+        """Refuse two answers of which one must be a slip."""
+        if self.sex == "male" and self.pregnancy in {"yes", "possible"}:
+            raise ValueError(f"pregnancy {self.pregnancy} stands beside sex male: mend one of the two")
+        if self.new_drug_classes and self.new_drug_within_8_weeks == "no":
+            raise ValueError("new_drug_classes names a drug but new_drug_within_8_weeks is no: mend one of the two")
         return self
 
 
