@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edge_agent.contracts.intake import Consent, Intake
 from edge_agent.contracts.intake_values import INTIMATE_SITES
+from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.errors import CaseError
 
 ADULT_YEARS = 18
@@ -43,6 +44,7 @@ class View:
 class Case:
     """One visit: its pictures, the form and the consent; ``created`` has a time zone.
 
+    ``previous`` is an earlier visit of the same person, if somebody attached one; agents read ``earlier_visit``.
     Without a consent record it is a test case: marked, never synced, never counted (policy R14).
 
     Raises:
@@ -55,6 +57,7 @@ class Case:
     intake: Intake
     consent: Consent | None
     created: datetime
+    previous: PreviousVisit | None = None
 
     def __post_init__(self) -> None:
         """Refuse what may not be processed, before anything is stored."""
@@ -71,6 +74,17 @@ class Case:
     def is_test_case(self) -> bool:
         """Say whether nobody's consent stands behind the case."""
         return self.consent is None
+
+    @property
+    def earlier_visit(self) -> PreviousVisit | None:
+        """Return the attached visit if it is dated before this one, else None.
+
+        A later date is a wrong clock or a wrong report. It does not stop the case, because care comes first; it is
+        named where change is reported (``agents.change``) and nothing is concluded from it.
+        """
+        if self.previous is None or not self.previous.is_before(self.created):
+            return None
+        return self.previous
 
 
 def views_of(frames: Sequence[Frame], *, intake: Intake) -> tuple[View, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION = 1
 PAYLOAD_TYPE = "application/vnd.derm-edge.bundle-manifest+json"
@@ -123,10 +123,22 @@ class Step(Strict):
 
 
 class AgentInputs(Strict):
-    """What an agent may see: pictures (one view, all, none) and named texts."""
+    """What an agent may see: pictures (one view, all, none) and named texts.
+
+    ``record_fields``: which fields of the visit's record the text ``record`` holds (``agents.evidence_record``), the ones
+    that the agent was trained to read; given exactly where ``record`` is among the texts.
+    """
 
     images: Literal["one", "all", "none"]
     text: list[str] = []
+    record_fields: list[str] = []
+
+    @model_validator(mode="after")
+    def _record_and_its_fields_go_together(self) -> AgentInputs:
+        """Refuse an empty record, and fields that nobody would be shown."""
+        if ("record" in self.text) != bool(self.record_fields):
+            raise ValueError("inputs.record_fields and the text record go together: declare both or neither")
+        return self
 
 
 class RenderedPrompt(Strict):
@@ -157,6 +169,9 @@ class Thresholds(Strict):
 
     ``scope_looks``: how many orientations of a view that seems to be ours the scope decision averages; 1 is the picture
     as it came. The other thresholds hold for exactly this number.
+    ``danger_family`` bounds the danger families together; ``danger_families`` may bound single ones lower still, never
+    higher, since the sum counts too. ``views_disagree``: a near view that names a family which is not ours with at least
+    this probability contradicts a view that is ours; a bundle that declares none gets a default that nobody fitted.
     """
 
     lesion_visible: float = Field(ge=0, le=1)
@@ -164,7 +179,42 @@ class Thresholds(Strict):
     danger_family: float = Field(ge=0, le=1)
     not_skin: float = Field(ge=0, le=1)
     scope_looks: int = Field(default=1, ge=1, le=8)
+    danger_families: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    views_disagree: float = Field(ge=0, le=1, default=0.8)
     fields: dict[str, FieldCalibration] = {}
+
+
+class Evidence(Strict):
+    """For whom figures stand behind the bundle; a part that is None declares nothing, which is a named limitation.
+
+    ``fitzpatrick`` 1-6 and ``monk`` 1-10 as the form asks for them, ``age_years`` [least, most] in completed years, both
+    included, ``body_sites`` ids of the list ``body_site``.
+    """
+
+    fitzpatrick: list[Annotated[int, Field(ge=1, le=6)]] | None = Field(default=None, min_length=1)
+    monk: list[Annotated[int, Field(ge=1, le=10)]] | None = Field(default=None, min_length=1)
+    age_years: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(le=120)]] | None = None
+    body_sites: list[str] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _ages_are_in_order(self) -> Evidence:
+        """Refuse a range that holds nobody: every case would end in an abstention without anybody meaning it."""
+        if self.age_years is not None and self.age_years[0] > self.age_years[1]:
+            raise ValueError("evidence.age_years is [least, most]: put the smaller age first")
+        return self
+
+
+class CalibrationRecord(Strict):
+    """On which split and how many cases the thresholds were fitted, and the expected calibration error left per field.
+
+    ``ece`` is keyed ``recognition.family`` and so on, 0..1, taken on ``ece_split``. A bundle that carries this record
+    claims to be calibrated: a decided field that ``thresholds.fields`` leaves out is then withheld.
+    """
+
+    split: str
+    cases: int = Field(gt=0)
+    ece_split: str | None = None
+    ece: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
 
 
 class CanaryBounds(Strict):
@@ -221,6 +271,8 @@ class Manifest(Strict):
     vocabulary_sha256: Sha256
     languages: list[str]
     thresholds: Thresholds
+    evidence: Evidence | None = None
+    calibration: CalibrationRecord | None = None
     canary: Canary
     golden: Golden
     recipe: dict[str, object]

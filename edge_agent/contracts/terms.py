@@ -16,7 +16,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from edge_agent.contracts.manifest import AGENTS, Manifest
+from edge_agent.contracts.agent_schemas import agent_schema, agent_steps
+from edge_agent.contracts.manifest import AGENTS, AgentName, Manifest
+from edge_agent.contracts.schema_subset import problems
+from edge_agent.contracts.term_lists import TermList, term_list
 from edge_agent.errors import ConfigError, Incompatible
 
 VERSION = "0.1"
@@ -24,30 +27,6 @@ Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 FOLDER = Path(__file__).parent / "vocabulary"
 RULE_FILES = ("red_flags.toml", "triage_rules.toml")  # read by agents.red_flags
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One entry: id, Chinese and English label, review status, source, first vocabulary schema that has it."""
-
-    id: str
-    zh: str
-    en: str
-    status: Literal["unreviewed", "reviewed"]
-    source: str
-    since: int
-    facts: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class TermList:
-    """One closed list; ``max`` > 1 means that a record may name several of its ids."""
-
-    name: str
-    zh: str
-    en: str
-    max: int
-    terms: Mapping[str, Term]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +51,8 @@ class Vocabulary:
             for name, body in _toml(path).items():
                 if name in lists:
                     raise ConfigError(f"{path.name}: the list {name} stands in two files; remove one")
-                lists[name] = _term_list(name, body, path.name)
+                lists[name] = term_list(name, body, file=path.name)
+        _check_order(lists)
         rows = "\n".join(f"{name} {' '.join(lists[name].terms)}" for name in sorted(lists))
         return cls(MappingProxyType(lists), VERSION, hashlib.sha256(rows.encode()).hexdigest())
 
@@ -98,31 +78,50 @@ class Vocabulary:
         """Say whether a clinician has reviewed every entry."""
         return all(term.status == "reviewed" for found in self.lists.values() for term in found.terms.values())
 
+    def agent_schema(self, agent: AgentName, step: str | None = None) -> dict[str, Any]:
+        """Return the published JSON schema of an agent's answer: one step, or all its steps' keys together.
+
+        Raises:
+            KeyError: no such agent or step (a programmer's mistake).
+        """
+        return agent_schema(self.lists, agent, step)
+
+    def agent_steps(self, agent: AgentName) -> tuple[str, ...]:
+        """Return the names of an agent's steps, in order."""
+        return agent_steps(self.lists, agent)
+
     def check_manifest(self, manifest: Manifest) -> None:
-        """Refuse a bundle that can say an id which this vocabulary does not know.
+        """Refuse a bundle that can write what this vocabulary does not know: a key, an id, a grade, a longer list.
+
+        Does not ask a bundle to decide everything; a bundle may declare less than is published.
 
         Raises:
             Incompatible: names the agent, the field and the id.
         """
         for agent in AGENTS:
             spec = manifest.agents.get(agent)
+            published = self.agent_schema(agent)
             for step in spec.steps if spec else ():
-                for field, allowed in _declared_ids(step.output_schema or {}):
-                    unknown = [i for i in allowed if not self.has(i, of=field)]
-                    if unknown:
-                        raise Incompatible(
-                            f"the bundle's {agent} may answer {field} = {unknown[0]}, which vocabulary"
-                            f" {self.version} does not know: update the device or choose another bundle"
-                        )
+                if step.output_schema is None:
+                    continue
+                found = problems(step.output_schema, published, is_whole=False)
+                if found:
+                    raise Incompatible(
+                        f"the bundle's {agent} {found[0]}, which vocabulary {self.version} does not know: update the"
+                        " device or choose another bundle"
+                    )
 
 
-def _declared_ids(schema: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """List (field, string ids) of one output schema; numbers and null are grades, not ids."""
-    rows = []
-    for field, body in schema.get("properties", {}).items():
-        allowed = body.get("enum") or body.get("items", {}).get("enum") or []
-        rows.append((field, [value for value in allowed if isinstance(value, str)]))
-    return rows
+def _check_order(lists: Mapping[str, TermList]) -> None:
+    """Refuse two fields at one place of an agent's answer."""
+    places: dict[tuple[str, int], str] = {}
+    for found in lists.values():
+        if found.model is None:
+            continue
+        place = (found.model.agent, found.model.order)
+        if place in places:
+            raise ConfigError(f"the lists {places[place]} and {found.name} have one order; number them differently")
+        places[place] = found.name
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -130,19 +129,3 @@ def _toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise ConfigError(f"cannot read the vocabulary file {path.name}: {exc}") from exc
-
-
-def _term_list(name: str, body: Any, file: str) -> TermList:
-    try:
-        terms: dict[str, Term] = {}
-        for row in body["values"]:
-            facts = {k: v for k, v in row.items() if k not in {"id", "zh", "en", "status", "source", "since"}}
-            term = Term(
-                row["id"], row["zh"], row["en"], row["status"], row["source"], row["since"], MappingProxyType(facts)
-            )
-            if term.id in terms:
-                raise ConfigError(f"{file}: {name} lists {term.id} twice; remove one")
-            terms[term.id] = term
-        return TermList(name, body["zh"], body["en"], body["max"], MappingProxyType(terms))
-    except (KeyError, TypeError) as exc:
-        raise ConfigError(f"{file}: the list {name} lacks {exc}; compare it with the other lists") from exc
