@@ -22,6 +22,11 @@ MERGED_FIELDS = (
     "primary_lesion", "secondary_change", "colour", "scale_type", "scale_amount", "erythema", "induration",
     "border", "shape", "arrangement",
 )  # fmt: skip
+# Every sign of one view that a later step may point at, in Rec's order (clinical-vocabulary section 2).
+POINTED_FIELDS = (
+    "family", "primary_lesion", "secondary_change", "colour", "scale_type", "scale_amount", "erythema", "induration",
+    "border", "shape", "arrangement", "count_in_view", "surface_share", "special",
+)  # fmt: skip
 MAX_CONFLICTS = 6
 STEPS = 2
 _MAX_ITEMS = {"primary_lesion": 3, "secondary_change": 4, "colour": 2, "shape": 2}
@@ -36,25 +41,37 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
+class Lead:
+    """The view that leads for one sign and what it tells; ``view_index`` counts from 0, as ``View.index`` does."""
+
+    view_index: int
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Merge:
     """Rec's signs over all views.
 
     ``dominant`` is the record's merge. ``leading`` holds, per sign that Reason reads, the most confident value of
     the near views (an overview counts only where no nearer view tells anything). ``conflicts`` are
-    (field, view, view) where two views tell different values.
+    (field, view, view) where two views tell different values. ``leads`` names the leading view of each of
+    ``POINTED_FIELDS``; where no view tells anything it is the first one with the field's nothing-value, and
+    without any view it is empty.
     """
 
     dominant: Mapping[str, Any]
     leading: Mapping[str, Any]
     conflicts: tuple[tuple[str, int, int], ...]
+    leads: Mapping[str, Lead]
 
 
 def merge(described: Sequence[Described]) -> Merge:
     """Merge the fields of all views; an unknown value never wins over a known one."""
     dominant = {field: _union(field, described) for field in MERGED_FIELDS}
-    leading = {field: _leading(field, described) for field in DOMINANT_FIELDS}
+    leads = {field: _lead(field, described) for field in POINTED_FIELDS} if described else {}
+    leading = {field: leads[field].value if described else nothing_of(field) for field in DOMINANT_FIELDS}
     conflicts = [c for field in MERGED_FIELDS if (c := _conflict(field, described)) is not None]
-    return Merge(dominant, leading, tuple(conflicts[:MAX_CONFLICTS]))
+    return Merge(dominant, leading, tuple(conflicts[:MAX_CONFLICTS]), leads)
 
 
 def represent(
@@ -109,11 +126,14 @@ def _union(field: str, described: Sequence[Described]) -> Any:
     return max(rows, key=_confidence)[1].value
 
 
-def _leading(field: str, described: Sequence[Described]) -> Any:
+def _lead(field: str, described: Sequence[Described]) -> Lead:
     rows = _told(field, described)
     near = [(view, row) for view, row in rows if view.shot != "overview"]
     best = near or rows
-    return max(best, key=_confidence)[1].value if best else nothing_of(field)
+    if not best:
+        return Lead(described[0].view.index, nothing_of(field))
+    view, row = max(best, key=_confidence)
+    return Lead(view.index, row.value)
 
 
 def _confidence(row: tuple[View, Kept]) -> float:
