@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -24,6 +24,7 @@ DEFAULT_PATH = Path("/etc/derm-edge/config.toml")
 PATH_VARIABLE = "DERM_EDGE_CONFIG"
 PACKAGE = Path(__file__).resolve().parent
 MAX_VIEWS = 12
+M = TypeVar("M", bound=BaseModel)
 
 
 class _Section(BaseModel):
@@ -79,13 +80,14 @@ class CaptureConfig(_Section):
 
 
 class Config(_Section):
-    """Hold the whole configuration of one device."""
+    """Hold the whole configuration of one device; ``practice_file`` names the clinic's own switches (``practice``)."""
 
     state_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_state_dir("derm-edge", appauthor=False)))
     bundle_dir: Path = PACKAGE / "bundles" / "reference"
     keys_dir: Path = PACKAGE / "keys"
     language: Literal["zh", "en"] = "en"
     profile: str = "generic"
+    practice_file: Path | None = None
     device_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
     broker: BrokerConfig = BrokerConfig()
     inference: InferenceConfig = InferenceConfig()
@@ -94,10 +96,19 @@ class Config(_Section):
     @field_validator("state_dir", "bundle_dir", "keys_dir")
     @classmethod
     def _make_absolute(cls, value: Path) -> Path:
-        try:
-            return _usable(value).expanduser().absolute()
-        except RuntimeError as exc:  # ~somebody without an account here
-            raise ValueError(f"{value} names no home folder of this computer; write the whole path") from exc
+        return _absolute(value)
+
+    @field_validator("practice_file")
+    @classmethod
+    def _make_absolute_if_named(cls, value: Path | None) -> Path | None:
+        return None if value is None else _absolute(value)
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return _usable(path).expanduser().absolute()
+    except RuntimeError as exc:  # ~somebody without an account here
+        raise ValueError(f"{path} names no home folder of this computer; write the whole path") from exc
 
 
 def _usable(path: Path) -> Path:
@@ -139,23 +150,32 @@ def parse_config(text: str, *, name: str) -> Config:
     Raises:
         ConfigError: as for ``load_config``.
     """
+    return parse_as(Config, text, name=name)
+
+
+def parse_as(model: type[M], text: str, *, name: str) -> M:
+    """Parse TOML text into a model whose keys are all known; ``name`` stands in error messages.
+
+    Raises:
+        ConfigError: as for ``load_config``.
+    """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{name}: not valid TOML: {exc}") from exc
     try:
-        return Config.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as exc:
-        raise ConfigError(_explain(exc.errors()[0], text=text, name=name)) from exc
+        raise ConfigError(_explain(exc.errors()[0], model=model, text=text, name=name)) from exc
 
 
-def _explain(error: Mapping[str, Any], *, text: str, name: str) -> str:
+def _explain(error: Mapping[str, Any], *, model: type[BaseModel], text: str, name: str) -> str:
     """Turn pydantic's first error into one line: file, line, key, and what to write instead."""
     keys = [str(part) for part in error["loc"]]
     dotted = ".".join(keys)
     place = f"{name}, line {line_of(text, keys)}"
     if error["type"] == "extra_forbidden":
-        known = _keys_of(keys[:-1])
+        known = _keys_of(model, keys[:-1])
         close = difflib.get_close_matches(keys[-1], known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
         return f"{place}: unknown key {dotted!r}; {hint}"
@@ -163,8 +183,7 @@ def _explain(error: Mapping[str, Any], *, text: str, name: str) -> str:
     return f"{place}: {dotted}: {reason}"
 
 
-def _keys_of(section: list[str]) -> list[str]:
-    model: type[BaseModel] = Config
+def _keys_of(model: type[BaseModel], section: list[str]) -> list[str]:
     for key in section:
         annotation = model.model_fields[key].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
