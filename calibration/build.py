@@ -264,6 +264,8 @@ def _manifest(folder: Path, *, parts: _Parts, recipe: Recipe, metrics: Mapping[s
         vocabulary_sha256=vocabulary.sha256,
         languages=declaration.languages,
         thresholds=declaration.thresholds,
+        evidence=declaration.evidence,
+        calibration=declaration.calibration,
         canary=Canary(file="canary.npz", bounds=parts.bounds),
         golden=Golden(
             file="golden.zip", count=len(parts.golden.cases), min_agreement=recipe.gates.golden_min_agreement

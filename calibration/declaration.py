@@ -23,6 +23,8 @@ from edge_agent.contracts.manifest import (
     AgentInputs,
     AgentName,
     AgentSpec,
+    CalibrationRecord,
+    Evidence,
     RenderedPrompt,
     Step,
     Strict,
@@ -51,7 +53,8 @@ class BundleDeclaration(Strict):
     """The document ``derm_edge.json``.
 
     ``max_pixels`` lowers the checkpoint's own pixel budget (height x width in px); None keeps it.
-    ``thresholds`` come from the calibration split, never from a test split.
+    ``thresholds`` come from the calibration split, never from a test split. ``calibration`` says so and binds: every
+    decided field then needs its entry in ``thresholds.fields``. ``evidence`` None declares for nobody in particular.
     """
 
     schema_version: Literal[1]
@@ -66,6 +69,8 @@ class BundleDeclaration(Strict):
     max_pixels: int | None = Field(default=None, gt=0)
     agents: dict[AgentName, DeclaredAgent]
     thresholds: Thresholds
+    evidence: Evidence | None = None
+    calibration: CalibrationRecord | None = None
 
 
 def load_declaration(folder: Path) -> BundleDeclaration:
@@ -119,6 +124,8 @@ def _check_structure(declaration: BundleDeclaration, *, source: str) -> None:
             where = f"{source}: agents.{name}.{step.name}"
             _check_step(step, where=where)
             fields |= {f"{name}.{field}" for field in step.decided_fields}
+    if declaration.calibration is not None and (missing := sorted(fields - set(declaration.thresholds.fields))):
+        raise ExportError(f"{source}: calibration is claimed but thresholds.fields.{missing[0]} is missing; fit it")
     unknown = sorted(set(declaration.thresholds.fields) - fields)
     if unknown:
         raise ExportError(f"{source}: thresholds.fields.{unknown[0]} is no decided field; remove it")

@@ -29,7 +29,7 @@ class Reporter:
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``reference train | evaluate | ceiling`` to the command line of ``derm-calibrate``."""
+    """Add ``reference train | evaluate | scope | ceiling`` to the command line of ``derm-calibrate``."""
     parser = subparsers.add_parser("reference", help="train and evaluate the reference model (not for clinical use)")
     verbs = parser.add_subparsers(dest="verb", required=True)
     train = verbs.add_parser("train", help="train from nothing; run again to go on after an interruption")
@@ -47,6 +47,11 @@ def add_parser(subparsers: Any) -> None:
     evaluate.add_argument("--per-tone", type=int, default=500, help="cases per skin tone")
     evaluate.add_argument("--out", type=Path, help="write the figures as JSON")
     evaluate.set_defaults(run=run_evaluate)
+    scope = verbs.add_parser("scope", help="one table of what a bundle must find and what it must refuse")
+    scope.add_argument("--bundle", type=Path, required=True, help="a built bundle, signed with a trusted key")
+    scope.add_argument("--photos", type=Path, required=True, help="folder of the PAD-UFES-20 sample")
+    scope.add_argument("--out", type=Path, help="write the figures as JSON")
+    scope.set_defaults(run=run_scope)
     ceiling = verbs.add_parser("ceiling", help="measure how well a plain CNN reads each field from the same pictures")
     ceiling.add_argument("--train", type=int, default=8000, help="pictures to learn from")
     ceiling.add_argument("--test", type=int, default=1500, help="pictures to measure on")
@@ -95,6 +100,14 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
         on_progress=Reporter(),
     )
     require(results)
+    return 0
+
+
+def run_scope(arguments: argparse.Namespace) -> int:
+    """Print what a bundle finds and refuses on drawn, pasted and photographed cases; fail below a floor."""
+    from calibration.reference.scope_table import scope_table
+
+    scope_table(arguments.bundle, arguments.photos, out=arguments.out, on_progress=Reporter())
     return 0
 
 

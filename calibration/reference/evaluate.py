@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from transformers import Qwen2_5_VLForConditionalGeneration
 
+from calibration.declaration import load_declaration
 from calibration.reference.agents_spec import REC_VALUES
+from calibration.reference.confidence import Confidences
 from calibration.reference.encode import encode_cases
 from calibration.reference.engine_decider import EngineDecider, with_adapters
+from calibration.reference.evaluation_table import print_result
 from calibration.reference.exercises import EncodedCase, dominant_of
-from calibration.reference.floors import CHANCE_Z, floors
 from calibration.reference.pool import PoolCase, draw_pool, drawing_digest, read_pool
 from calibration.reference.scores import Scores, chance_of_tone
 from calibration.reference.torch_decider import ReasonInput, Row, TorchDecider
@@ -68,9 +68,27 @@ def leading_signs(case: PoolCase, rows: Sequence[Row]) -> dict[str, Any]:
     return merged
 
 
-def measure(decider: Decider, cases: Sequence[EncodedCase], on_progress: Progress, *, stage: str) -> dict[str, Any]:
-    """Run all three agents on the cases, Reason on the gold Representation and through the cascade."""
+def measure(
+    decider: Decider,
+    cases: Sequence[EncodedCase],
+    on_progress: Progress,
+    *,
+    stage: str,
+    confidences: Confidences | None = None,
+) -> dict[str, Any]:
+    """Run all three agents on the cases, Reason on the gold Representation and through the cascade.
+
+    Args:
+        decider: decides every agent's fields.
+        cases: of the test split.
+        on_progress: told of every agent.
+        stage: what is measured, for the progress line.
+        confidences: how logits become confidences; None measures accuracy only.
+    """
     scores = Scores()
+
+    def sure(agent: str, row: Row) -> dict[str, tuple[float, float]]:
+        return {} if confidences is None else confidences.of(agent, row)
 
     def tell(agent: str) -> Callable[[int, int], None]:
         return lambda done, total: on_progress(f"{stage} {agent}", done, total, "")
@@ -80,10 +98,16 @@ def measure(decider: Decider, cases: Sequence[EncodedCase], on_progress: Progres
         for view, row in zip(encoded.case.views, rows, strict=True):
             names = OVERVIEW_FIELDS if view.shot == "overview" else tuple(REC_VALUES)
             truth = {name: view.labels[name] for name in names}
-            scores.add("recognition", tone=encoded.case.tone, truth=truth, answer=values_of(row))
+            scores.add(
+                "recognition",
+                tone=encoded.case.tone,
+                truth=truth,
+                answer=values_of(row),
+                confidences=sure("recognition", row),
+            )
     inside = [(e, rows) for e, rows in zip(cases, recognised, strict=True) if e.case.in_scope]
     represented = decider.representation([e for e, _ in inside], tell("rep"))
-    _score_representation(scores, [e.case for e, _ in inside], represented)
+    _score_representation(scores, [e.case for e, _ in inside], represented, sure=sure)
     gold = [ReasonInput(dominant_of(e.case.signs), e.case.representation, e.case.intake) for e, _ in inside]
     chained = [
         ReasonInput(leading_signs(e.case, rows), values_of(rep), e.case.intake)
@@ -94,7 +118,13 @@ def measure(decider: Decider, cases: Sequence[EncodedCase], on_progress: Progres
         answers = decider.reasoning(inputs, tell(name))
         for (encoded, _), answer in zip(inside, answers, strict=True):
             case = encoded.case
-            scores.add(name, tone=case.tone, truth=case.reasoning, answer=values_of(answer))
+            scores.add(
+                name,
+                tone=case.tone,
+                truth=case.reasoning,
+                answer=values_of(answer),
+                confidences=sure(name, answer) if name == "reasoning" else None,
+            )
             if name == "cascade":
                 rows_of_tone.append((case.tone, str(values_of(answer)["syndrome"])))
     fields_of = {agent: scores.names(agent) for agent in ("recognition", "representation", "reasoning", "cascade")}
@@ -107,13 +137,29 @@ def measure(decider: Decider, cases: Sequence[EncodedCase], on_progress: Progres
     }
 
 
-def _score_representation(scores: Scores, cases: Sequence[PoolCase], rows: Sequence[Row]) -> None:
+def represented_fields(case: PoolCase) -> tuple[str, ...]:
+    """Return the fields of Rep that a case can tell: without an overview two are cannot_tell by rule and prove nothing."""
+    seen = any(view.shot == "overview" for view in case.views)
+    return ("mechanism", "distribution", "symmetry") if seen else ("mechanism",)
+
+
+def _score_representation(
+    scores: Scores,
+    cases: Sequence[PoolCase],
+    rows: Sequence[Row],
+    *,
+    sure: Callable[[str, Row], dict[str, tuple[float, float]]],
+) -> None:
     for case, row in zip(cases, rows, strict=True):
-        names = ["mechanism"]
-        if any(view.shot == "overview" for view in case.views):
-            names += ["distribution", "symmetry"]  # without an overview both are cannot_tell by rule and score nothing
+        names = represented_fields(case)
         truth = {name: case.representation[name] for name in names}
-        scores.add("representation", tone=case.tone, truth=truth, answer=values_of(row))
+        scores.add(
+            "representation",
+            tone=case.tone,
+            truth=truth,
+            answer=values_of(row),
+            confidences=sure("representation", row),
+        )
 
 
 def cases_per_tone(cases: Sequence[PoolCase], per_tone: int) -> list[PoolCase]:
@@ -149,8 +195,19 @@ def evaluate_torch(
     """Measure a model folder in PyTorch + PEFT, float32, with its own, no and swapped adapters."""
     backbone = Qwen2_5_VLForConditionalGeneration.from_pretrained(model / "base", dtype=torch.float32).eval()
     encoded = encode_cases(backbone, cases, on_progress)
+    fitted = load_declaration(model / "base").thresholds.fields
+    confidences = Confidences(
+        {name: row.temperature for name, row in fitted.items()},
+        {name: row.min_confidence for name, row in fitted.items()},
+    )
     return {
-        mode: measure(TorchDecider(model, adapters=MODES[mode]), encoded, on_progress, stage=f"torch {mode}")
+        mode: measure(
+            TorchDecider(model, adapters=MODES[mode]),
+            encoded,
+            on_progress,
+            stage=f"torch {mode}",
+            confidences=confidences if mode == "own" else None,
+        )
         for mode in modes
     }
 
@@ -160,11 +217,19 @@ def evaluate_bundle(
 ) -> Result:
     """Measure a bundle on the device's engine in production settings, with its own, no and swapped adapters."""
     plain = [EncodedCase(case, ()) for case in cases]  # the engine encodes the pictures itself
+    fitted = bundle.manifest.thresholds.fields
+    confidences = Confidences(least={name: row.min_confidence for name, row in fitted.items()})
     result: Result = {}
     for mode in modes:
         decider = EngineDecider(with_adapters(bundle, MODES[mode]))
         try:
-            result[mode] = measure(decider, plain, on_progress, stage=f"{bundle.path.name} {mode}")
+            result[mode] = measure(
+                decider,
+                plain,
+                on_progress,
+                stage=f"{bundle.path.name} {mode}",
+                confidences=confidences if mode == "own" else None,
+            )
         finally:
             decider.close()
     return result
@@ -205,48 +270,3 @@ def evaluate(
     if out is not None:
         out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return results
-
-
-def print_result(name: str, result: Result) -> None:
-    """Print one table of fields, the answers by tone, and every floor with its figures."""
-    console = Console(width=150)
-    others = {mode: figures for mode, figures in result.items() if mode != "own"}
-    own = result["own"]
-    table = Table(title=f"{name}: {own['cases']} drawn cases - not for clinical use")
-    for column in ("field", "own", "95 %", "constant", "worst tone", *others):
-        table.add_column(column)
-    for field, row in own["fields"].items():
-        low, high = row["interval"]
-        tone, worst = min(row["per_tone"].items(), key=lambda item: float(item[1]))
-        rest = [_figure(figures["fields"].get(field, {}).get("accuracy")) for figures in others.values()]
-        table.add_row(
-            field,
-            _figure(row["accuracy"]),
-            f"{low:.3f}-{high:.3f}",
-            _figure(row["constant"]),
-            f"{worst:.3f} ({tone})",
-            *rest,
-        )
-    for agent, value in own["means"].items():
-        rest = [_figure(figures["means"][agent]) for figures in others.values()]
-        table.add_row(f"mean {agent}", _figure(value), "", "", "", *rest)
-    console.print(table)
-    _print_tones(own["tone_to_syndrome"], console=console)
-    judged = floors(own, others=others)
-    console.print(f"floors: {sum(f.is_met for f in judged)} of {len(judged)} met", highlight=False)
-    for floor in judged:
-        console.print(f"  {floor.line()}", highlight=False)
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _print_tones(test: Mapping[str, Any], *, console: Console) -> None:
-    table = Table(title=f"syndrome by tone (cascade): chi2 {test['chi2']}, z {test['z']}; below {CHANCE_Z} is chance")
-    answers = list(next(iter(test["answers"].values()), {}))
-    for column in ("tone", *answers):
-        table.add_column(column)
-    for tone, counts in test["answers"].items():
-        table.add_row(tone, *(f"{counts[a] / max(1, sum(counts.values())):.3f}" for a in answers))
-    console.print(table)

@@ -1,6 +1,6 @@
 """Turn a trained reference model into what ``derm-calibrate build`` takes: thresholds, declaration, golden cases.
 
-Temperatures and thresholds are fitted on the ``calibration`` split only.
+Temperatures, least confidences and scope thresholds are fitted on the ``calibration`` split only.
 """
 
 from __future__ import annotations
@@ -8,22 +8,21 @@ from __future__ import annotations
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional as F
 from transformers import Qwen2_5_VLForConditionalGeneration
 
 from calibration.build import AGENT_NAME, BASE_DIGEST_NAME, METRICS_NAME
 from calibration.export import content_digest
 from calibration.reference.agents_spec import INVOCATION, PROMPTS, SCHEMAS
 from calibration.reference.cases import case as draw_case
+from calibration.reference.confidence import Sample, accuracy_of, fit_field, record
 from calibration.reference.encode import encode_cases
-from calibration.reference.evaluate import OVERVIEW_FIELDS, OWN
+from calibration.reference.evaluate import OVERVIEW_FIELDS, OWN, represented_fields
 from calibration.reference.exercises import dominant_of, reason_texts
 from calibration.reference.forms import form_of
 from calibration.reference.model import PIXELS
@@ -46,7 +45,7 @@ has never seen a photograph of a person, it decides few fields, and its accuracy
 - Inputs: pictures of at most {PIXELS} px; Rec sees one picture, Rep all of a visit, Reason text only.
 - Licence: Apache-2.0. No third-party weights, pictures or texts.
 """
-Samples = dict[str, list[tuple[list[float], int]]]  # field -> (logits, index of the truth)
+Samples = dict[str, list[Sample]]  # <agent>.<field> -> its decisions
 
 
 def release(training: ReferenceTraining, out: Path, *, calibration_cases: int) -> None:
@@ -64,8 +63,8 @@ def release(training: ReferenceTraining, out: Path, *, calibration_cases: int) -
         shutil.rmtree(out / name, ignore_errors=True)
         shutil.copytree(work / name, out / name)
     bind_adapters(out)
-    thresholds, accuracy = fit(training, out, cases=calibration_cases)
-    _write_json(base / "derm_edge.json", declare(thresholds))
+    thresholds, calibration, accuracy = fit(training, out, cases=calibration_cases)
+    _write_json(base / "derm_edge.json", declare(thresholds, calibration))
     measured = {"precision": "fp32", "split": "calibration", "cases": calibration_cases, "accuracy": accuracy}
     _write_json(base / METRICS_NAME, measured)
     write_golden_cases(base / "golden")
@@ -84,11 +83,13 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def fit(training: ReferenceTraining, model: Path, *, cases: int) -> tuple[dict[str, Any], dict[str, float]]:
-    """Fit one temperature per field and the scope thresholds on the calibration split.
+def fit(
+    training: ReferenceTraining, model: Path, *, cases: int
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, float]]:
+    """Fit one temperature and least confidence per field, and the scope thresholds, on the calibration split.
 
     Returns:
-        The thresholds, and the accuracy (0..1) of every decided field on the same cases.
+        The thresholds, the calibration record, and the accuracy (0..1) of every decided field on the same cases.
     """
     backbone = Qwen2_5_VLForConditionalGeneration.from_pretrained(model / "base", dtype=torch.float32).eval()
     encoded = encode_cases(backbone, training.pool("calibration", cases), training.tell)
@@ -105,39 +106,30 @@ def fit(training: ReferenceTraining, model: Path, *, cases: int) -> tuple[dict[s
             _collect(samples, "recognition", {n: row[n] for n in names}, view.labels)
     inside = [item for item in encoded if item.case.in_scope]
     for item, row in zip(inside, decider.representation(inside, tell("rep")), strict=True):
-        _collect(samples, "representation", row, item.case.representation)
+        told = {name: row[name] for name in represented_fields(item.case)}
+        _collect(samples, "representation", told, item.case.representation)
     inputs = [ReasonInput(dominant_of(i.case.signs), i.case.representation, i.case.intake) for i in inside]
     for item, row in zip(inside, decider.reasoning(inputs, tell("reason")), strict=True):
         _collect(samples, "reasoning", row, item.case.reasoning)
-    fields = {name: {"temperature": temperature_of(rows)} for name, rows in samples.items()}
+    fields = {name: fit_field(rows) for name, rows in samples.items()}
     looks = further_looks(backbone, decider, encoded, recognised, tell=training.tell)
     temperatures = {name: fields[f"recognition.{name}"]["temperature"] for name in ("family", "applicability")}
     accuracy = {name: accuracy_of(rows) for name, rows in samples.items()}
-    return scope_thresholds(looks, temperatures) | {"fields": fields}, accuracy
+    thresholds = scope_thresholds(looks, temperatures) | {"fields": fields}
+    return thresholds, record(samples, fields, split="calibration", cases=cases), accuracy
 
 
 def _collect(samples: Samples, agent: str, row: Row, truth: Any) -> None:
     for name, (_, logits) in row.items():
-        options = list(logits)
-        samples[f"{agent}.{name}"].append((list(logits.values()), options.index(str(truth[name]))))
+        options = tuple(logits)
+        samples[f"{agent}.{name}"].append(Sample(tuple(logits.values()), options, options.index(str(truth[name]))))
 
 
-def accuracy_of(rows: Sequence[tuple[list[float], int]]) -> float:
-    """Return the share of rows whose largest logit is the truth's."""
-    return round(sum(max(logits) == logits[truth] for logits, truth in rows) / len(rows), 4)
+def declare(thresholds: dict[str, Any], calibration: dict[str, Any]) -> dict[str, Any]:
+    """Return the document ``derm_edge.json`` of the reference model.
 
-
-def temperature_of(rows: Sequence[tuple[list[float], int]]) -> float:
-    """Return the temperature with the least negative log likelihood on the rows, from a grid of 0.5 to 5."""
-    logits = torch.tensor([r[0] for r in rows])
-    truth = torch.tensor([r[1] for r in rows])
-    grid = [round(0.5 * 1.08**step, 3) for step in range(31)]
-    losses: list[Tensor] = [F.cross_entropy(logits / t, truth) for t in grid]
-    return grid[int(torch.stack(losses).argmin())]
-
-
-def declare(thresholds: dict[str, Any]) -> dict[str, Any]:
-    """Return the document ``derm_edge.json`` of the reference model."""
+    It declares no evidence: nobody has tested a model of drawings on people, and the report says so.
+    """
     inputs = {
         "recognition": {"images": "one", "text": []},
         "representation": {"images": "all", "text": []},
@@ -174,6 +166,7 @@ def declare(thresholds: dict[str, Any]) -> dict[str, Any]:
         "max_pixels": PIXELS,
         "agents": agents,
         "thresholds": thresholds,
+        "calibration": calibration,
     }
 
 

@@ -1,7 +1,8 @@
 """Fit the scope thresholds on the calibration split, with the same looks and averages that the device uses.
 
-Two promises are set here and measured elsewhere on the test split: at least ``SENSITIVITY`` of the in-scope cases stay
-in scope, and at most ``DANGER_FALSE_ALARMS`` of them raise a danger family. No photograph takes part.
+Three promises are set here and measured elsewhere on the test split: at least ``SENSITIVITY`` of the in-scope cases
+stay in scope, at most ``DANGER_FALSE_ALARMS`` of them raise a danger family, and in at most ``DISAGREEMENTS`` of them
+one view seems to contradict another. No photograph takes part.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from calibration.reference.encode import encode_cases
 from calibration.reference.exercises import EncodedCase
 from calibration.reference.pool import PoolView
 from calibration.reference.torch_decider import Row, TorchDecider
-from edge_agent.agents.scope import read_view, seems_ours
+from edge_agent.agents.scope import names_another, read_view, seems_ours
 from edge_agent.agents.second_look import turned
 from edge_agent.contracts.case import AgentOutput, FieldValue, Finding
 
@@ -25,6 +26,7 @@ from edge_agent.contracts.case import AgentOutput, FieldValue, Finding
 # to send a psoriasis to a person.
 SENSITIVITY = 0.92
 DANGER_FALSE_ALARMS = 0.015
+DISAGREEMENTS = 0.005
 LOOKS = 8
 LOOK_CASES = 600  # in-scope cases that are looked at again; their quantile is known to about one point
 Tell = Callable[[str, int, int, str], None]
@@ -69,13 +71,14 @@ def further_looks(
 def scope_thresholds(looks: Looks, temperatures: Mapping[str, float]) -> dict[str, float]:
     """Return the scope thresholds that keep ``SENSITIVITY`` of the given in-scope cases.
 
-    The danger threshold is the lowest that alarms on at most ``DANGER_FALSE_ALARMS`` of them.
+    The danger threshold is the lowest that alarms on at most ``DANGER_FALSE_ALARMS`` of them, and a foreign family
+    contradicts at the lowest probability that at most ``DISAGREEMENTS`` of them reach.
 
     Args:
         looks: every look at every view of in-scope cases.
         temperatures: of ``family`` and ``applicability``.
     """
-    found, danger = [], []
+    found, danger, foreign = [], [], []
     for case in looks:
         rows = [
             read_view(Finding(n, first), further)
@@ -86,6 +89,8 @@ def scope_thresholds(looks: Looks, temperatures: Mapping[str, float]) -> dict[st
         ]
         found.append(max(ours, default=0.0))
         danger.append(max(row.danger_family for row in rows))
+        others = [row.named_family for row in rows if names_another(row.applicability, row.family)]
+        foreign.append(max(others, default=0.0))
     least = float(np.quantile(found, 1 - SENSITIVITY))
     alarm = float(np.quantile(danger, 1 - DANGER_FALSE_ALARMS))
     return {
@@ -93,6 +98,7 @@ def scope_thresholds(looks: Looks, temperatures: Mapping[str, float]) -> dict[st
         "in_scope_family": round(max(0.5, min(0.995, least)), 4),
         "danger_family": round(min(0.5, max(0.02, alarm)), 4),
         "not_skin": 0.5,
+        "views_disagree": round(max(0.5, min(0.95, float(np.quantile(foreign, 1 - DISAGREEMENTS)))), 4),
         "scope_looks": LOOKS,
     }
 

@@ -8,16 +8,52 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from calibration.reference.confidence import (
+    NOTHING,
+    adaptive_calibration_error,
+    calibration_error,
+    error_by_chance,
+)
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """Return the 95 % Wilson interval of ``hits`` out of ``n``; nan where n is 0."""
+    if n == 0:
+        return (math.nan, math.nan)
+    p, z = hits / n, 1.96
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return (centre - half, centre + half)
+
 
 @dataclass(slots=True)
 class Tally:
-    """Outcomes of one field: (tone, truth, answer) rows."""
+    """Outcomes of one field: (tone, truth, answer) rows, and (tone, confidence, right?) of those that told one.
+
+    ``kept`` says, per answer with a confidence that says something, whether it reaches the least one shown, and whether
+    it is right.
+    """
 
     rows: list[tuple[int, str, str]] = field(default_factory=list)
+    sure: list[tuple[int, float, bool]] = field(default_factory=list)
+    kept: list[tuple[bool, bool]] = field(default_factory=list)
 
-    def add(self, tone: int, truth: Any, answer: Any) -> None:
-        """Add one outcome; values are compared by their written form."""
+    def add(self, tone: int, truth: Any, answer: Any, confidence: tuple[float, float] | None = None) -> None:
+        """Add one outcome; values are compared by their written form.
+
+        Args:
+            tone: 1-5.
+            truth: the drawn value.
+            answer: the decider's.
+            confidence: its confidence and the least that is shown, both 0..1.
+        """
         self.rows.append((tone, str(truth), str(answer)))
+        if confidence is None:
+            return
+        is_right = str(truth) == str(answer)
+        self.sure.append((tone, confidence[0], is_right))
+        if str(answer) not in NOTHING:
+            self.kept.append((confidence[0] >= confidence[1], is_right))
 
     def accuracy(self, tone: int | None = None) -> float:
         """Return the share of right answers (0..1) over all rows or one tone; nan where there is none."""
@@ -41,18 +77,34 @@ class Tally:
 
     def interval(self) -> tuple[float, float]:
         """Return the 95 % Wilson interval of the accuracy."""
-        n = len(self.rows)
-        if n == 0:
-            return (math.nan, math.nan)
-        p, z = self.accuracy(), 1.96
-        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-        return (centre - half, centre + half)
+        return wilson(sum(t == a for _, t, a in self.rows), len(self.rows))
+
+    def calibration(self) -> dict[str, Any]:
+        """Return how far the confidences can be trusted, as plain data; empty where none was told.
+
+        ``ece`` and ``ece_adaptive`` (0..1), ``ece_by_chance`` what a perfect decider would show on as many rows; both
+        per tone; ``kept`` the share of telling answers at or above the least confidence, ``kept_precision`` how many of
+        those are right (null where none is kept).
+        """
+        if not self.sure:
+            return {}
+        pairs = [(share, right) for _, share, right in self.sure]
+        tones = {tone: [(p, right) for t, p, right in self.sure if t == tone] for tone in {t for t, _, _ in self.sure}}
+        right = [is_right for is_kept, is_right in self.kept if is_kept]
+        return {
+            "ece": round(calibration_error(pairs), 4),
+            "ece_adaptive": round(adaptive_calibration_error(pairs), 4),
+            "ece_by_chance": round(error_by_chance(pairs), 4),
+            "ece_per_tone": {str(tone): round(calibration_error(tones[tone]), 4) for tone in sorted(tones)},
+            "ece_by_chance_per_tone": {str(tone): round(error_by_chance(tones[tone]), 4) for tone in sorted(tones)},
+            "kept": round(len(right) / len(self.kept), 4) if self.kept else None,
+            "kept_precision": round(sum(right) / len(right), 4) if right else None,
+        }
 
     def summary(self) -> dict[str, Any]:
         """Return the figures as plain data."""
         low, high = self.interval()
-        return {
+        return self.calibration() | {
             "accuracy": round(self.accuracy(), 4),
             "interval": [round(low, 4), round(high, 4)],
             "constant": round(self.constant(), 4),
@@ -69,11 +121,19 @@ class Scores:
     def __init__(self) -> None:
         self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
 
-    def add(self, agent: str, *, tone: int, truth: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-        """Add every field of ``truth`` that the answer decided."""
+    def add(
+        self,
+        agent: str,
+        *,
+        tone: int,
+        truth: Mapping[str, Any],
+        answer: Mapping[str, Any],
+        confidences: Mapping[str, tuple[float, float]] | None = None,
+    ) -> None:
+        """Add every field of ``truth`` that the answer decided, with its confidence where one is given."""
         for name, value in truth.items():
             if name in answer:
-                self._tallies[f"{agent}.{name}"].add(tone, value, answer[name])
+                self._tallies[f"{agent}.{name}"].add(tone, value, answer[name], (confidences or {}).get(name))
 
     def names(self, agent: str) -> list[str]:
         """Return the tally names of one agent in insertion order."""

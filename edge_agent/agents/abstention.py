@@ -6,7 +6,7 @@ What is withheld never reaches the next agent either, so the report shows exactl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,11 @@ from edge_agent.contracts.manifest import Thresholds
 
 GRADES = frozenset({"scale_amount", "erythema", "induration"})  # integers 0-4, None = cannot tell
 LISTS = frozenset(
-    {"primary_lesion", "secondary_change", "colour", "shape", "distribution", "mechanism", "principle", "special"}
-)
+    {
+        "primary_lesion", "secondary_change", "colour", "shape", "special", "distribution", "mechanism", "location",
+        "principle", "limitations",
+    }
+)  # fmt: skip
 NO_SYNDROME = "insufficient_information"  # the nothing-value of these two lists (clinical-vocabulary 3b, 5.3)
 _NOTHING = {"syndrome": NO_SYNDROME, "mechanism": NO_SYNDROME}
 
@@ -59,9 +62,16 @@ def is_nothing(value: Any) -> bool:
 
 
 def keep(
-    output: AgentOutput, thresholds: Thresholds, *, view: int | None = None
+    output: AgentOutput, thresholds: Thresholds, *, view: int | None = None, uncalibrated: Collection[str] = ()
 ) -> tuple[dict[str, Kept], list[Abstention]]:
     """Apply the thresholds to one output.
+
+    Args:
+        output: one step's.
+        thresholds: the bundle's.
+        view: the view that it describes.
+        uncalibrated: ``<agent>.<field>`` names whose confidence means nothing (``withholding.uncalibrated_fields``);
+            what the model decided in them is withheld.
 
     Returns:
         Every field in the model's order, and one abstention per withheld field.
@@ -73,7 +83,10 @@ def keep(
         probability = decided.probability if decided is not None else None
         row = Kept(value, probability, probability is not None, is_withheld=False)
         calibration = thresholds.fields.get(f"{output.agent}.{field}")
-        if probability is not None and calibration is not None and probability < calibration.min_confidence:
+        if probability is not None and f"{output.agent}.{field}" in uncalibrated:
+            row = Kept(nothing_of(field), None, is_decided=True, is_withheld=True)
+            withheld.append(Abstention("no_calibration", output.agent, view, field))
+        elif probability is not None and calibration is not None and probability < calibration.min_confidence:
             row = Kept(nothing_of(field), probability, is_decided=True, is_withheld=True)
             withheld.append(Abstention("low_confidence", output.agent, view, field))
         kept[field] = row

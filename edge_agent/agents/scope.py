@@ -1,9 +1,10 @@
 """Decide by rule whether a case is one this program may read. No model decides its own scope.
 
 In scope: at least one view shows a lesion of the papulosquamous family, both with a probability at or above its
-threshold, and no view shows a danger family at or above the (lower) danger threshold. Everything else ends without
-a syndrome: with an abstention when the pictures do not allow a reading, else out of scope. A view that was looked at
-more than once counts with the mean of its looks; for danger with the higher of that mean and the first look.
+threshold, no view shows a danger family at or above the (lower) danger threshold, and no near view shows another
+family with confidence. Everything else ends without a syndrome: with an abstention when the pictures do not allow a
+reading or contradict each other, else out of scope. A view that was looked at more than once counts with the mean of
+its looks; for danger with the higher of that mean and the first look.
 
 Source: clinical-vocabulary section 2 "Scope decision".
 """
@@ -11,7 +12,7 @@ Source: clinical-vocabulary section 2 "Scope decision".
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
 
@@ -26,12 +27,17 @@ UNREADABLE = {
     "normal_skin": "no_lesion_visible",
     "pigment_change_only": "no_lesion_visible",
 }
+UNSEEN = frozenset({"image_quality", "not_skin"})  # nothing but such pictures: nothing was seen, no danger either
+NOT_NEAR = frozenset({"overview", "tongue"})  # what such a picture shows has no family to contradict another with
 SECTION = "scope"
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeView:
-    """One view's part in the decision: the first look's values and the probabilities that were compared (0..1)."""
+    """One view's part in the decision: the first look's values and the probabilities that were compared (0..1).
+
+    ``named_family`` is the probability of ``family`` itself; ``dangers`` holds the danger families one by one.
+    """
 
     view: int
     applicability: str
@@ -41,6 +47,8 @@ class ScopeView:
     danger_family: float
     not_skin: float
     looks: int
+    named_family: float = 0.0
+    dangers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ class Scope:
 def candidates(findings: Sequence[Finding], thresholds: Thresholds) -> tuple[int, ...]:
     """Return the indices of the views that seem to be ours at first look; none where any view shows danger."""
     rows = [read_view(finding) for finding in findings]
-    if any(row.danger_family >= thresholds.danger_family for row in rows):
+    if any(_is_danger(row, thresholds) for row in rows):
         return ()
     return tuple(
         row.view for row in rows if row.not_skin < thresholds.not_skin and seems_ours(row.applicability, row.family)
@@ -64,29 +72,39 @@ def candidates(findings: Sequence[Finding], thresholds: Thresholds) -> tuple[int
 
 
 def decide(
-    findings: Sequence[Finding], thresholds: Thresholds, *, further: Mapping[int, Sequence[AgentOutput]] | None = None
+    findings: Sequence[Finding],
+    thresholds: Thresholds,
+    *,
+    further: Mapping[int, Sequence[AgentOutput]] | None = None,
+    aside: Mapping[int, str] | None = None,
+    shots: Mapping[int, str | None] | None = None,
 ) -> Scope:
     """Decide the scope of one case from Rec's independent findings (one per view).
 
-    A view that is not skin is set aside and named; the danger families count in every view.
+    A view that is not skin, or that was set aside before, is named and not read on. The danger families count in every
+    view all the same: a picture that is too poor to read from can still show what must not be called psoriasis.
 
     Args:
         findings: the first look at every view.
         thresholds: the bundle's.
         further: per view index, what Rec said of the same picture turned (``second_look``).
+        aside: per view index the abstain reason for not reading it (``withholding.set_aside``).
+        shots: per view index its distance; a view without one counts as near.
     """
     rows = tuple(read_view(finding, (further or {}).get(finding.view_index, ())) for finding in findings)
-    aside = [row.view for row in rows if row.not_skin >= thresholds.not_skin]
-    readable = tuple(row.view for row in rows if row.view not in aside)
-    abstentions = [Abstention("not_skin", SECTION, view) for view in aside]
+    named = {row.view: "not_skin" for row in rows if row.not_skin >= thresholds.not_skin} | dict(aside or {})
+    readable = tuple(row.view for row in rows if row.view not in named)
+    abstentions = tuple(Abstention(named[row.view], SECTION, row.view) for row in rows if row.view in named)
     left = [row for row in rows if row.view in readable]
-    if not left:
-        return Scope("abstained", rows, (), tuple(abstentions))
-    if any(row.danger_family >= thresholds.danger_family for row in rows):
+    if not left and UNSEEN.issuperset(named.values()):
+        return Scope("abstained", rows, (), abstentions)
+    if any(_is_danger(row, thresholds) for row in rows):
         return Scope("out_of_scope", rows, readable, (*abstentions, Abstention("out_of_scope_condition", SECTION)))
-    if any(_is_ours(row, thresholds) for row in left):
-        return Scope("in_scope", rows, readable, tuple(abstentions))
-    reason = _why_not(left)
+    if not left:
+        return Scope("abstained", rows, (), abstentions)
+    reason = _why_not(left, thresholds, far={view for view, shot in (shots or {}).items() if shot in NOT_NEAR})
+    if reason is None:
+        return Scope("in_scope", rows, readable, abstentions)
     decision: Literal["out_of_scope", "abstained"] = (
         "out_of_scope" if reason == "out_of_scope_condition" else "abstained"
     )
@@ -107,25 +125,36 @@ def probability_of(output: AgentOutput, field: str, wanted: Collection[str]) -> 
 def read_view(finding: Finding, further: Sequence[AgentOutput] = ()) -> ScopeView:
     """Return what the decision compares of one view: the mean of its looks, for danger at least the first look."""
     value, looks = finding.output.value, (finding.output, *further)
+    family = str(value.get("family", "cannot_tell"))
 
     def mean(field: str, wanted: Collection[str]) -> float:
         return fmean(probability_of(look, field, wanted) for look in looks)
 
+    def danger(wanted: Collection[str]) -> float:
+        return max(probability_of(finding.output, "family", wanted), mean("family", wanted))
+
     return ScopeView(
         view=finding.view_index,
         applicability=str(value.get("applicability", "cannot_tell")),
-        family=str(value.get("family", "cannot_tell")),
+        family=family,
         lesion_visible=mean("applicability", {"lesion_visible"}),
         in_scope_family=mean("family", {IN_SCOPE_FAMILY}),
-        danger_family=max(probability_of(finding.output, "family", DANGER_FAMILIES), mean("family", DANGER_FAMILIES)),
+        danger_family=danger(DANGER_FAMILIES),
         not_skin=probability_of(finding.output, "applicability", {"not_skin"}),
         looks=len(looks),
+        named_family=mean("family", {family}),
+        dangers={name: danger({name}) for name in sorted(DANGER_FAMILIES)},
     )
 
 
 def seems_ours(applicability: str, family: str) -> bool:
     """Say whether the values of the first look are those of a case in scope, whatever their probabilities."""
     return applicability == "lesion_visible" and family == IN_SCOPE_FAMILY
+
+
+def names_another(applicability: str, family: str) -> bool:
+    """Say whether the values of the first look name a visible lesion of a family that is not ours."""
+    return applicability == "lesion_visible" and family not in {IN_SCOPE_FAMILY, "cannot_tell"}
 
 
 def _is_ours(row: ScopeView, thresholds: Thresholds) -> bool:
@@ -136,10 +165,25 @@ def _is_ours(row: ScopeView, thresholds: Thresholds) -> bool:
     )
 
 
-def _why_not(rows: Sequence[ScopeView]) -> str:
-    """Name the reason: another family, nothing to see, or not sure enough."""
+def _is_danger(row: ScopeView, thresholds: Thresholds) -> bool:
+    """Say whether the danger families together, or one that has its own bound, reach their threshold."""
+    return row.danger_family >= thresholds.danger_family or any(
+        row.dangers.get(name, 0.0) >= bound for name, bound in thresholds.danger_families.items()
+    )
+
+
+def _is_foreign(row: ScopeView, thresholds: Thresholds) -> bool:
+    """Say whether a view shows, with confidence, a lesion of another family."""
+    return names_another(row.applicability, row.family) and row.named_family >= thresholds.views_disagree
+
+
+def _why_not(rows: Sequence[ScopeView], thresholds: Thresholds, *, far: Collection[int]) -> str | None:
+    """Name the reason: the views disagree, another family, nothing to see, or not sure enough; None: it is ours."""
+    if any(_is_ours(row, thresholds) for row in rows):
+        disagree = any(_is_foreign(row, thresholds) for row in rows if row.view not in far)
+        return "views_disagree" if disagree else None
     visible = [row for row in rows if row.applicability == "lesion_visible"]
-    if any(row.family not in {IN_SCOPE_FAMILY, "cannot_tell"} for row in visible):
+    if any(names_another(row.applicability, row.family) for row in visible):
         return "out_of_scope_condition"
     if visible:
         return "low_confidence"
