@@ -2,7 +2,7 @@
 
 The rules need no model and come first, so an emergency is known before a picture is looked at. Out of scope, after
 an abstention or while an emergency sign is active there is no syndrome and no formula. Does not store, sync or show
-anything.
+anything; what rules make of the findings stands in ``agents.conclusions``.
 
 Source: architecture "Data flow"; clinical-vocabulary sections 2, 8, 9; policy "Order of a consultation".
 """
@@ -11,29 +11,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from edge_agent.agents import reasoning as reason_agent
 from edge_agent.agents import report as reports
 from edge_agent.agents import scope as scopes
-from edge_agent.agents import triage as triages
-from edge_agent.agents.abstention import Abstention, Kept, keep, values
+from edge_agent.agents.abstention import Abstention, Kept, keep
+from edge_agent.agents.assessment import Assessor, Seen
+from edge_agent.agents.conclusions import Conclusions, has_emergency
 from edge_agent.agents.expressions import Fact
 from edge_agent.agents.facts import facts_of
-from edge_agent.agents.plan import PlanInput, plan
-from edge_agent.agents.recognition import AgentEngine, recognise
-from edge_agent.agents.red_flags import RuleBook, Verdict
+from edge_agent.agents.recognition import AgentEngine, keep_view, recognise
+from edge_agent.agents.red_flags import PictureFacts, RuleBook, Verdict
 from edge_agent.agents.representation import Described, merge, represent
 from edge_agent.agents.run_record import Findings, Meter
 from edge_agent.agents.second_look import look_again
-from edge_agent.agents.severity import severity
+from edge_agent.agents.withholding import before_reasoning, set_aside, uncalibrated_agents, uncalibrated_fields
 from edge_agent.contracts.case import AgentOutput, Case, Finding
 from edge_agent.contracts.manifest import Manifest
+from edge_agent.contracts.practice import Practice
 from edge_agent.contracts.terms import Vocabulary
 
 OnProgress = Callable[[str, int, int], None]
-EMERGENCY = "T1_emergency"
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
@@ -65,11 +64,12 @@ class CasePipeline:
         engine: the engine that holds the bundle; one case at a time.
         manifest: the same bundle's manifest; None where no bundle can be trusted, then only the rules can run.
         vocabulary: the device's vocabulary.
+        practice: the switches of the practice; None holds the strict defaults.
         device: names the processor in the report's provenance.
         clock: seconds, monotonic; for the timings only.
 
     Raises:
-        Incompatible: the bundle may answer an id that the vocabulary does not know.
+        Incompatible: the bundle may answer or read what this device does not know.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class CasePipeline:
         manifest: Manifest | None,
         vocabulary: Vocabulary,
         *,
+        practice: Practice | None = None,
         device: str = "CPU",
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -85,9 +86,13 @@ class CasePipeline:
             vocabulary.check_manifest(manifest)
         self._engine, self._trusted, self._vocabulary = engine, manifest, vocabulary
         self._device, self._clock = device, clock
+        self._uncalibrated = frozenset() if manifest is None else uncalibrated_fields(manifest)
+        self._unanswered = () if manifest is None else uncalibrated_agents(manifest)
+        self._assessor = None if manifest is None else Assessor(engine, manifest, vocabulary)
         self._red_flags = RuleBook.load("red_flags.toml")
-        self._triage_rules = RuleBook.load("triage_rules.toml")
-        self._formula_rules = RuleBook.load("triage_rules.toml", table="formula_rule")
+        self._conclusions = Conclusions(
+            vocabulary, manifest=manifest, practice=practice or Practice(), red_flags=self._red_flags
+        )
 
     @property
     def _manifest(self) -> Manifest:
@@ -139,29 +144,56 @@ class CasePipeline:
         return _Run(case, facts, flags, meter, tell)
 
     def _ask_agents(self, run: _Run) -> Findings:
+        if any(one.section == scopes.SECTION for one in self._unanswered):
+            return Findings(abstentions=self._unanswered)  # without calibrated scope fields nothing may be read
         encoded = self._encode(run)
-        views = run.case.views
+        so_far = self._recognise(run, encoded)
+        flags = (*run.flags, *so_far.added_flags)
+        if so_far.decision != "in_scope":
+            return so_far
+        readable = {one.view.index for one in so_far.readable}
+        shown = [one for view, one in zip(run.case.views, encoded, strict=True) if view.index in readable]
+        integrated = self._integrate(run, so_far, shown=shown)
+        if integrated.decision != "in_scope":
+            return integrated
+        stops = before_reasoning(
+            integrated.representation,
+            intake=run.case.intake,
+            evidence=self._manifest.evidence,
+            is_emergency=has_emergency(flags),
+        )
+        stops = (*stops, *self._unanswered)
+        return integrated.with_abstentions(*stops) if stops else self._reason(run, integrated, shown=shown)
+
+    def _recognise(self, run: _Run, encoded: Sequence[Any]) -> Findings:
+        """Ask Rec, decide the scope, apply the thresholds, and let the pictures add danger signs."""
+        views, thresholds = run.case.views, self._manifest.thresholds
         with run.meter.phase("recognition"):
             run.tell("recognition", 0, len(encoded))
             found = recognise(self._engine, encoded, views=views)
             run.meter.count(f.output for f in found)
         run.tell("recognition", len(encoded), len(encoded))
-        further = self._look_again(run, found)
-        scope = scopes.decide(found, self._manifest.thresholds, further=further)
+        scope = scopes.decide(
+            found,
+            thresholds,
+            further=self._look_again(run, found),
+            aside=set_aside(run.case, self._manifest.evidence),
+            shots={view.index: view.shot for view in views},
+        )
         described, abstentions = [], list(scope.abstentions)
         for view, finding in zip(views, found, strict=True):
-            fields, withheld = keep(finding.output, self._manifest.thresholds, view=view.index)
+            fields, withheld = keep_view(view, finding.output, thresholds, uncalibrated=self._uncalibrated)
             described.append(Described(view, fields))
             abstentions += withheld
         so_far = Findings(scope=scope, described=tuple(described), abstentions=tuple(abstentions))
-        if scope.decision != "in_scope":
-            return so_far
-        readable = [place for place, view in enumerate(views) if view.index in scope.readable]
-        shown = [encoded[place] for place in readable]
-        integrated = self._integrate(run, so_far, shown=shown, described=[described[place] for place in readable])
-        if any(v.outcome == "fires" and v.rule.tier == EMERGENCY for v in run.flags):
-            return integrated.with_abstention(Abstention("red_flag_active", reason_agent.SECTION))
-        return self._reason(run, integrated, shown=shown)
+        return replace(so_far, added_flags=self._seen_flags(run, so_far))
+
+    def _seen_flags(self, run: _Run, so_far: Findings) -> tuple[Verdict, ...]:
+        """Return the danger signs that only the pictures raise; they never remove or lower one of the form's."""
+        rows = [(one.view.body_site, one.fields.get("family")) for one in so_far.readable]
+        families = [(site, row.value if row is not None and row.is_decided else None) for site, row in rows]
+        verdicts = self._red_flags.add_pictures(run.flags, PictureFacts.of(families, self._vocabulary))
+        return verdicts[len(run.flags) :]
 
     def _look_again(self, run: _Run, found: Sequence[Finding]) -> Mapping[int, tuple[AgentOutput, ...]]:
         with run.meter.phase("second_look"):
@@ -184,67 +216,40 @@ class CasePipeline:
         run.tell("encode", len(encoded), len(encoded))
         return encoded
 
-    def _integrate(
-        self, run: _Run, so_far: Findings, *, shown: Sequence[Any], described: Sequence[Described]
-    ) -> Findings:
+    def _integrate(self, run: _Run, so_far: Findings, *, shown: Sequence[Any]) -> Findings:
         with run.meter.phase("representation"):
             run.tell("representation", 0, 1)
             spec = self._manifest.agents["representation"]
-            steps = represent(self._engine, shown, spec=spec, described=described)
+            steps = represent(self._engine, shown, spec=spec, described=so_far.readable)
             run.meter.count(steps)
         run.tell("representation", 1, 1)
         fields, withheld = self._keep_all(steps)
-        return so_far.with_representation(merge(described), fields, withheld)
+        return so_far.with_representation(merge(so_far.readable), fields, withheld)
 
     def _reason(self, run: _Run, so_far: Findings, *, shown: Sequence[Any]) -> Findings:
-        if so_far.merged is None:
-            raise RuntimeError("Reason runs only after Rep")
+        if so_far.merged is None or self._assessor is None:
+            raise RuntimeError("Reason runs only after Rep, on a bundle")
+        seen = Seen(so_far.readable, so_far.merged, so_far.representation)
         with run.meter.phase("reasoning"):
             run.tell("reasoning", 0, 1)
-            output = reason_agent.reason(
-                self._engine,
-                shown,
-                spec=self._manifest.agents["reasoning"],
-                merged=so_far.merged,
-                representation=values(so_far.representation),
-                intake=run.case.intake,
-            )
-            run.meter.count([output])
+            assessed = self._assessor.assess(run.case, seen, shown=shown, facts=run.facts)
+            run.meter.count([assessed.output])
         run.tell("reasoning", 1, 1)
-        fields, withheld = keep(output, self._manifest.thresholds)
-        proposal = reason_agent.propose(fields, rules=self._formula_rules, facts=run.facts)
-        return so_far.with_proposal(proposal, withheld)
+        return so_far.with_assessment(assessed)
 
     def _keep_all(self, outputs: Iterable[AgentOutput]) -> tuple[dict[str, Kept], list[Abstention]]:
         kept: dict[str, Kept] = {}
         abstentions: list[Abstention] = []
         for output in outputs:
-            fields, withheld = keep(output, self._manifest.thresholds)
+            fields, withheld = keep(output, self._manifest.thresholds, uncalibrated=self._uncalibrated)
             kept |= fields
             abstentions += withheld
         return kept, abstentions
 
     def _finish(self, run: _Run, found: Findings) -> dict[str, Any]:
-        """Triage, plan and build the report."""
-        grade = severity(run.case.intake)
-        triage = self._triage(run, found, band=grade["band"])
-        course = reports.Course(
-            red_flags=run.flags,
-            triage=triage,
-            severity=grade,
-            plan=plan(
-                PlanInput(
-                    tier=triage.final,
-                    is_in_scope=found.decision == "in_scope",
-                    needs_human_reading=triage.needs_human_reading,
-                    abstain_reasons=frozenset(a.reason for a in found.abstentions),
-                    formula=found.formula,
-                    age_years=run.case.intake.age_years,
-                )
-            ),
-            notices=self._notices(run.case, found),
-            findings=found,
-        )
+        """Draw the conclusions and build the report."""
+        flags = (*run.flags, *found.added_flags)
+        course = self._conclusions.draw(run.case, facts=run.facts, flags=flags, found=found)
         origin = reports.Origin(
             manifest=self._trusted,
             device=self._device,
@@ -255,33 +260,3 @@ class CasePipeline:
         )
         run.tell("report", 1, 1)
         return reports.build(run.case, course=course, origin=origin)
-
-    def _triage(self, run: _Run, found: Findings, *, band: str | None) -> triages.Triage:
-        """Combine all rules; the triage rules read what the agents left open, and can only raise."""
-        derived: dict[str, Fact] = {
-            **run.facts,
-            "severity_band": band,
-            "scope": found.decision,
-            "is_abstained": found.is_abstained,
-        }
-        return triages.decide(
-            [*run.flags, *self._triage_rules.evaluate(derived)],
-            worker=run.case.intake.worker,
-            program=None,  # no agent of this release proposes a tier
-            created=run.case.created,
-            vocabulary=self._vocabulary,
-        )
-
-    def _notices(self, case: Case, found: Findings) -> list[str]:
-        rows = {
-            "ref_notice": self._trusted is None or not self._trusted.clinical_use,
-            "test_case": case.is_test_case,
-            "fictitious_consent": case.consent is not None and case.consent.fictitious,
-            "ai_notice": bool(found.described),
-            "rules_unreviewed": not self._vocabulary.is_reviewed(),
-            "rules_incomplete": not self._red_flags.is_complete,
-            "formula_withheld": found.proposal is not None and bool(found.proposal.withheld_by),
-            "formula_unchecked": found.proposal is not None and bool(found.proposal.unchecked),
-            "no_size": bool(found.described),
-        }
-        return [*found.notices, *(name for name, holds in rows.items() if holds)]

@@ -1,13 +1,21 @@
-"""DERM-Rec: describe every view on its own, all views in one batch. It sees one picture and nothing else."""
+"""DERM-Rec: describe every view on its own, all views in one batch. It sees one picture and nothing else.
+
+Source: clinical-vocabulary section 2.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
+from edge_agent.agents.abstention import Abstention, Kept, keep
 from edge_agent.contracts.case import AgentOutput, Finding, Frame, Request, View
-from edge_agent.contracts.manifest import AgentName
+from edge_agent.contracts.manifest import AgentName, Thresholds
 from edge_agent.errors import ContractError
+
+THICKNESS = "induration"
+TOO_FAR_FOR_THICKNESS = frozenset({"overview", "tongue"})  # field 9: only from a close-up or an oblique regional view
 
 
 class AgentEngine(Protocol):
@@ -54,3 +62,25 @@ def describe(engine: AgentEngine, encoded: Sequence[Any]) -> tuple[AgentOutput, 
     if len(answers) != len(encoded):
         raise ContractError(f"recognition answered {len(answers)} of {len(encoded)} views; run the case again")
     return tuple(steps[0] for steps in answers)
+
+
+def keep_view(
+    view: View, output: AgentOutput, thresholds: Thresholds, *, uncalibrated: Collection[str] = ()
+) -> tuple[dict[str, Kept], list[Abstention]]:
+    """Apply thresholds and the rule of distance to what Rec said of one view.
+
+    Thickness cannot be seen from afar, whatever the model answers: there it is "cannot tell". That is a property of the
+    picture and no doubt of the model's, so nothing counts as withheld and there is no abstention.
+
+    Args:
+        view: the view; one whose distance nobody entered counts as near.
+        output: Rec's first look at it.
+        thresholds: the bundle's.
+        uncalibrated: see ``abstention.keep``.
+    """
+    kept, withheld = keep(output, thresholds, view=view.index, uncalibrated=uncalibrated)
+    row = kept.get(THICKNESS)
+    if row is not None and row.is_decided and view.shot in TOO_FAR_FOR_THICKNESS:
+        kept[THICKNESS] = replace(row, value=None, probability=None, is_withheld=False)
+        withheld = [one for one in withheld if one.field != THICKNESS]
+    return kept, withheld

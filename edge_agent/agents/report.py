@@ -9,35 +9,27 @@ Source: clinical-vocabulary section 10 (report sections) and policy R14.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_agent.agents import red_flags, withholding
 from edge_agent.agents.abstention import Kept
-from edge_agent.agents.reasoning import Proposal
-from edge_agent.agents.red_flags import Verdict
+from edge_agent.agents.conclusions import Course
+from edge_agent.agents.evidence_limits import limitations
 from edge_agent.agents.representation import Described
 from edge_agent.agents.run_record import Findings
 from edge_agent.agents.scope import Scope
-from edge_agent.agents.triage import Triage, is_clock_set
+from edge_agent.agents.triage import is_clock_set
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.manifest import Manifest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA_PATH = Path(__file__).parent.parent / "contracts" / "schemas" / "case_report.schema.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """Everything one run found out: the danger-sign verdicts, the agents' findings, and what rules made of them."""
-
-    red_flags: Sequence[Verdict]
-    findings: Findings
-    triage: Triage
-    severity: Mapping[str, Any]
-    plan: Sequence[Mapping[str, Any]]
-    notices: Sequence[str]
+# Free text has no place in a report; what was changed in a formula stands with its herb check in the TCM block.
+NOT_FIELDS = frozenset({"narrative", "modification"})
+REASONS = ("is_decided", "steps", "verifiability", "conclusion_follows", "findings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,57 +54,35 @@ def report_schema() -> dict[str, Any]:
 
 
 def build(case: Case, *, course: Course, origin: Origin) -> dict[str, Any]:
-    """Return the report of one case; JSON-ready, keys in the published order."""
-    worker = case.intake.worker
+    """Return the report of one case; JSON-ready, keys in the published order.
+
+    It is written for clinicians: whoever shows it to the person leaves out what is private (``report_words``).
+    """
+    worker, found = case.intake.worker, course.findings
+    danger = red_flags.as_report(course.red_flags)
     return {
         "schema_version": SCHEMA_VERSION,
         "case_id": case.case_id,
         "created": case.created.isoformat(),
         "is_test_case": case.is_test_case,
         "notices": [*([] if is_clock_set(case.created) else ["clock_not_set"]), *course.notices],
-        "red_flags": [_flag(v) for v in course.red_flags if v.outcome == "fires"],
-        "not_assessed": [
-            {"id": v.rule.id, "missing": list(v.missing)} for v in course.red_flags if v.outcome == "unknown"
-        ],
-        "triage": _triage(course),
+        "red_flags": danger["red_flags"],
+        "not_assessed": danger["not_assessed"],
+        "stops_photography": danger["stops_photography"],
+        "triage": course.triage.as_report(),
         "worker": {"impression": worker.impression, "tier": worker.tier, "worried": worker.worried},
-        "scope": _scope(course.findings.scope),
-        "recognition": [_finding(one) for one in course.findings.described],
-        "representation": _representation(course.findings),
-        "severity": dict(course.severity),
-        "reasoning": _reasoning(course.findings.proposal),
-        "plan": [dict(item) for item in course.plan],
-        "abstentions": [
-            {"reason": a.reason, "section": a.section, "view": a.view, "field": a.field}
-            for a in course.findings.abstentions
-        ],
+        "scope": _scope(found.scope),
+        "recognition": [_finding(one) for one in found.described],
+        "representation": _representation(found),
+        "severity": course.severity.to_report(),
+        "change": None if course.change is None else course.change.to_report(),
+        "biomedical": _biomedical(found),
+        "reasoning": _reasoning(found),
+        "tcm": None if course.tcm is None else course.tcm.to_report(),
+        "tcm_absent": course.tcm_absent,
+        "plan": course.plan.to_report(),
+        "abstentions": withholding.to_report(found.abstentions),
         "provenance": _provenance(origin),
-    }
-
-
-def _flag(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "id": verdict.rule.id,
-        "tier": verdict.rule.tier,
-        "because": list(verdict.because),
-        "is_stronger": verdict.is_stronger,
-        "origin": "form",
-    }
-
-
-def _triage(course: Course) -> dict[str, Any]:
-    triage = course.triage
-    return {
-        "final": triage.final,
-        "deadline": triage.deadline.isoformat() if triage.deadline else None,
-        "deadline_hours": triage.deadline_hours,
-        "is_provisional": any(v.outcome == "unknown" for v in course.red_flags),
-        "needs_human_reading": triage.needs_human_reading,
-        "by": {"rules": triage.by_rules, "worker": triage.by_worker, "program": triage.by_program},
-        "reasons": list(triage.reasons),
-        "not_assessed": [
-            {"id": v.rule.id, "missing": list(v.missing)} for v in triage.not_assessed if v.rule.id.startswith("TR-")
-        ],
     }
 
 
@@ -158,12 +128,22 @@ def _representation(found: Findings) -> dict[str, Any] | None:
     }
 
 
-def _reasoning(proposal: Proposal | None) -> dict[str, Any] | None:
-    if proposal is None:
+def _biomedical(found: Findings) -> dict[str, Any] | None:
+    if found.reasoning is None:
         return None
+    told = found.reasoning.to_report()
+    return {"working": told["working"], "differential": told["differential"]}
+
+
+def _reasoning(found: Findings) -> dict[str, Any] | None:
+    proposal = found.proposal
+    if proposal is None or found.reasoning is None:
+        return None
+    told = found.reasoning.to_report()
     return {
         "fields": _fields(proposal.fields),
         "is_proposal_for": "prescriber",
+        **{name: told[name] for name in REASONS},
         "formula_withheld_by": list(proposal.withheld_by),
         "formula_unchecked": list(proposal.unchecked),
     }
@@ -178,6 +158,7 @@ def _fields(kept: Mapping[str, Kept]) -> dict[str, Any]:
             "is_withheld": row.is_withheld,
         }
         for name, row in kept.items()
+        if name not in NOT_FIELDS
     }
 
 
@@ -187,6 +168,7 @@ def _provenance(origin: Origin) -> dict[str, Any]:
         "bundle": None if manifest is None else _bundle(manifest),
         "device": origin.device,
         "vocabulary": origin.vocabulary_version,
+        "evidence_limits": [] if manifest is None else list(limitations(manifest.evidence)),
         "timings_ms": {name: round(ms, 1) for name, ms in origin.timings_ms.items()},
         "tokens": {"sampled": origin.tokens_sampled, "forced": origin.tokens_forced},
     }

@@ -1,8 +1,6 @@
-"""Write a report for a terminal, in Chinese or English, in the fixed order of sections.
+"""Write a report for a terminal or a text file.
 
-Does not decide anything: every line stands in the report or the vocabulary. Sections: danger signs and what was not
-assessed, triage, the worker's impression, findings per picture, integrated description and severity, TCM block, plan,
-limitations, signatures.
+Draws the parts of ``report_words.page_of``; chooses no words of its own.
 
 Source: clinical-vocabulary section 10.
 """
@@ -13,21 +11,39 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
-from edge_agent.agents.report_words import Words
+from edge_agent.agents.report_parts import Block, Boxes, Line, Listing, Page, Section, Table
+from edge_agent.agents.report_reading import ReportAudience
+from edge_agent.agents.report_words import page_of
 from edge_agent.contracts.terms import Language, Vocabulary
 
 WIDTH = 96
+BLANK = "______________"
 TIER_STYLE = {"T1_emergency": "bold white on red", "T2_same_day": "bold black on yellow", "T3_urgent": "bold magenta"}
+MARK_STYLE = {
+    "alert": "bold",
+    "strong": "bold",
+    "tier": "bold",
+    "unknown": "yellow",
+    "quiet": "dim",
+    "struck": "strike",
+}
 
 
 def render_text(
-    report: Mapping[str, Any], vocabulary: Vocabulary, lang: Language, *, width: int = WIDTH, colour: bool = False
+    report: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    lang: Language,
+    *,
+    audience: ReportAudience = "clinician",
+    width: int = WIDTH,
+    colour: bool = False,
 ) -> str:
     """Return the report as text.
 
@@ -35,8 +51,12 @@ def render_text(
         report: what ``CasePipeline.run`` returned.
         vocabulary: the words for its ids.
         lang: ``zh`` or ``en``.
+        audience: ``person`` for the copy that the person takes home.
         width: columns.
         colour: write ANSI colours (a terminal) or none (a file).
+
+    Raises:
+        CaseError: the report has a version that this program cannot read.
     """
     target = io.StringIO()
     console = Console(
@@ -47,74 +67,62 @@ def render_text(
         legacy_windows=False,
         highlight=False,
     )
-    console.print(build_text(report, vocabulary, lang))
-    return target.getvalue()
+    console.print(build_text(page_of(report, vocabulary, lang, audience=audience)))
+    # The console fills every line with spaces up to its width; a file does not need them.
+    return "".join(f"{line.rstrip()}\n" for line in target.getvalue().splitlines())
 
 
-def build_text(report: Mapping[str, Any], vocabulary: Vocabulary, lang: Language) -> Group:
-    """Return the report as a rich renderable, for a console of the caller's own."""
-    words = Words(vocabulary, lang)
-    parts: list[RenderableType] = [_head(report, words)]
-    parts += _red_flags(report, words)
-    parts += _triage(report, words)
-    parts += _section(words.word("section_worker"), [words.worker(report["worker"])])
-    parts += _findings(report, words)
-    parts += _integrated(report, words)
-    parts += _section(words.word("section_tcm"), words.tcm(report))
-    parts += _section(words.word("section_plan"), words.plan(report["plan"]))
-    parts += _section(words.word("section_limits"), words.limits(report))
-    parts += _section(words.word("section_signatures"), [words.signatures()])
+def build_text(page: Page) -> Group:
+    """Return a page as a rich renderable, for a console of the caller's own."""
+    head = Text("\n").join([Text(page.meta), *(Text(line, style="bold") for line in page.banners), _text(page.tier)])
+    parts: list[RenderableType] = [Panel(head, title=page.title, expand=True)]
+    for section in page.sections:
+        parts += _section(section)
     return Group(*parts)
 
 
-def _section(title: str, rows: list[str]) -> list[RenderableType]:
-    body: list[RenderableType] = [Text(""), Text(title, style="bold underline")]
-    return body + [_line(row) for row in rows]
+def _section(section: Section) -> list[RenderableType]:
+    title = Text(f"{section.number} {section.title}", style="bold underline")
+    return [Text(""), title, *(Padding(_block(block), (0, 0, 0, 2)) for block in section.blocks)]
 
 
-def _line(row: str, *, style: str = "", indent: int = 2) -> RenderableType:
-    return Padding(Text(row, style=style), (0, 0, 0, indent))
+def _block(block: Block) -> RenderableType:
+    if isinstance(block, Line):
+        return _line(block)
+    if isinstance(block, Table):
+        return _table(block)
+    if isinstance(block, Listing):
+        return Group(Text(block.title, style="bold"), *(Text(f"- {line}", style="dim") for line in block.lines))
+    return Columns([Text(f"{label} {BLANK}") for label in block.labels]) if isinstance(block, Boxes) else Text("")
 
 
-def _head(report: Mapping[str, Any], words: Words) -> Panel:
-    notices = [words.text(name) for name in words.banner(report)]
-    body = "\n".join([f"{words.word('case')} {report['case_id']}   {words.time(report['created'])}", *notices])
-    return Panel(Text(body), title=words.word("title"), expand=True)
+def _line(line: Line) -> RenderableType:
+    """Hang the text behind its sign, so that the signs stand in one column."""
+    if not line.sign:
+        return _text(line)
+    grid = Grid.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=1)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(line.sign, style=_style(line)), _text(line, with_sign=False))
+    return grid
 
 
-def _red_flags(report: Mapping[str, Any], words: Words) -> list[RenderableType]:
-    rows = _section(words.word("section_red_flags"), [])
-    for flag in report["red_flags"]:
-        rows.append(_line(f"!! {words.flag(flag)}", style=TIER_STYLE.get(flag["tier"], "bold")))
-        rows.append(_line(words.because(flag), indent=5))
-    if not report["red_flags"]:
-        rows.append(_line(words.no_flags(report)))
-    return rows + [_line(f"?  {line}", style="yellow") for line in words.not_assessed(report["not_assessed"])]
+def _text(line: Line, *, with_sign: bool = True) -> Text:
+    text = Text(f"{line.sign} " if with_sign and line.sign else "")
+    text.append(line.text, style=_style(line))
+    if line.note:
+        text.append(f" — {line.note}", style="bold" if line.mark in {"tier", "alert", "strong"} else "")
+    return text
 
 
-def _triage(report: Mapping[str, Any], words: Words) -> list[RenderableType]:
-    triage = report["triage"]
-    style = TIER_STYLE.get(triage["final"], "bold")
-    return [
-        *_section(words.word("section_triage"), []),
-        _line(words.tier(triage["final"]), style=style),
-        *[_line(line) for line in words.triage(triage)],
-    ]
+def _style(line: Line) -> str:
+    return TIER_STYLE.get(line.tier or "", MARK_STYLE.get(line.mark, ""))
 
 
-def _findings(report: Mapping[str, Any], words: Words) -> list[RenderableType]:
-    views = report["recognition"]
-    rows = _section(words.word("section_findings"), [words.scope(report["scope"])])
-    if not views:
-        return rows
-    table = Table(box=None, padding=(0, 2, 0, 2), header_style="bold")
-    table.add_column("")
-    for view in views:
-        table.add_column(words.view_name(view))
-    for field in words.decided_fields(views):
-        table.add_row(words.field(field), *[words.value(field, view["fields"].get(field)) for view in views])
-    return [*rows, table]
-
-
-def _integrated(report: Mapping[str, Any], words: Words) -> list[RenderableType]:
-    return _section(words.word("section_integrated"), [*words.integrated(report), words.severity(report["severity"])])
+def _table(table: Table) -> Grid:
+    grid = Grid(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for title in table.head:
+        grid.add_column(title, overflow="fold")
+    for row in table.rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    return grid

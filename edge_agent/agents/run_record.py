@@ -5,24 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from edge_agent.agents.abstention import Abstention, Kept
+from edge_agent.agents.assessment import Assessed
+from edge_agent.agents.evidence import Reasoning
 from edge_agent.agents.reasoning import SECTION as REASONING
 from edge_agent.agents.reasoning import Proposal
+from edge_agent.agents.red_flags import Verdict
 from edge_agent.agents.representation import Described, Merge
+from edge_agent.agents.scope import SECTION as SCOPE
 from edge_agent.agents.scope import Scope
 from edge_agent.contracts.case import AgentOutput
+
+NOT_OURS = "not_psoriasis_like"  # of the list phenotype
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What the agents have said so far; frozen, each step returns a new one."""
+    """What the agents have said so far; frozen, each step returns a new one.
+
+    ``added_flags`` are the danger signs that only the pictures raised. ``reasoning`` and ``plan_proposals`` are None
+    and empty until Reason ran.
+    """
 
     scope: Scope | None = None
     described: tuple[Described, ...] = ()
+    added_flags: tuple[Verdict, ...] = ()
     merged: Merge | None = None
     representation: Mapping[str, Kept] = field(default_factory=dict)
     proposal: Proposal | None = None
+    reasoning: Reasoning | None = None
+    plan_proposals: tuple[Any, ...] = ()
     abstentions: tuple[Abstention, ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -39,26 +53,64 @@ class Findings:
         return any(a.section == REASONING and a.field in {None, "syndrome"} for a in self.abstentions)
 
     @property
+    def readable(self) -> tuple[Described, ...]:
+        """Return the described views that may be read on."""
+        allowed = () if self.scope is None else self.scope.readable
+        return tuple(one for one in self.described if one.view.index in allowed)
+
+    @property
+    def abstain_reasons(self) -> frozenset[str]:
+        """Return every reason that was given, whatever its section."""
+        return frozenset(one.reason for one in self.abstentions)
+
+    @property
     def formula(self) -> str | None:
         """Return the formula id that may be shown, or None."""
-        if self.proposal is None:
-            return None
-        value = self.proposal.fields["formula"].value
-        return None if value == "cannot_tell" else str(value)
+        value = self.value_of("formula")
+        return None if value == "cannot_tell" else value
+
+    @property
+    def working(self) -> str | None:
+        """Return the working condition, or None where the bundle names none."""
+        main = None if self.reasoning is None else self.reasoning.working
+        return None if main is None else main.condition
+
+    @property
+    def conditions(self) -> frozenset[str]:
+        """Return the working condition and the differential."""
+        rows = () if self.reasoning is None else (self.reasoning.working, *self.reasoning.differential)
+        return frozenset(row.condition for row in rows if row is not None)
+
+    def value_of(self, name: str) -> str | None:
+        """Return one id that Reason or Rep decided and that was kept, else None."""
+        row = (self.proposal.fields if self.proposal is not None else {}).get(name) or self.representation.get(name)
+        return row.value if row is not None and row.is_decided and isinstance(row.value, str) else None
 
     def with_representation(
         self, merged: Merge, kept: Mapping[str, Kept], abstentions: Sequence[Abstention]
     ) -> Findings:
-        """Return these findings with Rep's."""
-        return replace(self, merged=merged, representation=kept, abstentions=(*self.abstentions, *abstentions))
+        """Return these findings with Rep's; a picture that Rep does not find like psoriasis is out of scope.
 
-    def with_abstention(self, abstention: Abstention) -> Findings:
-        """Return these findings with one more abstention."""
-        return replace(self, abstentions=(*self.abstentions, abstention))
+        Rec sees single views and names a family; Rep sees all of them and may know better, only in this direction.
+        """
+        found = replace(self, merged=merged, representation=kept, abstentions=(*self.abstentions, *abstentions))
+        if found.scope is None or found.value_of("phenotype") != NOT_OURS:
+            return found
+        outside = Abstention("out_of_scope_condition", SCOPE, None, "phenotype")
+        return replace(found, scope=replace(found.scope, decision="out_of_scope")).with_abstentions(outside)
 
-    def with_proposal(self, proposal: Proposal, withheld: Sequence[Abstention]) -> Findings:
-        """Return these findings with Reason's proposal and what it leaves open."""
-        return replace(self, proposal=proposal, abstentions=(*self.abstentions, *withheld, *proposal.abstentions))
+    def with_abstentions(self, *abstentions: Abstention) -> Findings:
+        """Return these findings with more abstentions."""
+        return replace(self, abstentions=(*self.abstentions, *abstentions))
+
+    def with_assessment(self, assessed: Assessed) -> Findings:
+        """Return these findings with Reason's proposal, its checked reasons and what it leaves open."""
+        return replace(
+            self,
+            proposal=assessed.proposal,
+            reasoning=assessed.reasoning,
+            plan_proposals=assessed.plan_proposals,
+        ).with_abstentions(*assessed.abstentions)
 
 
 class Meter:

@@ -97,6 +97,13 @@ def test_threshold_for_an_unknown_field(document: dict[str, Any]) -> None:
         parse_declaration(document, source="x")
 
 
+def test_claimed_calibration_covers_every_decided_field(document: dict[str, Any]) -> None:
+    """The device would withhold a field without an entry; better that the build says so."""
+    document["calibration"] = {"split": "calibration", "cases": 10, "ece": {}}
+    with pytest.raises(ExportError, match=r"calibration is claimed but thresholds.fields.\w+.\w+ is missing"):
+        parse_declaration(document, source="x")
+
+
 def test_values_that_part_at_one_token_pass(document: dict[str, Any]) -> None:
     """Where every value is one token of its own, all fields can be decided, null and numbers included."""
     check_answers(parse_declaration(document, source="x"), with_words(document))
