@@ -60,6 +60,7 @@ def engine_wish(config: Config, *, bundle_dir: Path | None = None) -> EngineWish
         keys_dir=config.keys_dir,
         device=profile.inference.device,
         threads=config.inference.threads or profile.inference.threads,
+        practice_file=config.practice_file,
     )
 
 
@@ -115,6 +116,7 @@ def child_settings(config: Config, wish: EngineWish) -> ChildSettings:
         "--keys": wish.keys_dir,
         "--device": wish.device,
         "--threads": wish.threads,
+        **({} if wish.practice_file is None else {"--practice": wish.practice_file}),
     }
     return ChildSettings(
         arguments=[str(part) for pair in arguments.items() for part in pair],
@@ -185,16 +187,19 @@ def open_daemon(config: Config, *, stop: threading.Event) -> Iterator[Daemon]:
         DaemonError: another process uses the state folder.
         StoreError: the store cannot be opened.
         RejectedError: the bundle is not trusted or does not fit.
+        ConfigError: the practice file cannot be read.
     """
     from edge_agent.casework import CaseWork
     from edge_agent.daemon import Daemon, Parts
     from edge_agent.inference_child import InferenceChild
+    from edge_agent.practice import load_practice
     from edge_agent.rules_only import rules_only_report
     from edge_agent.state_dir import StateLock
 
     profile = resolve_profile(config)
     wish = engine_wish(config)
     manifest = verify_bundle(wish, profile=profile).manifest
+    load_practice(config.practice_file)  # the child reads it; a mistake in it is told here, before the first case
     prepare_state_dir(config.state_dir)
     log = build_log()
     with StateLock(config.state_dir, wait_s=5.0), open_store(config) as store:

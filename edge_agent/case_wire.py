@@ -11,6 +11,7 @@ from typing import Any
 
 from edge_agent.contracts.case import Case, View
 from edge_agent.contracts.intake import Consent, Intake
+from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.errors import DaemonError, StoreCorrupt
 from edge_agent.ipc import Kind, Message
 from edge_agent.store.pictures import decode_png, encode_png
@@ -25,6 +26,7 @@ def pack_case(case: Case, *, language: str) -> Message:
         "language": language,
         "intake": case.intake.model_dump(mode="json"),
         "consent": case.consent.model_dump(mode="json") if case.consent else None,
+        "previous": case.previous.model_dump(mode="json") if case.previous else None,
         "views": [
             {"index": v.index, "shot": v.shot, "body_site": v.body_site, "laterality": v.laterality} for v in case.views
         ],
@@ -55,8 +57,10 @@ def unpack_case(message: Message) -> Case:
         )
         intake = Intake.model_validate_json(json.dumps(body["intake"]))
         consent = None if body["consent"] is None else Consent.model_validate_json(json.dumps(body["consent"]))
+        previous = body["previous"]
+        earlier = None if previous is None else PreviousVisit.model_validate_json(json.dumps(previous))
         created = datetime.fromisoformat(body["created"])
         case_id = str(body["case_id"])
     except (KeyError, TypeError, ValueError, StoreCorrupt) as exc:  # pydantic's ValidationError is a ValueError
         raise DaemonError("the case message is not complete; are both programs the same version?") from exc
-    return Case(case_id=case_id, views=views, intake=intake, consent=consent, created=created)
+    return Case(case_id=case_id, views=views, intake=intake, consent=consent, created=created, previous=earlier)

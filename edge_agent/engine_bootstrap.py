@@ -21,16 +21,21 @@ if TYPE_CHECKING:
     from edge_agent.casework import Runner
     from edge_agent.contracts.bundle import Bundle
     from edge_agent.contracts.manifest import Manifest
+    from edge_agent.contracts.practice import Practice
 
 
 @dataclass(frozen=True, slots=True)
 class EngineWish:
-    """Say which bundle to load and on what: OpenVINO device and thread count."""
+    """Say which bundle to load and on what: OpenVINO device and thread count.
+
+    ``practice_file`` holds the switches of the practice; None: the usual place, else the strict defaults.
+    """
 
     bundle_dir: Path
     keys_dir: Path
     device: str
     threads: int
+    practice_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +83,37 @@ def load_pipeline(bundle: Bundle, wish: EngineWish, *, replay_canary: bool = Fal
     Raises:
         RejectedError: a part does not fit the manifest, or the engine does not answer as the bundle expects.
         InferenceError: the engine cannot load it.
+        ConfigError: the practice file cannot be read.
     """
     from edge_agent.inference.engine import Engine, EngineSettings
+    from edge_agent.practice import load_practice
 
+    practice = load_practice(wish.practice_file)
     with Engine(bundle, settings=EngineSettings(device=wish.device, threads=wish.threads)) as engine:
         if replay_canary and (failures := engine.run_canary().failures()):
             raise Incompatible(
                 f"the engine does not answer as the bundle expects ({failures[0]}); run derm-edge doctor on this device"
             )
         engine.forget()
-        yield LoadedPipeline(bundle=bundle, runner=build_pipeline(engine, bundle.manifest, device=wish.device))
+        runner = build_pipeline(engine, bundle.manifest, device=wish.device, practice=practice)
+        yield LoadedPipeline(bundle=bundle, runner=runner)
 
 
-def build_pipeline(engine: AgentEngine, manifest: Manifest, *, device: str) -> CasePipeline:
-    """Build the pipeline on an engine that is loaded; ``device`` is the processor that reports name.
+def build_pipeline(
+    engine: AgentEngine, manifest: Manifest, *, device: str, practice: Practice | None = None
+) -> CasePipeline:
+    """Build the pipeline on an engine that is loaded.
+
+    Args:
+        engine: holds the bundle.
+        manifest: the same bundle's.
+        device: the processor that reports name.
+        practice: the switches of the practice; None holds the strict defaults.
 
     Raises:
-        Incompatible: the bundle may answer an id that the vocabulary does not know.
+        Incompatible: the bundle may answer or read what this device does not know.
     """
     from edge_agent.agents.pipeline import CasePipeline
     from edge_agent.contracts.terms import Vocabulary
 
-    return CasePipeline(engine, manifest, Vocabulary.load(), device=device)
+    return CasePipeline(engine, manifest, Vocabulary.load(), practice=practice, device=device)

@@ -104,8 +104,8 @@ class Conclusions:
         )
 
     def _tcm_input(self, case: Case, found: Findings, flags: Sequence[Verdict]) -> TcmInput:
-        terms = self._vocabulary.lists["biomedical_condition"].terms
-        code = terms[found.working].facts.get("icd11") if found.working in terms else None
+        term = self._vocabulary.lists["biomedical_condition"].terms.get(found.working or "")
+        code = None if term is None else term.facts.get("icd11")
         return TcmInput(
             scope=found.decision,
             age_years=_age(case),

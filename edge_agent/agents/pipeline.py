@@ -151,7 +151,8 @@ class CasePipeline:
         flags = (*run.flags, *so_far.added_flags)
         if so_far.decision != "in_scope":
             return so_far
-        shown = [encoded[place] for place, one in enumerate(so_far.described) if one in so_far.readable]
+        readable = {one.view.index for one in so_far.readable}
+        shown = [one for view, one in zip(run.case.views, encoded, strict=True) if view.index in readable]
         integrated = self._integrate(run, so_far, shown=shown)
         if integrated.decision != "in_scope":
             return integrated

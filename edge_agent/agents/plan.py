@@ -19,14 +19,13 @@ from edge_agent.agents.plan_input import PlanInput, facts_of_plan, is_limited
 from edge_agent.agents.rule_file import TIERS
 from edge_agent.contracts.terms import Vocabulary
 
-__all__ = ["CORE_KEYS", "Item", "Plan", "PlanFinding", "PlanInput", "Planner", "plan"]
+__all__ = ["Item", "Plan", "PlanFinding", "PlanInput", "Planner"]
 
 MAX_ITEMS = 12
 INTERVALS = (1, 3, 7, 14, 28, 42, 56, 84, 182, 365)
 EMERGENCY = "T1_emergency"
 REVIEW = "after_clinician_review"
 MODEL_PRIORITY = 6  # after every rule's item: a model never pushes one out
-CORE_KEYS = ("order", "action", "object", "detail", "condition", "interval_days", "role", "origin", "status")
 _GROUPS = ("refer", "notify", "investigate", "treat", "advise", "follow_up")
 
 
@@ -204,12 +203,6 @@ class Planner:
         condition = proposal.get("condition")
         is_known = condition is None or (isinstance(condition, str) and condition in what.conditions)
         return None if is_known else "unknown_condition"
-
-
-def plan(given: PlanInput) -> list[dict[str, Any]]:
-    """Return the plan's items with the keys of report schema 1 (``CORE_KEYS``); ``Planner`` tells everything."""
-    rows = Planner(Vocabulary.load()).plan(given).to_report()["items"]
-    return [{key: row[key] for key in CORE_KEYS} for row in rows]
 
 
 def _row(item: Item, order: int) -> dict[str, Any]:

@@ -69,8 +69,8 @@ def keep_view(
 ) -> tuple[dict[str, Kept], list[Abstention]]:
     """Apply thresholds and the rule of distance to what Rec said of one view.
 
-    Thickness cannot be seen from afar, whatever the model answers: there it is withheld. That is a property of the
-    picture and no doubt of the model's, so it is no abstention.
+    Thickness cannot be seen from afar, whatever the model answers: there it is "cannot tell". That is a property of the
+    picture and no doubt of the model's, so nothing counts as withheld and there is no abstention.
 
     Args:
         view: the view; one whose distance nobody entered counts as near.
@@ -81,6 +81,6 @@ def keep_view(
     kept, withheld = keep(output, thresholds, view=view.index, uncalibrated=uncalibrated)
     row = kept.get(THICKNESS)
     if row is not None and row.is_decided and view.shot in TOO_FAR_FOR_THICKNESS:
-        kept[THICKNESS] = replace(row, value=None, is_withheld=True)
+        kept[THICKNESS] = replace(row, value=None, probability=None, is_withheld=False)
         withheld = [one for one in withheld if one.field != THICKNESS]
     return kept, withheld

@@ -6,9 +6,10 @@ Source: clinical-vocabulary sections 8, 9 and 10.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from edge_agent.agents.report_parts import SHAPES, UNKNOWN, Block, Line
+from edge_agent.agents.report_parts import CAUTION, SHAPES, UNKNOWN, Block, Line
 from edge_agent.agents.report_reading import EMERGENCY, ReportAudience
 from edge_agent.agents.report_terms import Terms, code
 from edge_agent.agents.rule_file import TIERS, Rule
@@ -22,7 +23,9 @@ def red_flags(report: Mapping[str, Any], words: Terms, audience: ReportAudience)
     rows: list[Block] = []
     for flag in report["red_flags"]:
         rows += _flag(flag, words)
-    if not rows:
+    if report["stops_photography"]:
+        rows.append(Line(words.word("stop_photography"), "alert", CAUTION))
+    if not report["red_flags"]:
         rows.append(Line(_nothing_fired(report, words, audience), "strong"))
     return rows + not_assessed(report["not_assessed"], words)
 
@@ -56,7 +59,7 @@ def full_list(report: Mapping[str, Any], words: Terms) -> tuple[str, ...]:
 def triage(report: Mapping[str, Any], words: Terms) -> list[Block]:
     """Return tier, deadline, who asked for what, the rules behind it, and triage rules that were not assessed."""
     told = report["triage"]
-    rows: list[Block] = [tier_line(told, words)]
+    rows: list[Block] = [replace(tier_line(told, words), mark="strong")]
     if told["by"]["clinician"] is not None:
         rows += _by_clinician(told, words)
     if told["is_provisional"] and told["final"] != EMERGENCY:
@@ -93,7 +96,7 @@ def _flag(flag: Mapping[str, Any], words: Terms) -> list[Block]:
         "" if flag["origin"] == "form" else words.word("from_picture"),
         words.word("private") if flag["is_private"] else "",
     ]
-    text = words.said(f"{flag['id']} {words.tier(flag['tier'])}", said)
+    text = words.joined([f"{flag['id']} {words.tier(flag['tier'])}", said])
     rows: list[Block] = [Line(text, "alert", SHAPES[flag["tier"]], words.joined(hints), flag["tier"])]
     rows.append(Line(words.said(words.word("because"), words.inputs(flag["because"]))))
     if flag["missing_for_stronger"]:

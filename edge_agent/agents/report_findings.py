@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edge_agent.agents.report_parts import CAUTION, Block, Line, Table, lines
+from edge_agent.agents.report_parts import CAUTION, Block, Line, Table
 from edge_agent.agents.report_terms import Terms
 
 VIEWS_PER_TABLE = 4  # more columns would run over the edge of a page
+UNASKED = ("program_refused", "no_pictures")  # notices of a case that no agent may or can see
 _GRADES = ("erythema", "induration", "scale_amount")
 
 
 def findings(report: Mapping[str, Any], words: Terms) -> list[Block]:
     """Return the scope decision, one table per four pictures, and what limits the reading."""
     views = report["recognition"]
-    scope = words.label(report["scope"]["decision"], of="scope")
-    rows: list[Block] = [Line(words.said(words.word("section_scope"), scope), "strong")]
+    rows: list[Block] = [Line(_scope(report, words), "strong")]
     rows += [Line(text, "unknown", CAUTION) for text in _not_read(report, words)]
     if not views:
         return rows
@@ -36,8 +36,22 @@ def findings(report: Mapping[str, Any], words: Terms) -> list[Block]:
 
 def integrated(report: Mapping[str, Any], words: Terms) -> list[Block]:
     """Return Rep's fields and the conflicts between pictures, then severity and what changed."""
-    return [*_representation(report["representation"], words), *_severity(report["severity"], words),
+    return [*_representation(report["representation"], words), *_severity(report, words),
             *_change(report["change"], words)]  # fmt: skip
+
+
+def _scope(report: Mapping[str, Any], words: Terms) -> str:
+    """Return the scope decision with its reasons, or why nobody was asked for one."""
+    unasked = [name for name in report["notices"] if name in UNASKED]
+    if unasked and not report["recognition"]:
+        return words.joined(words.text(name) for name in unasked)
+    reasons = [
+        words.label(row["reason"], of="abstain_reason")
+        for row in report["abstentions"]
+        if row["section"] == "scope" and row["view"] is None
+    ]
+    why = f" ({words.semicolon.join(reasons)})" if reasons else ""
+    return words.said(words.word("section_scope"), words.label(report["scope"]["decision"], of="scope")) + why
 
 
 def _not_read(report: Mapping[str, Any], words: Terms) -> list[str]:
@@ -84,7 +98,7 @@ def _view_name(view: Mapping[str, Any], words: Terms) -> str:
 def _undecided(names: Sequence[str], words: Terms, *, agent: str) -> list[Block]:
     if not names:
         return []
-    told = words.comma.join(words.field(name, agent=agent) for name in names)
+    told = words.semicolon.join(words.field(name, agent=agent) for name in names)
     return [Line(words.said(words.word("not_decided"), told), "quiet")]
 
 
@@ -92,10 +106,11 @@ def _representation(told: Mapping[str, Any] | None, words: Terms) -> list[Block]
     if told is None:
         return [Line(words.word("no_representation"))]
     decided, undecided = _fields([told["fields"]])
-    rows = lines(
+    said = (
         words.said(words.field(n, agent="representation"), words.value(n, told["fields"][n], agent="representation"))
         for n in decided
     )
+    rows: list[Block] = [Line(words.joined(said))] if decided else []
     rows += [
         Line(
             words.said(
@@ -113,8 +128,12 @@ def _pair(row: Mapping[str, Any], words: Terms) -> str:
     return f"{words.word('view')} {row['view_a'] + 1}/{row['view_b'] + 1}"
 
 
-def _severity(told: Mapping[str, Any], words: Terms) -> list[Block]:
-    rows: list[Block] = [Line(_band(told, words), "strong")]
+def _severity(report: Mapping[str, Any], words: Terms) -> list[Block]:
+    told = report["severity"]
+    # Out of scope the band is only the size of the surface: "mild" beside a suspected melanoma would be read as harmless.
+    is_extent = report["scope"]["decision"] != "in_scope" and told["band"] is not None
+    note = words.word("extent_only") if is_extent else ""
+    rows: list[Block] = [Line(_band(told, words), "" if is_extent else "strong", note=note)]
     numbers = [
         _number("BSA", told["bsa_percent"], " %"),
         _number(words.label("bsa_implied_percent", of="severity_word"), told["bsa_implied_percent"], ""),

@@ -23,7 +23,7 @@ SECTIONS_OF = {"recognition": "section_findings", "representation": "section_int
 def plan(report: Mapping[str, Any], words: Terms) -> list[Block]:
     """Return the proposed items with a box each, what was cut for want of room, and what was not taken over."""
     told = report["plan"]
-    visit = _next_visit(report, words)
+    visit = _next_visit(report)
     head = ("", words.word("what"), words.word("when"), words.word("who"))
     rows = [
         (
@@ -48,6 +48,7 @@ def limits(report: Mapping[str, Any], words: Terms) -> list[Block]:
     """Return abstentions, notices, provenance, and the whole list of danger rules that were not assessed."""
     rows = lines(_abstentions(report["abstentions"], words))
     rows += lines(words.text(name) for name in report["notices"] if name not in BANNER)
+    rows += lines(words.text(name) for name in report["provenance"]["evidence_limits"])
     rows += lines(_provenance(report["provenance"], words))
     if is_grouped(report):
         rows.append(Listing(words.word("full_list"), full_list(report, words)))
@@ -96,7 +97,7 @@ def _when(item: Mapping[str, Any], words: Terms) -> str:
     )
 
 
-def _next_visit(report: Mapping[str, Any], words: Terms) -> str | None:
+def _next_visit(report: Mapping[str, Any]) -> str | None:
     """Return the date of the next booked visit; None leaves a line to write on."""
     created = datetime.fromisoformat(report["created"])
     days = [

@@ -22,6 +22,7 @@ EMERGENCY = TIERS[0]
 # For clinicians only, whatever the practice shows to the person.
 _FORMULA_FIELDS = frozenset({"formula", "modification"})
 _FORMULA_OBJECTS = frozenset({"tcm_formula_proposal", "tcm_external_wash_proposal"})
+_FORMULA_NOTICES = frozenset({"formula_withheld", "formula_unchecked"})
 _PRIVATE_CAUSE = "red_flag_active"
 
 
@@ -55,7 +56,9 @@ def seen_by(report: Mapping[str, Any], audience: ReportAudience, *, is_private: 
     absent = report["tcm_absent"]
     told = {
         **report,
+        "notices": [name for name in report["notices"] if name not in _FORMULA_NOTICES],
         "red_flags": flags,
+        "stops_photography": False,
         "not_assessed": [row for row in report["not_assessed"] if row["id"] not in is_private],
         "triage": _public_triage(report["triage"], is_private),
         "worker": {**report["worker"], "impression": None},  # free words, written before anyone thought of a reader
@@ -105,6 +108,7 @@ def _from_version_1(report: Mapping[str, Any]) -> dict[str, Any]:
         "biomedical": None,
         "tcm": None,
         "tcm_absent": None,
+        "stops_photography": False,
         **report,
         "red_flags": [
             {"missing_for_stronger": [], "is_private": False, "is_confirmed": row["origin"] == "form", **row}
@@ -114,6 +118,7 @@ def _from_version_1(report: Mapping[str, Any]) -> dict[str, Any]:
         "severity": {**_NO_SEVERITY, **severity},
         "reasoning": None if reasoning is None else {**_NO_STEPS, **reasoning},
         "plan": _plan_1(report["plan"]),
+        "provenance": {"evidence_limits": [], **report["provenance"]},
         "abstentions": [{"withholds": None, "needs_human_reading": False, **row} for row in report["abstentions"]],
     }
 

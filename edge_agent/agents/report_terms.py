@@ -23,7 +23,7 @@ _INPUT_LISTS = (
 )  # fmt: skip
 _TEXT_LISTS = ("text", "evidence_limit")
 # A field of Reason whose words stand in a list of another name.
-_OTHER_LISTS = {"secondary_syndrome": "syndrome", "trend": "change_direction"}
+_OTHER_LISTS = {"secondary_syndrome": "syndrome"}
 
 
 class Terms:
@@ -40,7 +40,7 @@ class Terms:
             rule.id: rule for rules in (self.danger_rules.rules, *others) for rule in rules
         }
 
-    def word(self, name: str, **blanks: Any) -> str:
+    def word(self, name: str, /, **blanks: Any) -> str:
         """Return a heading or small word with its blanks filled."""
         told = self.label(name, of="word")
         return told.format(**blanks) if blanks else told
@@ -137,7 +137,7 @@ class Terms:
             return self.label(item, of=of)
         if isinstance(item, str) and self.vocabulary.has(item, of="examined"):
             return self.label(item, of="examined")
-        return self.label("cannot_tell", of="scale_type") if item == "cannot_tell" else str(item)
+        return self.label("cannot_tell", of="scale_type") if item == "cannot_tell" else str(item).replace("_", " ")
 
 
 def code(tier: str) -> str:

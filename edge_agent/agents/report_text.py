@@ -68,7 +68,8 @@ def render_text(
         highlight=False,
     )
     console.print(build_text(page_of(report, vocabulary, lang, audience=audience)))
-    return target.getvalue()
+    # The console fills every line with spaces up to its width; a file does not need them.
+    return "".join(f"{line.rstrip()}\n" for line in target.getvalue().splitlines())
 
 
 def build_text(page: Page) -> Group:
@@ -101,7 +102,7 @@ def _line(line: Line) -> RenderableType:
         return _text(line)
     grid = Grid.grid(padding=(0, 1, 0, 0))
     grid.add_column(width=1)
-    grid.add_column()
+    grid.add_column(overflow="fold")
     grid.add_row(Text(line.sign, style=_style(line)), _text(line, with_sign=False))
     return grid
 
@@ -110,7 +111,7 @@ def _text(line: Line, *, with_sign: bool = True) -> Text:
     text = Text(f"{line.sign} " if with_sign and line.sign else "")
     text.append(line.text, style=_style(line))
     if line.note:
-        text.append(f" — {line.note}", style="bold" if line.mark in {"tier", "alert"} else "")
+        text.append(f" — {line.note}", style="bold" if line.mark in {"tier", "alert", "strong"} else "")
     return text
 
 

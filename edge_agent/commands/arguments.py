@@ -7,10 +7,12 @@ from pathlib import Path
 
 
 def add_case_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add form, consent, bundle, language and the kinds of output."""
+    """Add form, consent, earlier visit, bundle, language and the kinds of output."""
     parser.add_argument("--intake", type=Path, help="the form, a JSON file; what it leaves out is not examined")
     parser.add_argument("--consent", type=Path, help="the consent record, a JSON file; without it: a test case")
+    parser.add_argument("--previous", type=Path, metavar="REPORT.json", help="report of this person's earlier visit")
     parser.add_argument("--bundle", type=Path, help="bundle folder (default: the configured one)")
     parser.add_argument("--language", choices=["zh", "en"], help="language of the report")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="also write a page for printing")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also write the clinician's page for printing")
+    parser.add_argument("--person", type=Path, metavar="FILE", help="also write the copy that the person takes home")
     parser.add_argument("--json", action="store_true", help="print the report as JSON and nothing else on stdout")

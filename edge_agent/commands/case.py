@@ -1,4 +1,7 @@
-"""``derm-edge case``: pictures from files or a folder, through the agents, to a report."""
+"""``derm-edge case``: pictures from files or a folder, through the agents, to a report.
+
+A case without a picture needs a form: care without a photograph is always possible (policy R1).
+"""
 
 from __future__ import annotations
 
@@ -27,15 +30,15 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     """Read the pictures and bring the case to its report.
 
     Raises:
-        PictureError: no picture was named, or one cannot be used.
+        PictureError: neither a picture nor a form was named, or a picture cannot be used.
         EdgeError: see ``submission.submit``.
     """
     from edge_agent.capture.stills import picture_paths, read_picture
     from edge_agent.commands.submission import submit
 
     sources = [*options.image, *([options.folder] if options.folder is not None else [])]
-    if not sources:
-        raise PictureError("name at least one picture: --image FILE, or --folder DIR")
+    if not sources and options.intake is None:
+        raise PictureError("name at least one picture (--image FILE or --folder DIR), or a form alone (--intake FILE)")
     return submit(
         [read_picture(path) for path in picture_paths(sources)], options=options, config=config, screen=screen
     )

@@ -9,19 +9,20 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from edge_agent import bootstrap
+from edge_agent.agents.report_reading import ReportAudience
 from edge_agent.case_wire import pack_case
 from edge_agent.commands.screen import Progress, Screen
 from edge_agent.config import Config
 from edge_agent.contracts.case import Case, Frame, views_of
 from edge_agent.contracts.intake import Intake
-from edge_agent.contracts.record_files import load_consent, load_intake
+from edge_agent.contracts.record_files import load_consent, load_intake, load_previous
 from edge_agent.contracts.terms import Language
 from edge_agent.errors import CaseError, ConfigError, DaemonError, EdgeError, InferenceError
 from edge_agent.inference_child import error_from
@@ -29,6 +30,7 @@ from edge_agent.ipc import Kind, Message, connect, read_message, write_message
 from edge_agent.state_dir import StateLock, prepare_state_dir
 
 LOCK_WAIT_S = 120.0
+PAGES: dict[str, ReportAudience] = {"person": "person", "html": "clinician"}  # option -> for whom the page is
 LOCK_TURN_S = 0.5  # how long one look for the free folder takes before the daemon is tried again
 
 
@@ -39,7 +41,7 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
         0: there is a report (also one that abstains).
 
     Raises:
-        CaseError: the form or the consent does not fit; nothing is written.
+        CaseError: the form, the consent or the earlier report does not fit; nothing is written.
         ConfigError: the page cannot be written; the report is.
         EdgeError: engine, bundle, store or daemon failed; the report that was written holds what the rules alone say.
     """
@@ -50,7 +52,10 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
         intake=intake,
         consent=load_consent(options.consent) if options.consent else None,
         created=datetime.now(UTC),
+        previous=load_previous(options.previous) if options.previous else None,
     )
+    if case.previous is not None and case.earlier_visit is None:
+        screen.note("The earlier report is not dated before this visit: nothing is compared with it.")
     if case.is_test_case:
         screen.note("No consent record: this is a test case; it is marked so and never leaves the device.")
     language: Language = options.language or config.language
@@ -214,16 +219,16 @@ def _told_that_it_is_kept(case: Case, screen: Screen) -> Iterator[None]:
 
 
 def _write(report: dict[str, Any], *, case: Case, language: Language, options: argparse.Namespace) -> None:
-    """Write the report to stdout, then the page: a page that cannot be written never costs the report.
+    """Write the report to stdout, then the pages: a page that cannot be written costs neither report nor other page.
 
     Raises:
-        ConfigError: the page cannot be written.
+        ConfigError: a page cannot be written.
     """
-    try:
+    with ExitStack() as last:  # each is written, whatever happens to the one before
+        for option, audience in PAGES.items():
+            if (path := getattr(options, option)) is not None:
+                last.callback(_write_page, report, case=case, language=language, path=path, audience=audience)
         _print(report, language=language, is_json=options.json)
-    finally:
-        if options.html is not None:
-            _write_page(report, case=case, language=language, path=options.html)
 
 
 def _print(report: dict[str, Any], *, language: Language, is_json: bool) -> None:
@@ -238,16 +243,22 @@ def _print(report: dict[str, Any], *, language: Language, is_json: bool) -> None
     sys.stdout.flush()
 
 
-def _write_page(report: dict[str, Any], *, case: Case, language: Language, path: Path) -> None:
+def _write_page(
+    report: dict[str, Any], *, case: Case, language: Language, path: Path, audience: ReportAudience
+) -> None:
     from edge_agent.agents.report_html import render_html
     from edge_agent.contracts.terms import Vocabulary
 
     pictures = {view.index: view.frame for view in case.views}
-    page = render_html(report, Vocabulary.load(), language, pictures=pictures)
+    page = render_html(report, Vocabulary.load(), language, audience=audience, pictures=pictures)
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as exc:
-        raise ConfigError(f"cannot write {path}: {exc.strerror}; name another file with --html") from exc
+        raise ConfigError(f"cannot write {path}: {exc.strerror}; name another file with --{_option(audience)}") from exc
+
+
+def _option(audience: ReportAudience) -> str:
+    return next(option for option, other in PAGES.items() if other == audience)
 
 
 def ask(state_dir: Path, request: Message, *, timeout_s: float | None = None) -> Message | None:

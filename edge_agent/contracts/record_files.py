@@ -1,4 +1,4 @@
-"""Read intake and consent files: one clear line about the field that is wrong, with a likely spelling.
+"""Read intake, consent and earlier reports: one clear line about what is wrong, with a likely spelling.
 
 Does not store anything and does not decide whether a case may be processed (``contracts.case.Case`` does).
 """
@@ -17,9 +17,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from edge_agent.contracts.intake import Consent, Intake
+from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.errors import CaseError
 
 MAX_RECORD_BYTES = 256 * 1024
+MAX_REPORT_BYTES = 4 * 1024 * 1024
 R = TypeVar("R", bound=BaseModel)
 
 
@@ -41,6 +43,19 @@ def load_consent(path: Path) -> Consent:
     return parse_consent(_read(path), source=path.name)
 
 
+def load_previous(path: Path) -> PreviousVisit:
+    """Read an earlier visit from its report file (what ``derm-edge case --json`` printed).
+
+    Raises:
+        CaseError: the file cannot be read, is no report, or is one that this program cannot read.
+    """
+    try:
+        report = json.loads(_read(path, limit=MAX_REPORT_BYTES))
+    except ValueError as exc:
+        raise CaseError(f"{path.name}: not JSON; name the file that derm-edge case --json wrote") from exc
+    return PreviousVisit.from_report(report)
+
+
 def parse_intake(text: str, *, source: str = "intake") -> Intake:
     """Parse an intake record; ``source`` names it in the error line.
 
@@ -59,10 +74,10 @@ def parse_consent(text: str, *, source: str = "consent") -> Consent:
     return _parse(Consent, text, source)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, *, limit: int = MAX_RECORD_BYTES) -> str:
     try:
-        if path.stat().st_size > MAX_RECORD_BYTES:
-            raise CaseError(f"{path.name}: larger than {MAX_RECORD_BYTES // 1024} KiB; this is not a record file")
+        if path.stat().st_size > limit:
+            raise CaseError(f"{path.name}: larger than {limit // 1024} KiB; this is not a record file")
         return path.read_text(encoding="utf-8-sig")  # editors on Windows write a mark before the first character
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"

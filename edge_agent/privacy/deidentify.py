@@ -16,6 +16,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from edge_agent.contracts import result as wire
+from edge_agent.contracts.case import ADULT_YEARS
 from edge_agent.contracts.intake import Consent, Intake
 from edge_agent.contracts.result import Result
 
@@ -27,6 +28,8 @@ _AGE_BANDS = (
 _TONE_GROUPS = {1: "i_ii", 2: "i_ii", 3: "iii_iv", 4: "iii_iv", 5: "v_vi", 6: "v_vi"}
 # A disclosure or suspicion of abuse: nothing of such a visit is in sync (policy R9), not even a raised tier.
 _SAFEGUARDING = frozenset({"unexplained_injury_pattern", "disclosure_of_abuse"})
+_SAFEGUARDING_OF_MINORS = "genital_lesion"
+_SAFEGUARDING_RULE = "RF-25"
 _RED_FLAG = re.compile(r"RF-(0[1-9]|1[0-9]|2[0-3]|2[6-8])")
 _IN_SCOPE_FAMILY = "papulosquamous"
 
@@ -47,7 +50,7 @@ def deidentify(
 
     Args:
         report: the case report (``case_report.schema.json``).
-        intake: the form; only age, sex, tone and the safeguarding signs are read.
+        intake: the form; only age, sex, tone and the safeguarding signs are read, never to be told.
         consent: None for a test case.
         record_id: 128 random bits in hex, unrelated to anything about the case.
         year: calendar year of the visit.
@@ -62,7 +65,7 @@ def deidentify(
     """
     if consent is None or not consent.is_sync_allowed or report.get("is_test_case") is not False:
         return None
-    if any(answer == "yes" for sign, answer in intake.danger_signs.items() if sign in _SAFEGUARDING):
+    if _is_safeguarding(report, intake):
         return None
     representation = _fields(report.get("representation"))
     reasoning = _fields(report.get("reasoning"))
@@ -85,6 +88,7 @@ def deidentify(
         "bundle_release": _bundle_release(report),
         "device_profile_class": profile_class,
         "language": language,
+        "verifiability_percent": _verifiability(report),
     }
     try:
         return Result.model_validate(values)
@@ -92,6 +96,22 @@ def deidentify(
         places = sorted({".".join(str(part) for part in error["loc"]) for error in exc.errors()})
         # Not chained: its text quotes the values, and a value may be what must not be written down.
         raise RuntimeError(f"the report cannot be de-identified: {', '.join(places)}") from None
+
+
+def _is_safeguarding(report: Mapping[str, Any], intake: Intake) -> bool:
+    """Say whether form or report speak of abuse; a minor's genital lesion counts, at an unknown age too."""
+    if any(row.get("id") == _SAFEGUARDING_RULE for row in _rows(report, "red_flags")):
+        return True
+    is_adult = intake.age_years is not None and intake.age_years >= ADULT_YEARS
+    signs = _SAFEGUARDING if is_adult else _SAFEGUARDING | {_SAFEGUARDING_OF_MINORS}
+    return any(answer == "yes" for sign, answer in intake.danger_signs.items() if sign in signs)
+
+
+def _verifiability(report: Mapping[str, Any]) -> int | None:
+    """Return the supported share of the reasoning's steps in percent, None where there are no steps."""
+    share = _part(report, "reasoning").get("verifiability")
+    is_share = isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1
+    return round(share * 100) if is_share and share is not None else None
 
 
 def _part(report: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from edge_agent.contracts.case import Case, View
 from edge_agent.contracts.intake import Consent, Intake
+from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.contracts.result import Result
 from edge_agent.errors import CaseError, EdgeError, StoreCorrupt
 from edge_agent.store.database import Connection, Database
@@ -48,7 +49,7 @@ class CaseStore:
         """Store a new case; when this returns, a power cut cannot take it away.
 
         Args:
-            case: pictures, form, consent. The same ``case_id`` cannot be stored twice.
+            case: pictures, form, consent, earlier visit. The same ``case_id`` cannot be stored twice.
             language: ``zh`` or ``en``; the report's language.
 
         Raises:
@@ -64,13 +65,14 @@ class CaseStore:
             language,
             case.intake.model_dump_json(),
             consent,
+            None if case.previous is None else case.previous.model_dump_json(),
         )
         with self._database.transaction() as connection:
             if connection.execute("SELECT 1 FROM cases WHERE case_id = ?", (case.case_id,)).fetchone():
                 raise CaseError(f"the case {case.case_id} is stored already: use another case id")
             position = connection.execute(
-                "INSERT INTO cases (case_id, record_id, created, language, intake, consent, state)"
-                " VALUES (?,?,?,?,?,?,?)",
+                "INSERT INTO cases (case_id, record_id, created, language, intake, consent, previous, state)"
+                " VALUES (?,?,?,?,?,?,?,?)",
                 (*row, CaseState.STORED),
             ).lastrowid
             connection.executemany(
@@ -96,11 +98,11 @@ class CaseStore:
             StoreCorrupt: its record or a picture cannot be read.
         """
         found = self._database.rows(
-            "SELECT position, created, intake, consent FROM cases WHERE case_id = ?", (case_id,)
+            "SELECT position, created, intake, consent, previous FROM cases WHERE case_id = ?", (case_id,)
         )
         if not found:
             raise _unknown(case_id)
-        position, created, intake, consent = found[0]
+        position, created, intake, consent, previous = found[0]
         pictures = self._database.rows(
             "SELECT view_index, png, shot, body_site, laterality FROM pictures WHERE position = ? ORDER BY view_index",
             (position,),
@@ -112,6 +114,7 @@ class CaseStore:
                 intake=Intake.model_validate_json(intake),
                 consent=None if consent is None else Consent.model_validate_json(consent),
                 created=datetime.fromisoformat(created),
+                previous=None if previous is None else PreviousVisit.model_validate_json(previous),
             )
         except ValidationError as exc:
             raise StoreCorrupt(f"the record of case {case_id} cannot be read by this program") from exc

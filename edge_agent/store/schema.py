@@ -62,4 +62,5 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "INSERT INTO outbox_ledger (only, epoch, previous_hash) VALUES (1, lower(hex(randomblob(8))), printf('%064d', 0))",
     ),
+    ("ALTER TABLE cases ADD COLUMN previous TEXT",),  # JSON: the attached earlier visit; NULL: none
 )

@@ -31,8 +31,8 @@ from tests.simulators.engine import ScriptedEngine
 
 VALIDATOR = jsonschema.Draft202012Validator(report_schema(), format_checker=jsonschema.FormatChecker())
 CONTRACT_KEYS = {
-    "case_id", "scope", "recognition", "representation", "severity", "reasoning", "red_flags", "not_assessed",
-    "triage", "plan", "abstentions", "provenance",
+    "case_id", "scope", "recognition", "representation", "severity", "change", "biomedical", "reasoning", "tcm",
+    "tcm_absent", "red_flags", "not_assessed", "triage", "plan", "abstentions", "provenance",
 }  # fmt: skip
 SCENES: dict[str, Case] = {
     "in scope": case(agreed=consent()),
@@ -114,7 +114,40 @@ def _chance(report: dict[str, Any]) -> None:
     report["recognition"][0]["fields"]["family"]["probability"] = 1.2
 
 
-@pytest.mark.parametrize("damage", [_dose, _order, _prose, _scope, _tier, _grade, _lost, _name, _chance])
+def _prescription(report: dict[str, Any]) -> None:
+    report["tcm"]["prescription"] = "水牛角 30 g"
+
+
+def _herb_dose(report: dict[str, Any]) -> None:
+    report["tcm"]["formula"]["herbs"][0]["dose_g"] = 9
+
+
+def _emergency(report: dict[str, Any]) -> None:
+    report["triage"]["final"] = report["triage"]["by"]["rules"] = "T1_emergency"
+
+
+def _no_reason_for_no_block(report: dict[str, Any]) -> None:
+    report["tcm"] = None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _prescription,
+        _herb_dose,
+        _emergency,
+        _no_reason_for_no_block,
+        _dose,
+        _order,
+        _prose,
+        _scope,
+        _tier,
+        _grade,
+        _lost,
+        _name,
+        _chance,
+    ],
+)
 def test_the_schema_refuses_what_must_never_be_in_a_report(damage: Callable[[dict[str, Any]], None]) -> None:
     """A dose, an order, prose, a syndrome out of scope, an unknown tier, a name, a missing list."""
     report = copy.deepcopy(pipeline().run(case()))

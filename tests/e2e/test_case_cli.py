@@ -70,6 +70,18 @@ def test_text_and_page_in_chinese(kiosk: Kiosk, tmp_path: Path) -> None:
     assert "<script src" not in html
 
 
+def test_a_form_alone_is_a_case(kiosk: Kiosk, tmp_path: Path) -> None:
+    """Care without a photograph (policy R1): the rules speak, the person's copy says nothing of a private rule."""
+    form, copy = tmp_path / "form.json", tmp_path / "copy.html"
+    form.write_text(json.dumps({"danger_signs": {"disclosure_of_abuse": "yes", "widespread_pustules": "no"}}))
+    done = kiosk.run("case", "--intake", str(form), "--person", str(copy), "--json")
+    assert done.returncode == 0, done.stderr
+    report = check_report(done.stdout)
+    assert [flag["id"] for flag in report["red_flags"]] == ["RF-25"]
+    assert "no_pictures" in report["notices"]
+    assert "RF-25" not in copy.read_text(encoding="utf-8")
+
+
 def test_memory_and_modules(kiosk: Kiosk) -> None:
     """One case stays within 350 MB, without torch, nncf or transformers in its process."""
     words = ["--config", str(kiosk.config), "case", "--folder", str(DEMO / "pictures"), "--json"]

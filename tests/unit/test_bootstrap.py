@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from edge_agent.bootstrap import build_log, build_uplink, report_failure
+from edge_agent.bootstrap import build_log, build_uplink, child_settings, engine_wish, report_failure
 from edge_agent.config import BrokerConfig, Config
 from edge_agent.errors import InferenceError
 from edge_agent.inference_child import ChildSettings, InferenceChild, State
@@ -84,6 +84,15 @@ def test_a_child_left_half_way_is_ended() -> None:
         assert after is State.STOPPED
     finally:
         child.stop()
+
+
+@pytest.mark.parametrize("practice", [None, Path("/etc/clinic/practice.toml")])
+def test_the_child_gets_the_practices_file(practice: Path | None, tmp_path: Path) -> None:
+    """The switches reach the process that makes the report; without a file none is named."""
+    config = Config(state_dir=tmp_path, practice_file=practice)
+    arguments = child_settings(config, engine_wish(config)).arguments
+    named = dict(zip(arguments[::2], arguments[1::2], strict=True)).get("--practice")
+    assert named == (None if practice is None else str(practice))
 
 
 def _drop(_logger: Any, _method: str, _event: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import typing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 
 from edge_agent.agents.prompts import render_intake
+from edge_agent.contracts import intake_values, result
 from edge_agent.contracts.case import Case, View, views_of
 from edge_agent.contracts.intake import Intake
 from edge_agent.contracts.record_files import load_consent, load_intake, parse_consent, parse_intake
+from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import CaseError
 from tests.simulators.cases import CONSENT, CREATED, consent, form
 
@@ -58,6 +61,28 @@ def test_a_full_form_reaches_the_prompt_unchanged() -> None:
         ('{"vital_signs": {"age_years": 3}}', r"vital_signs\.age_years; age_years belongs at the top"),
         ('{"age_years": 3, "age_years": 40}', "age_years stands twice; keep the right one"),
         ('{"vital_signs": {"temp_c": 39, "temp_c": 36}}', "temp_c stands twice"),
+        ('{"comorbidity": ["none", "hiv"]}', "comorbidity: names none beside another value"),
+        ('{"symptoms": ["itching", "none"]}', "symptoms: names none beside another value"),
+        ('{"current_treatment": [{"kind": "none"}, {"kind": "emollient"}]}', "names none beside another value"),
+        ('{"current_treatment": [{"kind": "emollient"}, {"kind": "emollient"}]}', "names a value twice"),
+        ('{"current_treatment": [{"kind": "unknown", "response": "better"}]}', "drop response"),
+        ('{"current_treatment": [{"kind": "aspirine"}]}', r"current_treatment\.0\.kind: .*use one of"),
+        ('{"sex": "male", "pregnancy": "yes"}', "pregnancy yes stands beside sex male"),
+        ('{"age_years": 2, "age_months": 20}', "asked only under 2 years"),
+        ('{"age_years": 1, "age_months": 3}', "counts all months since birth: 12 to 23"),
+        ('{"age_months": 24}', r"age_months: .*23"),
+        ('{"new_drug_within_8_weeks": "no", "new_drug_classes": ["nsaid"]}', "mend one of the two"),
+        ('{"new_drug_classes": ["nsaid", "lithium", "other", "biologic", "tb_drug"]}', "new_drug_classes: .*4"),
+        ('{"mood": {"low_mood": "a bit"}}', r"mood\.low_mood: 'a bit' is not a known value"),
+        ('{"mood": {"note": "sad"}}', r"unknown field mood\.note"),
+        ('{"pest": {"heel": "yes"}}', r"pest\.heel: .*did you mean pest_heel_pain\?"),
+        ('{"heel_pain": "yes"}', "unknown field heel_pain"),
+        ('{"weight_kg": 60}', "weight_kg belongs under vital_signs"),
+        ('{"region_area_percent": {"trunk": 101}}', r"region_area_percent\.trunk: .*100"),
+        ('{"region_area_percent": {"torso": 10}}', r"region_area_percent\.torso: .*use one of: head"),
+        ('{"pga": 5}', r"pga: .*4"),
+        ('{"clinician": {"tier": "T5_local"}}', "clinician: a clinician's tier and its reason go together"),
+        ('{"clinician": {"tier": "T5_local", "reason": "agree"}}', r"clinician\.reason: 'agree' is not a known value"),
         ("{", "not valid JSON"),
         ("[]", "object"),
         ('{"duration": null, "sexx": 1, "agee": 2}', r"\(1 more\)"),
@@ -83,6 +108,62 @@ def test_a_pulse_counts_only_from_a_practitioner(examiner: str | None) -> None:
     with pytest.raises(CaseError, match="tcm_practitioner"):
         parse_intake(json.dumps({"pulse": ["rapid"], "tcm_examiner": examiner}))
     assert parse_intake('{"pulse": ["not_examined"]}').pulse == ("not_examined",)
+
+
+WHOLE = {
+    "age_years": 1, "age_months": 14, "sex": "female", "interpreter_used": "yes", "season": "winter_worse",
+    "trigger": ["stress", "sun"], "household_itch": "no", "contact_or_travel_risk": "unknown", "known_psoriasis": "yes",
+    "known_eczema": "no", "new_drug_within_8_weeks": "yes", "new_drug_classes": ["herbal_or_unlabelled"],
+    "current_treatment": [{"kind": "methotrexate", "response": "same"}, {"kind": "emollient"}],
+    "previous_treatment_periods_without_response": 2, "allergy": ["sulfonamide"], "allergy_text": "rash after a pill",
+    "comorbidity": ["liver_disease", "raised_liver_tests"], "family_history": ["psoriasis"], "smoking": "former",
+    "alcohol": "some", "pest": {"pest_heel_pain": "no"}, "mood": {"low_mood": "no", "self_harm_thoughts": "unknown"},
+    "bsa_percent": 4, "region_area_percent": {"head": 12.5, "lower": 0}, "pga": 3,
+    "vital_signs": {"weight_kg": 81.0, "height_cm": 180.0}, "worker_examination": {"auspitz_sign": "yes"},
+    "clinician": {"tier": "T4_routine", "reason": "wrong_severity"},
+}  # fmt: skip
+
+
+def test_the_whole_form_of_section_7_is_accepted_and_survives_storing() -> None:
+    """Every section of the form has a place, and comes back equal."""
+    whole = parse_intake(json.dumps(WHOLE))
+    assert parse_intake(whole.model_dump_json()) == whole
+    assert whole.current_treatment is not None and whole.current_treatment[0].response == "same"
+
+
+def test_the_body_mass_index_needs_weight_and_height() -> None:
+    """81 kg at 1.80 m is 25; one of the two alone is nothing."""
+    assert parse_intake(json.dumps(WHOLE)).vital_signs.bmi == pytest.approx(25.0)
+    assert parse_intake('{"vital_signs": {"weight_kg": 81}}').vital_signs.bmi is None
+
+
+@pytest.mark.parametrize(
+    ("type_name", "list_name"),
+    [
+        ("Season", "season"), ("Trigger", "trigger"), ("DrugClass", "new_drug_class"), ("Treatment", "current_treatment"),
+        ("Response", "treatment_response"), ("Comorbidity", "comorbidity"), ("FamilyHistory", "family_history"),
+        ("Smoking", "smoking"), ("Alcohol", "alcohol"), ("PestItem", "pest"), ("WorkerSign", "worker_examination"),
+        ("AffectedRegion", "affected_region"), ("Allergy", "allergy"),
+    ],
+)  # fmt: skip
+def test_history_types_and_files_hold_the_same_ids(type_name: str, list_name: str) -> None:
+    """A form value without a label, or a label without a form value, is a mistake."""
+    members = [
+        m for part in typing.get_args(getattr(intake_values, type_name)) for m in typing.get_args(part) or (part,)
+    ]
+    assert tuple(Vocabulary.load().lists[list_name].terms) == tuple(members)
+
+
+def test_a_clinicians_reasons_are_the_decision_reasons_without_agree() -> None:
+    """Who agrees sets no other tier; every other reason of section 11 may stand."""
+    reasons = set(typing.get_args(result.DecisionReason)) - {"agree"}
+    assert set(typing.get_args(intake_values.OwnTierReason)) == reasons
+
+
+def test_pest_wording_is_our_own() -> None:
+    """The published wording is copyrighted; each item says so."""
+    for term in Vocabulary.load().lists["pest"].terms.values():
+        assert "our own plain words" in term.source
 
 
 def test_files_are_read_and_bounded(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_out_of_scope_ends_without_rep_and_reason(marks: tuple[int, ...], decisi
     assert reason in [row["reason"] for row in report["abstentions"]]
     assert report["representation"] is None and report["reasoning"] is None
     assert report["triage"]["final"] == "T4_routine" and report["triage"]["needs_human_reading"]
-    assert not [item for item in report["plan"] if item["action"] == "treat"]
+    assert not [item for item in report["plan"]["items"] if item["action"] == "treat"]
 
 
 @pytest.mark.parametrize("symptom", ["bleeding", "increasing_size"])
@@ -144,7 +144,9 @@ def test_an_emergency_sign_withholds_the_syndrome() -> None:
     assert report["triage"]["final"] == "T1_emergency"
     assert report["reasoning"] is None and "reasoning" not in asked(scripted)
     assert "red_flag_active" in [row["reason"] for row in report["abstentions"]]
-    assert [item["object"] for item in report["plan"]] == ["emergency_transfer", "sn_no_stop"]
+    objects = [item["object"] for item in report["plan"]["items"]]
+    assert objects[0] == "emergency_transfer" and "tcm_formula_proposal" not in objects
+    assert (report["tcm"], report["tcm_absent"]) == (None, "red_flag_active")
 
 
 def test_danger_signs_are_known_before_the_engine_is_asked() -> None:
@@ -204,7 +206,14 @@ def test_a_withheld_sign_does_not_reach_reason() -> None:
     row = report["recognition"][0]["fields"]["scale_type"]
     assert row == {"value": "cannot_tell", "probability": 0.55, "is_decided": True, "is_withheld": True}
     assert report["abstentions"] == [
-        {"reason": "low_confidence", "section": "recognition", "view": 0, "field": "scale_type"}
+        {
+            "reason": "low_confidence",
+            "section": "recognition",
+            "view": 0,
+            "field": "scale_type",
+            "withholds": "field",
+            "needs_human_reading": False,
+        }
     ]
     assert report["triage"]["final"] == "T5_local"  # one sign of one view is not the case
 
@@ -225,7 +234,7 @@ def test_a_model_that_names_no_syndrome_gets_no_formula() -> None:
     assert report["reasoning"]["fields"]["formula"]["value"] == "cannot_tell"
     assert report["reasoning"]["fields"]["principle"]["value"] == ["cannot_tell"]
     assert [row["reason"] for row in report["abstentions"]] == ["insufficient_history"]
-    assert "tcm_formula_proposal" not in [item["object"] for item in report["plan"]]
+    assert "tcm_formula_proposal" not in [item["object"] for item in report["plan"]["items"]]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +254,7 @@ def test_a_formula_is_withheld_by_rule(changes: dict[str, object], withheld_by: 
     report = pipeline(engine(STASIS)).run(case(intake=form(**changes)))
     assert report["reasoning"]["formula_withheld_by"] == withheld_by
     assert report["reasoning"]["fields"]["syndrome"]["value"] == "blood_stasis"
-    shown = [item["detail"] for item in report["plan"] if item["object"] == "tcm_formula_proposal"]
+    shown = [item["detail"] for item in report["plan"]["items"] if item["object"] == "tcm_formula_proposal"]
     assert shown == ([] if withheld_by else ["taohong_siwu_tang"])
 
 
@@ -258,34 +267,28 @@ def test_a_formula_of_another_syndrome_is_withheld() -> None:
 
 def test_an_unchecked_formula_says_so() -> None:
     """Breastfeeding not entered: the formula is shown with the words that it was not checked."""
-    report = pipeline(engine()).run(case(intake=form(breastfeeding=None)))
+    answered = {"comorbidity": ["none"], "current_treatment": [{"kind": "none"}], "new_drug_within_8_weeks": "no"}
+    report = pipeline(engine()).run(case(intake=form(breastfeeding=None, **answered)))
     assert report["reasoning"]["formula_unchecked"] == ["FB-01"]
     assert "formula_unchecked" in report["notices"]
 
 
 def test_the_formula_is_a_proposal_for_a_prescriber_without_a_dose() -> None:
     """Its plan item needs a clinician's review and a prescriber; no number stands beside it."""
-    item = next(i for i in pipeline(engine()).run(case())["plan"] if i["object"] == "tcm_formula_proposal")
+    items = pipeline(engine()).run(case())["plan"]["items"]
+    item = next(item for item in items if item["object"] == "tcm_formula_proposal")
     assert (item["role"], item["condition"], item["status"]) == ("prescriber", "after_clinician_review", "proposed")
     assert item["interval_days"] is None
 
 
 @pytest.mark.parametrize(
-    ("surface", "band", "missing"),
-    [
-        (None, None, ["bsa_percent"]),
-        (2.9, "mild", []),
-        (3.0, "moderate", []),
-        (10.0, "moderate", []),
-        (10.1, "severe", []),
-    ],
+    ("surface", "band"), [(None, None), (2.9, "mild"), (3.0, "moderate"), (10.0, "moderate"), (10.1, "severe")]
 )
-def test_severity_is_the_band_of_the_entered_surface(
-    surface: float | None, band: str | None, missing: list[str]
-) -> None:
+def test_severity_is_the_band_of_the_entered_surface(surface: float | None, band: str | None) -> None:
     """Section 4: mild < 3 %, moderate 3-10 %, severe > 10 %; else what is missing. Severe is at least T4."""
     report = pipeline(engine()).run(case(intake=form(bsa_percent=surface)))
-    assert report["severity"] == {"band": band, "bsa_percent": surface, "missing": missing}
+    assert (report["severity"]["band"], report["severity"]["bsa_percent"]) == (band, surface)
+    assert ("bsa_percent" in report["severity"]["missing"]) is (surface is None)
     assert report["triage"]["final"] == ("T4_routine" if band == "severe" else "T5_local")
 
 
@@ -294,7 +297,12 @@ def test_the_worker_can_raise_but_the_program_cannot_lower() -> None:
     worker = {"impression": "not sure", "tier": "T4_routine", "worried": "yes"}
     report = pipeline(engine()).run(case(intake=form(worker=worker)))
     assert report["triage"]["final"] == "T2_same_day"
-    assert report["triage"]["by"] == {"rules": None, "worker": "T2_same_day", "program": None}
+    assert report["triage"]["by"] == {
+        "rules": "T2_same_day",  # RF-28
+        "worker": "T2_same_day",
+        "program": None,
+        "clinician": None,
+    }
     assert report["worker"] == worker
 
 

@@ -29,7 +29,7 @@ def _field(value: Any, probability: float | None = 0.9) -> dict[str, Any]:
 def _report(**changes: Any) -> dict[str, Any]:
     """Return a report as the schema describes it, with some sections changed."""
     report: dict[str, Any] = {
-        "schema_version": 1,
+        "schema_version": 2,
         "case_id": "clinic-7-2026-03-05-0001",
         "created": "2026-03-05T08:30:00+00:00",
         "is_test_case": False,
@@ -42,8 +42,11 @@ def _report(**changes: Any) -> dict[str, Any]:
         "recognition": [{"view": 0, "body_site": "elbow", "fields": {"family": _field("papulosquamous")}}],
         "representation": {"fields": {"phenotype": _field("guttate"), "stage": _field("cannot_tell", None)}},
         "severity": {"band": "moderate", "bsa_percent": 6.0, "missing": []},
-        "reasoning": {"fields": {"syndrome": _field("blood_heat"), "formula": _field("xijiao_dihuang_tang")}},
-        "plan": [],
+        "reasoning": {
+            "fields": {"syndrome": _field("blood_heat"), "formula": _field("xijiao_dihuang_tang")},
+            "verifiability": 0.8571,
+        },
+        "plan": {"items": [], "is_cut": False, "cut": [], "findings": []},
         "abstentions": [{"reason": "low_confidence"}, {"reason": "image_quality"}, {"reason": "low_confidence"}],
         "provenance": {"bundle": {"name": "reference", "version": "1.0.0"}, "device": "CPU"},
     }
@@ -88,7 +91,7 @@ def test_a_full_report_becomes_exactly_this_result() -> None:
         "device_profile_class": "generic",
         "language": "zh",
         "condition": None,
-        "verifiability_percent": None,
+        "verifiability_percent": 86,
         "visit_index_band": None,
         "decisions": (),
         "quality_refusals": {},
@@ -112,6 +115,27 @@ def test_a_safeguarding_visit_never_leaves(sign: str) -> None:
     """Nothing of a visit with signs or a disclosure of abuse is in sync (policy R9)."""
     assert _run(_report(), intake=Intake.model_validate({"danger_signs": {sign: "yes"}})) is None
     assert _run(_report(), intake=Intake.model_validate({"danger_signs": {sign: "no"}})) is not None
+
+
+@pytest.mark.parametrize(("age", "leaves"), [(9, False), (17, False), (None, False), (18, True), (40, True)])
+def test_a_genital_lesion_of_a_minor_never_leaves(age: int | None, leaves: bool) -> None:
+    """It fires the safeguarding rule; where nobody entered an age the person counts as a minor."""
+    intake = Intake.model_validate({"age_years": age, "danger_signs": {"genital_lesion": "yes"}})
+    assert (_run(_report(), intake=intake) is not None) is leaves
+
+
+def test_a_report_with_the_safeguarding_rule_never_leaves() -> None:
+    """Whatever form is given with it: the rule fired, so nothing of the visit is in sync."""
+    assert _run(_report(red_flags=[{"id": "RF-07"}, {"id": "RF-25"}])) is None
+
+
+@pytest.mark.parametrize(
+    ("share", "percent"), [(0.0, 0), (0.6667, 67), (1, 100), (None, None), (True, None), (7, None)]
+)
+def test_verifiability_is_told_in_percent(share: Any, percent: int | None) -> None:
+    """A bundle without steps tells none; anything but a share is not told."""
+    reasoning = {"fields": {}, "verifiability": share}
+    assert _must(_run(_report(reasoning=reasoning))).verifiability_percent == percent
 
 
 @pytest.mark.parametrize(
@@ -139,9 +163,9 @@ def test_tones_become_three_groups(type_: int, group: str) -> None:
     assert _must(_run(_report(), intake=Intake(monk=5))).tone_group == "not_examined"
 
 
-@pytest.mark.parametrize("rule", ["RF-24", "RF-25", "RF-99", "TR-01", "RF-18 Mrs Zhang", 18, None])
+@pytest.mark.parametrize("rule", ["RF-24", "RF-99", "TR-01", "RF-18 Mrs Zhang", 18, None])
 def test_private_and_unknown_rules_stay(rule: Any) -> None:
-    """Self-harm, safeguarding, local rules and anything unknown never leave; the other flags do."""
+    """Self-harm, local rules and anything unknown never leave; the other flags do."""
     assert _must(_run(_report(red_flags=[{"id": rule}, {"id": "RF-07"}]))).red_flag_ids == ("RF-07",)
 
 

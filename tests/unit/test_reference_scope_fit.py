@@ -69,6 +69,18 @@ def test_one_look_would_ask_for_another_threshold() -> None:
     assert scope_thresholds(cases, TEMPERATURES)["in_scope_family"] != single["in_scope_family"]
 
 
+def test_views_may_contradict_in_few_drawn_cases() -> None:
+    """The threshold is the lowest that only DISAGREEMENTS of the in-scope cases reach, never below one half."""
+    sure = row({"papulosquamous": 0.98, "eczematous": 0.02}, 0.99)
+
+    def with_foreign(share: float) -> list[list[dict[str, tuple[str, Shares]]]]:
+        return [[sure], [row({"papulosquamous": 1 - share, "eczematous": share}, 0.99)]]
+
+    plain = [[[sure], [sure]]] * 990
+    assert scope_thresholds([*plain, *[with_foreign(0.7)] * 10], TEMPERATURES)["views_disagree"] == 0.7
+    assert scope_thresholds([*plain, *[with_foreign(0.7)] * 2], TEMPERATURES)["views_disagree"] == 0.5
+
+
 def lit_from_above(count: int) -> torch.Tensor:
     """Return pictures that are bright above and dark below, uint8[B, 56, 56, 3]."""
     ramp = torch.linspace(230, 20, 56)[None, :, None, None]

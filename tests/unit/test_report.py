@@ -17,19 +17,14 @@ from edge_agent.agents.pipeline import CasePipeline
 from edge_agent.agents.report import report_schema
 from edge_agent.agents.report_html import render_html
 from edge_agent.agents.report_text import render_text
-from edge_agent.contracts.intake_values import DangerSign
 from edge_agent.contracts.terms import LANGUAGES, Vocabulary
 from edge_agent.rules_only import rules_only_report
 from tests.simulators.cases import BLOOD_HEAT, FLOOR, HEAT, INTEGRATED, MOLE, PLAQUE, case, consent, form, manifest
+from tests.simulators.clear_form import CLEAR
 from tests.simulators.engine import ScriptedEngine
 
 VOCABULARY = Vocabulary.load()
 Lang = Literal["zh", "en"]
-ALL_NO: dict[str, Any] = {
-    "danger_signs": dict.fromkeys(DangerSign.__args__, "no"),  # type: ignore[attr-defined]
-    "vital_signs": {"avpu": "A", "heart_rate": 70, "temp_c": 36.8},
-    "worker": {"worried": "no"},
-}
 
 
 def report(*, marks: tuple[int, ...] = (1,), agreed: bool = False, **changes: Any) -> dict[str, Any]:
@@ -52,8 +47,10 @@ def page_words(told: dict[str, Any], lang: Lang = "en", **options: Any) -> str:
 
 SECTIONS = {
     "en": ["Danger signs", "Triage and deadline", "The worker's own impression", "Findings per picture",
-           "Integrated description", "TCM block", "Plan", "Limitations", "Signatures"],
-    "zh": ["危险征象", "分诊与期限", "工作人员的判断", "逐图所见", "综合描述", "中医辨证", "计划", "局限", "签名"],
+           "Integrated description", "Conditions suspected", "Reasoning steps", "TCM block", "Plan", "Limitations",
+           "Signatures"],
+    "zh": ["危险征象", "分诊与期限", "工作人员的判断", "逐图所见", "综合描述", "西医考虑", "推理步骤", "中医辨证", "计划",
+           "局限", "签名"],
 }  # fmt: skip
 
 
@@ -62,35 +59,37 @@ SECTIONS = {
 def test_sections_stand_in_the_fixed_order(lang: Lang, render: Any) -> None:
     """Section 10: danger signs first, signatures last, the worker before the program."""
     words = render(report(), lang)
-    places = [words.find(title) for title in SECTIONS[lang]]
+    places = [words.find(f"{number} {title}") for number, title in enumerate(SECTIONS[lang], start=1)]
     assert -1 not in places and places == sorted(places)
 
 
 @pytest.mark.parametrize("render", [text, page_words])
-def test_no_report_says_that_there_are_no_danger_signs(render: Any) -> None:
-    """Even with every question answered no, 23 rules of the draft are missing."""
-    words = render(report(**ALL_NO))
+def test_only_a_fully_answered_form_is_called_assessed(render: Any) -> None:
+    """One sign that nobody looked at, and the report does not say that all rules were assessed."""
+    assert "None of the assessed rules fired. All rules were assessed" in render(report(**CLEAR))
+    signs = {**CLEAR["danger_signs"], "numb_patch": "not_examined"}
+    words = render(report(**{**CLEAR, "danger_signs": signs}))
     assert "None of the assessed rules fired" in words
     assert "All rules were assessed" not in words
-    assert "5 of the 28 danger-sign rules" in words
 
 
 @pytest.mark.parametrize("render", [text, page_words])
 def test_an_empty_checklist_is_not_called_clear(render: Any) -> None:
     """Nobody asked: the report says so, names the rules and marks the tier as provisional."""
-    words = render(report(danger_signs={}, bsa_percent=None))
+    nothing = {"danger_signs": {}, "bsa_percent": None, "age_years": None, "sex": None}
+    words = render(report(**nothing))
     assert "No rule could be assessed" in words and "None of the assessed rules fired" not in words
-    for rule in ("RF-01", "RF-02", "RF-05", "RF-07", "RF-18"):
-        assert f"Not assessed {rule}" in words
+    for number in set(range(1, 29)) - {24, 25}:
+        assert f"RF-{number:02d}: " in words  # in the whole list, with what is missing
     assert "provisional" in words
-    assert "provisional" not in render(report(**ALL_NO))
+    assert "provisional" not in render(report(**CLEAR))
 
 
 @pytest.mark.parametrize("render", [text, page_words])
 def test_a_flag_stands_with_its_fixed_words_and_its_reason(render: Any) -> None:
     """The worker reads what to do and why."""
     words = render(report(danger_signs={"blisters_or_peeling": "yes", "skin_pain_severe": "yes"}))
-    assert "RF-05 T1 emergency: transfer now: Suspected SJS/TEN" in words
+    assert "RF-05 T1 emergency: transfer now · Suspected SJS/TEN" in words
     assert "because of: blisters or peeling skin; severe skin pain" in words
     assert "No syndrome is given" in words and "blood heat (93%)" not in words
 
@@ -113,18 +112,18 @@ def test_the_kind_of_consent_is_said(agreed: bool, said: str) -> None:
 def test_the_formula_is_named_as_a_proposal_without_a_dose() -> None:
     """The table's name in the language of the report, the prescriber's role, no grams."""
     english, chinese = text(report()), text(report(), "zh")
-    assert "formula: Xijiao Dihuang Tang (with buffalo horn) (94%)" in english
-    assert "方剂: 犀角地黄汤(水牛角代) (94%)" in chinese
+    assert "formula: Xijiao Dihuang Tang (with buffalo horn) · base herbs: water buffalo horn" in english
+    assert "方剂:犀角地黄汤(水牛角代) · 基本组成:水牛角" in chinese
     assert "A proposal for a prescriber, not an order" in english
     assert not re.search(r"\d\s*(g|克|mg)\b", english + chinese)
 
 
 def test_what_was_not_decided_is_not_called_undecidable() -> None:
-    """A field that the bundle fixed does not appear as "cannot tell"; a withheld one says that it is withheld."""
+    """A field that the bundle fixed is named as not decided; a withheld one says that it is withheld."""
     told = report()
     told["recognition"][0]["fields"]["scale_type"] |= {"value": "cannot_tell", "is_withheld": True}
     words = text(told)
-    assert "primary lesion" not in words
+    assert "not decided by this model: primary lesion" in words
     assert "scale withheld, not confident enough" in words
 
 

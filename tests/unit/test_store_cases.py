@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge_agent.contracts.intake import Intake
+from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.errors import CaseError, InferenceError, StoreFull
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Database
@@ -44,6 +47,17 @@ def test_a_case_comes_back_bit_equal(store: CaseStore) -> None:
         assert (stored.shot, stored.body_site, stored.laterality) == ("close_up", "elbow", None)
     assert (loaded.intake, loaded.consent, loaded.created) == (case.intake, case.consent, case.created)
     assert store.status("case-1").language == "zh"
+
+
+def test_the_earlier_visit_comes_back(store: CaseStore) -> None:
+    """What was attached survives a restart, and what was not attached stays absent."""
+    visit = PreviousVisit(
+        created=a_case().created - timedelta(days=9), lineage="a", bsa_percent=4.5, stage="progressive"
+    )
+    store.add(replace(a_case(), previous=visit), language="zh")
+    store.add(a_case(case_id="case-2"), language="zh")
+    assert store.load("case-1").previous == visit
+    assert store.load("case-2").previous is None
 
 
 def test_a_text_only_case_is_stored(store: CaseStore) -> None:

@@ -25,11 +25,11 @@ from edge_agent.commands.submission import submit
 from edge_agent.config import Config
 from edge_agent.contracts.case import Frame
 from edge_agent.daemon import listen
-from edge_agent.errors import ConfigError, DaemonError, SignatureRejected, StoreError
+from edge_agent.errors import CaseError, ConfigError, DaemonError, SignatureRejected, StoreError
 from edge_agent.ipc import Kind, Message, read_message, write_message
 from edge_agent.rules_only import rules_only_report
 from edge_agent.state_dir import StateLock
-from tests.simulators.cases import manifest
+from tests.simulators.cases import case, form, manifest
 from tests.simulators.kiosk import ROOT, wait_until
 
 BUNDLE = ROOT / "edge_agent" / "bundles" / "reference"
@@ -48,7 +48,15 @@ def options(folder: Path, **changes: Any) -> argparse.Namespace:
     """The arguments of ``derm-edge case --json`` with an emergency on the form."""
     form = folder / "form.json"
     form.write_text(json.dumps(EMERGENCY), encoding="utf-8")
-    given: dict[str, Any] = {"intake": form, "consent": None, "bundle": None, "language": None, "html": None}
+    given: dict[str, Any] = {
+        "intake": form,
+        "consent": None,
+        "bundle": None,
+        "language": None,
+        "html": None,
+        "person": None,
+        "previous": None,
+    }
     return argparse.Namespace(**(given | {"json": True} | changes))
 
 
@@ -214,3 +222,24 @@ def test_a_case_survives_a_kill_while_the_bundle_loads(config: Config, tmp_path:
         process.kill()
         process.wait()
     assert len(pending(config)) == 1
+
+
+def test_an_earlier_report_is_compared_with(tmp_path: Path, config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--previous`` names it; also where only the rules speak the report says what cannot be compared, and why."""
+    before = rules_only_report(case(intake=form(bsa_percent=9.0)), manifest=None)
+    path = tmp_path / "before.json"
+    path.write_text(json.dumps(before), encoding="utf-8")
+    with pytest.raises(SignatureRejected):
+        submit([FRAME], options=options(tmp_path, previous=path), config=config, screen=Screen())
+    report = json.loads(capsys.readouterr().out)
+    assert report["change"]["previous"]["created"] == before["created"]
+    assert report["change"]["bsa"]["reason"] == "not_known_now"
+    assert report["change"]["pasi"]["reason"] == "no_lineage"
+
+
+def test_a_wrong_earlier_report_stops_before_anything_is_stored(tmp_path: Path, config: Config) -> None:
+    """A form in its place is refused, and the person is asked for another file."""
+    form_file = options(tmp_path).intake
+    with pytest.raises(CaseError, match="previous report"):
+        submit([FRAME], options=options(tmp_path, previous=form_file), config=config, screen=Screen())
+    assert pending(config) == []
