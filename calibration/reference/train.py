@@ -1,6 +1,6 @@
 """Train the reference model from nothing: seeded, resumable, in named stages.
 
-    tokenizer -> reading -> pool -> vision -> overviews -> encode -> describe -> backbone -> adapters
+    tokenizer -> reading -> pool -> vision -> overviews -> refine -> encode -> describe -> backbone -> adapters
 
 Each stage leaves files in the work folder; a stage whose files are complete is not run again, an interrupted one goes
 on from its last checkpoint. Nothing here looks at the ``test`` split.
@@ -42,6 +42,7 @@ class Schedule:
     reading: TextSettings
     vision: VisionSettings
     overviews: VisionSettings
+    refine: VisionSettings
     describe: TextSettings
     recognition: TextSettings
     representation: TextSettings
@@ -54,6 +55,7 @@ FULL = Schedule(
     reading=TextSettings(steps=500, batch=32, learning_rate=4e-3, seed=11),
     vision=VisionSettings(steps=2000),
     overviews=VisionSettings(steps=600, learning_rate=3e-3, seed=2, overviews=0.6),
+    refine=VisionSettings(steps=2400, learning_rate=4e-3, seed=3, overviews=0.25),
     describe=TextSettings(steps=600, batch=40, learning_rate=3e-3, seed=13),
     recognition=TextSettings(steps=700, batch=40, learning_rate=3e-3, seed=17),
     representation=TextSettings(steps=500, batch=40, learning_rate=3e-3, seed=19),
@@ -70,6 +72,7 @@ TINY = Schedule(
     reading=_tiny(3, 11),
     vision=VisionSettings(steps=3, batch=4, save_every=2),
     overviews=VisionSettings(steps=3, batch=4, save_every=2, seed=2, overviews=0.6),
+    refine=VisionSettings(steps=3, batch=4, save_every=2, seed=3, overviews=0.25),
     describe=_tiny(3, 13),
     recognition=_tiny(3, 17),
     representation=_tiny(3, 19),
@@ -134,12 +137,17 @@ class ReferenceTraining:
         return list(pool.read_pool(shards))
 
     def _vision(self, model: Qwen2_5_VLForConditionalGeneration, sets: Sequence[PictureSet]) -> None:
-        """Warm the tower up on all pictures, then mostly on overviews, whose signs come late."""
-        first = self.work / "vision.pt"
-        stage = VisionStage(model, checkpoint=first, settings=self._schedule.vision)
-        stage.train(sets, on_step=self._step("vision"))
-        far = VisionStage(model, checkpoint=self.work / "overviews.pt", settings=self._schedule.overviews, start=first)
-        far.train(sets, on_step=self._step("overviews"))
+        """Warm the tower up on all pictures, then mostly on overviews, whose signs come late, then on all again."""
+        first = VisionStage(model, checkpoint=self.work / "vision.pt", settings=self._schedule.vision)
+        first.train(sets, on_step=self._step("vision"))
+        for name, before in (("overviews", "vision"), ("refine", "overviews")):
+            stage = VisionStage(
+                model,
+                checkpoint=self.work / f"{name}.pt",
+                settings=getattr(self._schedule, name),
+                start=self.work / f"{before}.pt",
+            )
+            stage.train(sets, on_step=self._step(name))
 
     def _text_stage(
         self, name: str, model: torch.nn.Module, backbone: Qwen2_5_VLForConditionalGeneration, draw: SequenceSource
