@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.agents.evidence_record import Record, field_of
+from edge_agent.agents.evidence_record import CODE_FIELDS, REASON_FIELDS, Record, field_of
 from edge_agent.agents.signs_table import INSUFFICIENT, STANCES, SignTable, says_nothing
 
 MIN_STEPS, MAX_STEPS = 3, 8
@@ -25,7 +25,8 @@ VERDICTS = (
     "no_evidence", "unknown_claim",
 )  # fmt: skip
 FINDINGS = ("too_few_steps", "too_many_steps", "conclusion_without_support", "conditions_left_out")
-# Only what has a pointer's shape may be repeated in a report; a model's free text never is.
+# Only a pointer to a field that a record can have may be repeated in a report; a model's own words never are.
+_FIELDS = frozenset({*REASON_FIELDS, *CODE_FIELDS})
 _POINTER = re.compile(r"(view:[1-9][0-9]?|representation|intake|previous)(\.[a-z][a-z0-9_]{0,39}){1,2}")
 
 
@@ -237,13 +238,10 @@ def _name(item: Any) -> str | None:
 def _read(step: Any, table: SignTable) -> tuple[str | None, str | None, list[str | None]]:
     """Read one step of unknown shape; what is no known claim, stance or pointer becomes None."""
     body = step if isinstance(step, Mapping) else {}
-    claim, stance = body.get("claim"), body.get("stance")
-    pointers = [p if isinstance(p, str) and _POINTER.fullmatch(p) else None for p in _list(body.get("evidence"))]
-    return claim if table.has(claim) else None, stance if _is_stance(stance) else None, pointers
-
-
-def _is_stance(stance: Any) -> bool:
-    return isinstance(stance, str) and stance in STANCES
+    claim, stance = body.get("claim"), str(body.get("stance"))
+    told = [p if isinstance(p, str) and _POINTER.fullmatch(p) else None for p in _list(body.get("evidence"))]
+    pointers = [p if p is not None and field_of(p) in _FIELDS else None for p in told]
+    return claim if table.has(claim) else None, stance if stance in STANCES else None, pointers
 
 
 def _both_stances(

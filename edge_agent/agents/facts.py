@@ -1,7 +1,8 @@
 """Flatten the form into the inputs of the rules: a sign is yes, no or unknown, never normal by default.
 
-A list is one question: once it is answered, what it does not name is no, unless it says ``unknown`` or is full. Does
-not read pictures or model output; the pipeline adds what it has derived (``with_outcome``).
+A list is one question: once it is answered, what it does not name is no, unless it says ``unknown`` or is full. An
+empty list answers only a question that has no ``none`` to tick. Does not read pictures or model output; the pipeline adds
+what it has derived (``with_outcome``).
 
 Source: clinical-vocabulary sections 0.2, 0.6, 7, 8 and 9 (not clinically reviewed).
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from edge_agent.agents.expressions import Fact, Kind
 from edge_agent.contracts import intake_values as ids
@@ -126,11 +128,36 @@ def with_outcome(
     }
 
 
+def answered(intake: Intake, field: str) -> tuple[Any, ...] | None:
+    """Return a list of the form, or None where nobody answered it.
+
+    An empty list is a skipped question where ``none`` could have been ticked, and where a new drug was not denied but
+    no class was named.
+
+    Args:
+        intake: the form.
+        field: ``symptoms``, ``trigger``, ``new_drug_classes``, ``current_treatment``, ``comorbidity``,
+            ``family_history`` or ``allergy``.
+    """
+    answer: tuple[Any, ...] | None = getattr(intake, field)
+    if answer:
+        return answer
+    if field == "new_drug_classes":
+        return () if intake.new_drug_within_8_weeks == "no" else None
+    return None if "none" in _LISTS[field][1] else answer
+
+
+def completed_years(intake: Intake) -> int | None:
+    """Return the age in completed years, or None where nobody told it; an infant's form may say months alone."""
+    months = intake.age_months
+    return months // 12 if intake.age_years is None and months is not None else intake.age_years
+
+
 def _lists(intake: Intake) -> dict[str, Fact]:
     """Each list is one question: once it is answered, what it does not name is absent."""
     rows: dict[str, Fact] = {}
     for field, (prefix, values, full) in _LISTS.items():
-        answer = getattr(intake, field)
+        answer = answered(intake, field)
         if answer is None:
             continue
         named = {note.kind for note in answer} if field == "current_treatment" else set(answer)
@@ -140,9 +167,7 @@ def _lists(intake: Intake) -> dict[str, Fact]:
 
 
 def _person(intake: Intake) -> dict[str, Fact]:
-    months, years = intake.age_months, intake.age_years
-    if years is None and months is not None:
-        years = months // 12
+    months, years = intake.age_months, completed_years(intake)
     young: bool | None = None if years in {None, 0} else False
     tone = (intake.fitzpatrick, DARK_FROM_FITZPATRICK), (intake.monk, DARK_FROM_MONK)
     dark = [value >= least for value, least in tone if value is not None]
@@ -158,8 +183,6 @@ def _person(intake: Intake) -> dict[str, Fact]:
 def _drugs(intake: Intake, facts: Mapping[str, Fact]) -> dict[str, Fact]:
     """Work out what drugs say together; a drug that one list names is in use whatever another list left out."""
     rows: dict[str, Fact] = {}
-    if intake.new_drug_within_8_weeks == "no" and intake.new_drug_classes is None:
-        rows |= {f"drug_{name}": False for name in typing.get_args(ids.DrugClass)}
     if intake.new_drug_classes:
         rows["new_drug_within_8_weeks"] = True
     suppressing = [facts[f"treatment_{name}"] for name in SUPPRESSING_TREATMENTS]
@@ -179,7 +202,8 @@ def _drugs(intake: Intake, facts: Mapping[str, Fact]) -> dict[str, Fact]:
 def _places(case: Case, facts: Mapping[str, Fact]) -> dict[str, Fact]:
     """Join what the checklist and the examination say with the body sites that people gave to the pictures.
 
-    A picture can say that a place is affected, never that it is not: nobody has to picture every place.
+    A picture can say that the face or the genitals are affected, never that they are not: nobody has to picture every
+    place. Only ``has_high_impact_site`` is no once every picture has a site: the form has no other place for palm and sole.
     """
     sites = {view.body_site for view in case.views}
     pressed = case.intake.worker_examination.get("blanching")

@@ -18,11 +18,12 @@ from typing import Literal
 from edge_agent.contracts.terms import Vocabulary
 
 HIDDEN = "[…]"
-_NUMBER = r"(?:\d+(?:\.\d+)?|[一二三四五六七八九十百半两几数]+)"
+_NUMBER = r"(?:\d+(?:\.\d+)?|[一二三四五六七八九十百半两几数零〇廿壹贰叁肆伍陆柒捌玖拾]+)"
+_WORDS = r"(?<![a-z])(?:half|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty)"
 _RANGE = rf"{_NUMBER}(?:\s*[-~–—至到]\s*{_NUMBER})?"
-_MASS = r"(?:mg|kg|ug|μg|mcg|ml|cc|iu|g|l)(?![a-z])"
-_ENGLISH = r"(?:grams?|milligrams?|micrograms?|ounces?|drams?|millilit(?:re|er)s?|tablets?|capsules?|sachets?|packets?|teaspoons?|tablespoons?|drops)(?![a-z])"
-_CHINESE = r"(?:毫克|微克|千克|公斤|毫升|克|斤|钱|錢|两(?![个種种次天周日侧处年月])|兩|升|剂(?!量)|劑(?!量)|帖|副)"
+_MASS = r"(?:mg|kg|ug|μg|mcg|ml|cc|iu|gms?|gr?|l)(?![a-z])"
+_ENGLISH = r"(?:(?:milli|micro)?gram(?:me)?s?|ounces?|drams?|millilit(?:re|er)s?|tab(?:let)?s?|cap(?:sule)?s?|pills?|sachets?|packets?|teaspoon(?:ful)?s?|tablespoon(?:ful)?s?|tsps?|tbsps?|drops)(?![a-z])"
+_CHINESE = r"(?:毫克|微克|千克|公克|公斤|毫升|克|斤|钱|錢|两(?![个種种次天周日侧处年月])|兩|升|剂(?!量)|劑(?!量)|帖|副)"
 _COUNTED = r"(?:片|粒|丸|枚|包|袋|滴|匙|勺|支|杯|碗)"
 _TAKEN = r"(?:每次|每日|每天|一次|一日|日服|口服|冲服|吞服|服用|服)"
 _AMOUNT = r"(?:用量|剂量|劑量|药量|dose|dosage)\s*(?:[:为是=]|of)?\s*"
@@ -76,6 +77,7 @@ class TextScreen:
             rf"{_TAKEN}\s*{_RANGE}\s*{_COUNTED}",
             rf"{_AMOUNT}{_RANGE}(?:\s*{unit})?",
             rf"{_RANGE}\s*{unit}",
+            rf"{_WORDS}(?:\s*(?:to|or|-)\s*{_WORDS})?(?:\s+an?)?\s*{_ENGLISH}",
         )
         self._dose = re.compile("|".join(f"(?:{part})" for part in parts))
 

@@ -196,7 +196,7 @@ class HerbBook:
         rows = changes if isinstance(changes, list | tuple) else ()
         for row in rows:
             action, herb = (row.get("action"), row.get("herb")) if isinstance(row, Mapping) else (None, None)
-            if action == "add" and isinstance(herb, str):
+            if action != "remove" and isinstance(herb, str):  # whatever it calls the change
                 named.append(herb)
             is_known = isinstance(herb, str) and herb in self.herbs and action in ACTIONS
             change = Change(action if action in ACTIONS else "add", herb if is_known else None)

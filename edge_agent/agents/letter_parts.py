@@ -25,7 +25,6 @@ _ANSWERS = (
     "allergy_text", "previous_treatment_periods_without_response",
 )  # fmt: skip
 _LISTS = ("symptoms", "trigger", "new_drug_classes", "allergy", "comorbidity", "family_history")
-_TCM_FIELDS = ("syndrome", "principle", "formula")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,15 @@ def danger_signs_part(intake: Intake, secrets: Secrets) -> dict[str, list[str]]:
 def red_flags_part(report: Mapping[str, Any], secrets: Secrets) -> list[dict[str, Any]]:
     """Return the rules that fired, without those of another destination."""
     rows = [row for row in report["red_flags"] if row["id"] not in secrets.rules]
-    return [{"id": row["id"], "tier": row["tier"], "origin": row.get("origin", "form")} for row in rows]
+    return [
+        {
+            "id": row["id"],
+            "tier": row["tier"],
+            "is_stronger": row.get("is_stronger", False),
+            "origin": row.get("origin", "form"),
+        }
+        for row in rows
+    ]
 
 
 def pictures_part(report: Mapping[str, Any], intake: Intake, consent: Consent | None, wish: Wish) -> dict[str, Any]:
@@ -166,9 +173,12 @@ def pictures_part(report: Mapping[str, Any], intake: Intake, consent: Consent | 
 
 
 def plan_part(report: Mapping[str, Any], secrets: Secrets) -> list[dict[str, Any]]:
-    """Return the plan's items that this destination may read."""
+    """Return what this destination may read of the plan, without referrals: each has its own letter.
+
+    A transfer or a same-day visit that only a private sign asked for would tell of that sign.
+    """
     names = ("action", "object", "condition", "interval_days", "role", "status")
-    rows = [row for row in plan_items(report) if row["object"] not in secrets.objects]
+    rows = [row for row in plan_items(report) if row["object"] not in secrets.objects and row["action"] != "refer"]
     return [{name: row[name] for name in names} for row in rows]
 
 
@@ -211,11 +221,27 @@ def _decided(row: Mapping[str, Any] | None) -> Any:
 
 
 def tcm_part(report: Mapping[str, Any], intake: Intake) -> dict[str, Any]:
-    """Return the TCM examination and proposal; only for TCM destinations."""
-    told = report["reasoning"]
-    fields = told["fields"] if told is not None else {}
+    """Return the TCM examination and the report's TCM block; only for TCM destinations.
+
+    Where no block may stand (``tcm_absence``) the examination goes alone. A formula never goes without its changes and
+    what the herb check left open.
+    """
+    told = report.get("tcm") or {}
+    syndrome, formula = told.get("syndrome") or {}, told.get("formula") or {}
+    is_named = bool(syndrome) and not syndrome["is_withheld"]
     return {
-        **{name: _decided(fields.get(name)) for name in _TCM_FIELDS},
+        "syndrome": syndrome["primary"] if is_named else None,
+        "secondary": syndrome["secondary"] if is_named else None,
+        "principle": told.get("principle") or None,
+        "formula": formula.get("id"),
+        "modification": [dict(row) for row in formula.get("modification", ())],
+        "herbs": [
+            {"herb": row["herb"], "verdict": row["verdict"]}
+            for row in formula.get("herbs", ())
+            if row["verdict"] != "shown"
+        ],
+        "is_filled": formula.get("is_filled"),
+        "not_asked": list(told.get("formula_missing", ())) if formula else [],
         "tongue": {k: v for k, v in intake.tongue.model_dump(mode="json").items() if v},
         "pulse": list(intake.pulse),
         "general": [name for name, answer in intake.general.items() if answer == "yes"],

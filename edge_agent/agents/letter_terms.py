@@ -15,6 +15,7 @@ from edge_agent.contracts.terms import Language, Vocabulary
 
 BLANK = "____________"
 EMERGENCY = "T1_emergency"
+_HERB_INPUTS = ("herb_input", "form_field", "danger_sign")  # the lists that name what the herb check asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,9 @@ class LetterTerms:
         """Return a fixed text."""
         return self.label(name, "text")
 
-    def rule(self, rule_id: str) -> str:
-        """Return the fixed words of a danger-sign rule."""
-        rule = self._rules[rule_id]
-        return rule.zh if self.lang == "zh" else rule.en
+    def rule(self, rule_id: str, *, is_stronger: bool = False) -> str:
+        """Return the fixed words of a danger-sign rule; the stronger ones where it fired so."""
+        return self._rules[rule_id].words(self.lang, is_stronger=is_stronger)
 
     def destination(self, letter: Mapping[str, Any]) -> str:
         """Return the name of the destination."""
@@ -107,8 +107,8 @@ class LetterTerms:
         return self.comma.join(part for part in (first, second) if part) or None
 
     def ids(self, value: Any, of: str) -> str | None:
-        """Return the words for an id or a list of them; None for what nobody answered."""
-        if value is None:
+        """Return the words for an id or a list of them; None for what nobody answered, an empty list too."""
+        if value is None or value == []:
             return None
         items = value if isinstance(value, list) else [value]
         return self.comma.join(self.label(item, of) for item in items)
@@ -116,6 +116,11 @@ class LetterTerms:
     def id(self, value: str | None, of: str) -> str:
         """Return the words for one id, nothing for None."""
         return "" if value is None else self.label(value, of)
+
+    def herb_input(self, name: str) -> str:
+        """Return the words for a question that the herb check asks of the form."""
+        of = next((of for of in _HERB_INPUTS if self._vocabulary.has(name, of=of)), _HERB_INPUTS[0])
+        return self.label(name, of)
 
     def label(self, term_id: str, of: str) -> str:
         """Return the words for an id of a list."""

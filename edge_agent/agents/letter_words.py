@@ -141,7 +141,9 @@ class LetterWords(LetterTerms):
         for kind, mark in (("yes", "alert"), ("no", ""), ("not_assessed", "unknown")):
             names = letter["danger_signs"][kind]
             told = self.comma.join(self.label(name, "danger_sign") for name in names)
-            rows.append(Row(self.word(f"danger_{kind}"), told or self.word("none_marked"), mark if names else "quiet"))
+            # Beside an unasked checklist "none of those asked" would read as a normal finding.
+            nothing = "none_marked" if kind == "yes" and letter["danger_signs"]["no"] else "nothing_done"
+            rows.append(Row(self.word(f"danger_{kind}"), told or self.word(nothing), mark if names else "quiet"))
         if letter["rules_not_assessed"]:
             rows.append(Row(self.word("rules_not_assessed"), self.comma.join(letter["rules_not_assessed"]), "unknown"))
         return rows
@@ -150,8 +152,9 @@ class LetterWords(LetterTerms):
         """One row per rule that fired, with its fixed words; a finding of the pictures is marked as unconfirmed."""
         rows = []
         for flag in letter["red_flags"]:
+            words = self.rule(flag["id"], is_stronger=flag["is_stronger"])
             hint = "" if flag["origin"] == "form" else f" ({self.word('from_picture')})"
-            rows.append(Row(f"{flag['id']} {flag['tier'].split('_')[0]}", self.rule(flag["id"]) + hint, "alert"))
+            rows.append(Row(f"{flag['id']} {flag['tier'].split('_')[0]}", words + hint, "alert"))
         return rows or [Row(self.word("fired"), self.word("none_fired"), "quiet")]
 
     def _worker(self, worker: Mapping[str, Any]) -> list[Row]:
@@ -174,8 +177,8 @@ class LetterWords(LetterTerms):
             ("family_of_lesion", self.ids(told["family"], "family")),
             ("phenotype", self.ids(told["phenotype"], "phenotype")),
             ("working", self.ids(told["working"], "biomedical_condition")),
-            ("differential", self.ids(told["differential"], "biomedical_condition") or None),
-            ("abstained", self.ids(told["abstentions"], "abstain_reason") or None),
+            ("differential", self.ids(told["differential"], "biomedical_condition")),
+            ("abstained", self.ids(told["abstentions"], "abstain_reason")),
             ("release", release),
             ("decision", decision),
         ]
@@ -192,11 +195,26 @@ class LetterWords(LetterTerms):
         rows: list[tuple[str, str | None]] = [(n, self.ids(told[n], n)) for n in ("syndrome", "principle", "formula")]
         rows += [
             ("tongue", self.comma.join(tongue) or None),
-            ("pulse", self.ids(told["pulse"], "pulse") or None),
-            ("general", self.ids(told["general"], "general_sign") or None),
+            ("pulse", self.ids(told["pulse"], "pulse")),
+            ("general", self.ids(told["general"], "general_sign")),
         ]
         note = [Row("", self.text("proposal_for_prescriber"), "quiet")] if told["syndrome"] or told["formula"] else []
-        return [*self.asked(rows), *note]
+        return [*self.asked(rows), *self._herb_check(told), *note]
+
+    def _herb_check(self, told: Mapping[str, Any]) -> list[Row]:
+        """What a formula must not be read without: second syndrome, changes, cautions, open questions."""
+        changes = [f"{self.label(row['action'], 'modification_action')} {self.label(row['herb'], 'herb')}"
+                   for row in told["modification"]]  # fmt: skip
+        warned = [self.label(row["herb"], "herb") for row in told["herbs"] if row["verdict"] == "warned"]
+        missing = [self.herb_input(name) for name in told["not_asked"]]
+        rows = [
+            (self.label("secondary", "tcm_part"), self.id(told["secondary"], "syndrome"), ""),
+            (self.label("modification", "tcm_part"), self.comma.join(changes), ""),
+            (self.label("warned", "herb_verdict"), self.comma.join(warned), "alert"),
+            (self.label("formula_unchecked", "tcm_part"), self.comma.join(missing), "unknown"),
+            ("", self.label("base_not_filled", "tcm_part") if told["is_filled"] is False else "", "unknown"),
+        ]
+        return [Row(label, text, mark) for label, text, mark in rows if text]
 
     def _pictures(self, letter: Mapping[str, Any]) -> list[Row]:
         told = letter["pictures"]
@@ -223,8 +241,6 @@ class LetterWords(LetterTerms):
         """One box per thing that the worker does, ticked where it is recorded as done; then what waits for others."""
         rows, waiting = [], []
         for item in items:
-            if item["action"] == "refer":
-                continue  # the letter itself is one of them; the others get their own
             if item["role"] != "worker":
                 waiting.append(self._item(item))
             else:
@@ -247,7 +263,7 @@ class LetterWords(LetterTerms):
         purposes = ("care_pictures", "program_help", "referral_package")
         rows = [Row(self.word(name), self.word("granted" if told[name] else "refused")) for name in purposes]
         giver = self.word("person" if told["given_by"] == "person" else "guardian_gave")
-        return [*rows, Row(self.word("given_by"), f"{giver}, {self.time(told['recorded_at'])}")]
+        return [*rows, Row(self.word("given_by"), f"{giver}{self.comma}{self.time(told['recorded_at'])}")]
 
     def _reply(self, letter: Mapping[str, Any]) -> list[Row]:
         reply, sender = letter["reply"], letter["sender"]

@@ -26,6 +26,7 @@ INTERVALS = (1, 3, 7, 14, 28, 42, 56, 84, 182, 365)
 EMERGENCY = "T1_emergency"
 REVIEW = "after_clinician_review"
 MODEL_PRIORITY = 6  # after every rule's item: a model never pushes one out
+_KEPT = ("refer", "notify", "advise", "treat", "follow_up", "investigate")  # of priority 1 the last are cut first
 _GROUPS = ("refer", "notify", "investigate", "treat", "advise", "follow_up")
 
 
@@ -180,8 +181,8 @@ class Planner:
             findings.append(PlanFinding(problem, "model", name if known else None))
             return None
         what = self._book.objects[str(name)]
-        is_treatment = what.action == "treat" and what.role == "prescriber"
-        condition = REVIEW if is_treatment else proposal.get("condition")
+        waits = (what.action == "treat" and what.role == "prescriber") or what.action == "notify"
+        condition = REVIEW if waits else proposal.get("condition")
         item = self._make(what.id, facts, condition=condition, interval_days=proposal.get("interval_days"))
         item = replace(item, origin="model", priority=MODEL_PRIORITY)
         if what.action == "refer":  # a model names no tier here; it raises one through triage
@@ -252,8 +253,12 @@ def _is_free(item: Item) -> bool:
 
 
 def _cut(rows: Sequence[Item]) -> tuple[list[Item], list[Item]]:
-    """Keep the twelve most urgent; of equals the earlier one stays."""
-    by_urgency = sorted(rows, key=lambda item: item.priority)
+    """Keep the twelve most urgent; of equals the earlier one stays, but no test before what a person must be told."""
+
+    def urgency(item: Item) -> tuple[int, int]:
+        return item.priority, _KEPT.index(item.action) if item.priority == 1 else 0
+
+    by_urgency = sorted(rows, key=urgency)
     return by_urgency[:MAX_ITEMS], by_urgency[MAX_ITEMS:]
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_agent.agents.expressions import Fact
+from edge_agent.agents.facts import answered, completed_years
+from edge_agent.agents.pest import pest_score
 from edge_agent.agents.plan_book import PlanObject
 from edge_agent.contracts.intake import Intake
 
@@ -31,7 +33,7 @@ SITE_GROUPS: Mapping[str, frozenset[str]] = {
     "genital": frozenset({"genital", "perianal", "groin"}),
 }
 UNLABELLED = frozenset({"herbal_or_unlabelled", "unlabelled_cream_or_injection"})
-PEST_ITEMS, PEST_LIMIT, FULL_LIST = 5, 3, 8
+FULL_LIST = 8
 _SIGN = {"yes": True, "no": False}
 
 
@@ -69,19 +71,19 @@ class PlanInput:
 
     def with_form(self, intake: Intake) -> PlanInput:
         """Return this with what the form answers: age, sex, sites, joints, habits, illnesses, drugs."""
-        drugs = intake.new_drug_classes
+        drugs, illnesses = answered(intake, "new_drug_classes"), answered(intake, "comorbidity")
         return replace(
             self,
-            age_years=intake.age_years,
+            age_years=completed_years(intake),
             sex=intake.sex,
             pregnancy=intake.pregnancy,
             breastfeeding=intake.breastfeeding,
             sites=frozenset(note.body_site for note in intake.views if note.body_site is not None),
-            comorbidities=None if intake.comorbidity is None else frozenset(intake.comorbidity),
+            comorbidities=None if illnesses is None else frozenset(illnesses),
             smoking=intake.smoking,
             alcohol=intake.alcohol,
             unlabelled_products=None if drugs is None else bool(UNLABELLED & set(drugs)),
-            pest_score=_pest_score(intake),
+            pest_score=pest_score(intake),
         )
 
 
@@ -139,14 +141,6 @@ def _comorbidity(name: str, told: frozenset[str] | None) -> bool | None:
     if told is None:
         return None
     return True if name in told else None if "unknown" in told or len(told) >= FULL_LIST else False
-
-
-def _pest_score(intake: Intake) -> int | None:
-    """Return the PEST score as far as it is certain: three yes are enough, fewer count only once all five are known."""
-    answers = list(intake.pest.values())
-    score = answers.count("yes")
-    is_complete = len(answers) == PEST_ITEMS and "not_examined" not in answers
-    return score if score >= PEST_LIMIT or is_complete else None
 
 
 def _pregnancy_not_excluded(given: PlanInput) -> bool:

@@ -18,7 +18,7 @@ from edge_agent.agents import red_flags, withholding
 from edge_agent.agents.abstention import Kept
 from edge_agent.agents.conclusions import Course
 from edge_agent.agents.evidence_limits import limitations
-from edge_agent.agents.representation import Described
+from edge_agent.agents.representation import Described, regions_not_seen, sites_seen
 from edge_agent.agents.run_record import Findings
 from edge_agent.agents.scope import Scope
 from edge_agent.agents.triage import is_clock_set
@@ -29,6 +29,7 @@ SCHEMA_VERSION = 2
 SCHEMA_PATH = Path(__file__).parent.parent / "contracts" / "schemas" / "case_report.schema.json"
 # Free text has no place in a report; what was changed in a formula stands with its herb check in the TCM block.
 NOT_FIELDS = frozenset({"narrative", "modification"})
+MAX_CONFLICTS = 6  # section 3a
 REASONS = ("is_decided", "steps", "verifiability", "conclusion_follows", "findings")
 
 
@@ -119,8 +120,10 @@ def _finding(one: Described) -> dict[str, Any]:
 def _representation(found: Findings) -> dict[str, Any] | None:
     if found.merged is None:
         return None
-    conflicts = found.merged.conflicts
+    conflicts = found.merged.conflicts[:MAX_CONFLICTS]
     return {
+        "sites_seen": [{"body_site": site, "laterality": side} for site, side in sites_seen(found.readable)],
+        "regions_not_seen": list(regions_not_seen(found.readable)),
         "fields": _fields(found.representation),
         "dominant": dict(found.merged.dominant),
         "leading": dict(found.merged.leading),

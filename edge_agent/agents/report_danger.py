@@ -67,7 +67,8 @@ def triage(report: Mapping[str, Any], words: Terms) -> list[Block]:
     if told["needs_human_reading"]:
         rows.append(Line(words.word("human_reading"), "strong"))
     asked = [f"{words.word('by_' + who)} {code(tier) if tier else '–'}" for who, tier in told["by"].items()]
-    rows.append(Line(words.said(words.word("asked_by"), words.joined(asked))))
+    if any(told["by"].values()):
+        rows.append(Line(words.said(words.word("asked_by"), words.joined(asked))))
     rows += [Line(words.said(rule, words.rule_words(rule))) for rule in told["reasons"] if rule.startswith("TR-")]
     return rows + [Line(_gap(row, words), "unknown", UNKNOWN) for row in told["not_assessed"]]
 
@@ -113,7 +114,7 @@ def _nothing_fired(report: Mapping[str, Any], words: Terms, audience: ReportAudi
         return words.word("none_assessed")
     is_complete = not report["not_assessed"] and words.danger_rules.is_complete
     line = words.word("none_fired")
-    return f"{line}. {words.word('all_assessed')}." if is_complete else line
+    return words.sentences(line, words.word("all_assessed")) if is_complete else line
 
 
 def _gap(row: Mapping[str, Any], words: Terms) -> str:

@@ -156,7 +156,7 @@ def _band(told: Mapping[str, Any], words: Terms) -> str:
         return words.said(words.word("severity_missing"), missing) if missing else words.word("severity_none")
     band = words.label(told["band"], of="severity_band")
     if told["is_at_least"]:
-        band = f"{words.label('at_least', of='severity_word')} {band}"
+        band = f"{words.label('at_least', of='severity_word')}{'' if words.lang == 'zh' else ' '}{band}"
     note = f" ({words.said(words.word('missing'), missing)})" if missing else ""
     return words.said(words.name("severity_band"), band) + note
 

@@ -47,6 +47,7 @@ def plan(report: Mapping[str, Any], words: Terms) -> list[Block]:
 def limits(report: Mapping[str, Any], words: Terms) -> list[Block]:
     """Return abstentions, notices, provenance, and the whole list of danger rules that were not assessed."""
     rows = lines(_abstentions(report["abstentions"], words))
+    rows += lines(_not_seen(report["representation"], words))
     rows += lines(words.text(name) for name in report["notices"] if name not in BANNER)
     rows += lines(words.text(name) for name in report["provenance"]["evidence_limits"])
     rows += lines(_provenance(report["provenance"], words))
@@ -129,6 +130,14 @@ def _abstentions(rows: Sequence[Mapping[str, Any]], words: Terms) -> list[str]:
             words.said(words.word("abstained"), words.joined([words.label(reason, of="abstain_reason"), where, what]))
         )
     return told
+
+
+def _not_seen(told: Mapping[str, Any] | None, words: Terms) -> list[str]:
+    """Name the regions of the body that no picture shows: the description says nothing about them."""
+    if told is None or not told["regions_not_seen"]:
+        return []
+    regions = words.comma.join(words.label(region, of="region") for region in told["regions_not_seen"])
+    return [words.said(words.label("regions_not_seen", of="limitation"), regions)]
 
 
 def _provenance(told: Mapping[str, Any], words: Terms) -> list[str]:

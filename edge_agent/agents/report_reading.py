@@ -37,7 +37,10 @@ def readable(report: Mapping[str, Any]) -> dict[str, Any]:
         raise CaseError(
             f"the report has schema version {version}; this program shows versions 1 and 2: update the program"
         )
-    return dict(report) if version != 1 else _from_version_1(report)
+    told = dict(report) if version != 1 else _from_version_1(report)
+    if told["representation"] is not None:
+        told["representation"] = {"sites_seen": [], "regions_not_seen": [], **told["representation"]}
+    return told
 
 
 def seen_by(report: Mapping[str, Any], audience: ReportAudience, *, is_private: frozenset[str]) -> dict[str, Any]:
@@ -60,7 +63,7 @@ def seen_by(report: Mapping[str, Any], audience: ReportAudience, *, is_private: 
         "red_flags": flags,
         "stops_photography": False,
         "not_assessed": [row for row in report["not_assessed"] if row["id"] not in is_private],
-        "triage": _public_triage(report["triage"], is_private),
+        "triage": _public_triage(report, is_private),
         "worker": {**report["worker"], "impression": None},  # free words, written before anyone thought of a reader
         "plan": _public_plan(report["plan"]),
         "tcm": tcm,
@@ -80,9 +83,23 @@ def private_rules(rules: RuleBook) -> frozenset[str]:
     return frozenset(rule.id for rule in rules.rules if rule.is_private)
 
 
-def _public_triage(triage: Mapping[str, Any], is_private: frozenset[str]) -> dict[str, Any]:
+def _public_triage(report: Mapping[str, Any], is_private: frozenset[str]) -> dict[str, Any]:
+    """Leave out private reasons; with them who asked for what, and a doubt that only a private question explains."""
+    triage = report["triage"]
     reasons = [rule for rule in triage["reasons"] if rule not in is_private]
-    return {**triage, "reasons": reasons, "private_reasons": []}
+    fired = [row for row in report["red_flags"] if row["id"] not in is_private]
+    open_rules = [row for row in report["not_assessed"] if row["id"] not in is_private]
+    open_rules += [row for row in fired if row["missing_for_stronger"]]
+    return {
+        **triage,
+        "is_provisional": triage["is_provisional"] and bool(open_rules),
+        "by": dict.fromkeys(triage["by"]),
+        "before_clinician": triage["final"],
+        "clinician_reason": None,
+        "is_lowered": False,
+        "reasons": reasons,
+        "private_reasons": [],
+    }
 
 
 def _public_plan(plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +155,7 @@ def _plan_1(plan: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> dict[str, 
 _NO_SEVERITY: Mapping[str, Any] = {
     "is_at_least": False, "bsa_implied_percent": None, "pga": None,
     "nrs": {"itch": None, "pain": None, "sleep": None, "impact": None},
-    "pasi": {"value": None, "reason": None, "missing": [], "by_region": [], "tone_caution": False},
+    "pasi": {"value": None, "reason": None, "missing": [], "by_region": [], "tone_caution": None},
     "local_score": [], "warnings": [],
 }  # fmt: skip
 _NO_STEPS: Mapping[str, Any] = {

@@ -151,6 +151,8 @@ def _evidence(row: Mapping[str, Any], words: Terms) -> str:
     where = words.label(source, of="pointer_part") + (f" {number}" if number else "")
     known = [words.label(n, of="pointer_part") if words.vocabulary.has(n, of="pointer_part") else n for n in names[-1:]]
     field = field_of(pointer)
+    if row["verdict"] == "no_such_pointer":
+        return f"{' '.join(known)} ({where})"  # it has no value, which is not the same as "cannot tell"
     listed = words_of(field)
     value = words.ids(listed or field, row["value"]) if listed else _grade(row["value"], words)
     return f"{words.said(' '.join(known), value)} ({where})"

@@ -62,6 +62,10 @@ class Terms:
         """Return ``name: told`` in the language's punctuation."""
         return f"{name}{self.colon}{told}"
 
+    def sentences(self, *told: str) -> str:
+        """Return several sentences, each with its full stop."""
+        return "".join(f"{one}。" for one in told) if self.lang == "zh" else " ".join(f"{one}." for one in told)
+
     def joined(self, parts: Iterable[str], *, by: str = " · ") -> str:
         """Join what is not empty."""
         return by.join(part for part in parts if part)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from edge_agent.agents.abstention import GRADES, LISTS, Kept, is_nothing, nothing_of
+from edge_agent.agents.pasi import REGION_OF_SITE, REGIONS
 from edge_agent.agents.prompts import DOMINANT_FIELDS, render_value
 from edge_agent.agents.recognition import AgentEngine
 from edge_agent.contracts.case import AgentOutput, Request, View
@@ -27,7 +29,13 @@ POINTED_FIELDS = (
     "family", "primary_lesion", "secondary_change", "colour", "scale_type", "scale_amount", "erythema", "induration",
     "border", "shape", "arrangement", "count_in_view", "surface_share", "special",
 )  # fmt: skip
-MAX_CONFLICTS = 6
+# What two pictures of one visit must agree on; count, share and special signs belong to the single picture.
+COMPARED_FIELDS = ("family", *MERGED_FIELDS)
+ABSENT = "none"  # looked, not there: beside a sign that another view shows it would contradict itself
+SITES_OF_OTHER_REGIONS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"nails": frozenset({"fingernail", "toenail"}), "genital": frozenset({"genital"})}
+)
+NOT_SKIN_SHOT = "tongue"
 STEPS = 2
 _MAX_ITEMS = {"primary_lesion": 3, "secondary_change": 4, "colour": 2, "shape": 2}
 
@@ -54,9 +62,9 @@ class Merge:
 
     ``dominant`` is the record's merge. ``leading`` holds, per sign that Reason reads, the most confident value of
     the near views (an overview counts only where no nearer view tells anything). ``conflicts`` are
-    (field, view, view) where two views tell different values. ``leads`` names the leading view of each of
-    ``POINTED_FIELDS``; where no view tells anything it is the first one with the field's nothing-value, and
-    without any view it is empty.
+    (field, view, view) where two views tell different values, all of ``COMPARED_FIELDS``: evidence is checked against
+    every one of them, a report shows the first few. ``leads`` names the leading view of each of ``POINTED_FIELDS``;
+    where no view tells anything it is the first one with the field's nothing-value, and without any view it is empty.
     """
 
     dominant: Mapping[str, Any]
@@ -70,8 +78,26 @@ def merge(described: Sequence[Described]) -> Merge:
     dominant = {field: _union(field, described) for field in MERGED_FIELDS}
     leads = {field: _lead(field, described) for field in POINTED_FIELDS} if described else {}
     leading = {field: leads[field].value if described else nothing_of(field) for field in DOMINANT_FIELDS}
-    conflicts = [c for field in MERGED_FIELDS if (c := _conflict(field, described)) is not None]
-    return Merge(dominant, leading, tuple(conflicts[:MAX_CONFLICTS]), leads)
+    conflicts = [c for field in COMPARED_FIELDS if (c := _conflict(field, described)) is not None]
+    return Merge(dominant, leading, tuple(conflicts), leads)
+
+
+def sites_seen(described: Sequence[Described]) -> tuple[tuple[str, str | None], ...]:
+    """Return the (body site, side) of the views as the form tells them, each once; the model is never asked."""
+    rows = ((one.view.body_site, one.view.laterality) for one in described)
+    return tuple(dict.fromkeys((site, side) for site, side in rows if site is not None))
+
+
+def regions_not_seen(described: Sequence[Described]) -> tuple[str, ...]:
+    """Return the ids of the list ``region`` that no view shows by the form; a view without a site shows none for sure.
+
+    A region that is not in this list was pictured somewhere, not looked at as a whole.
+    """
+    views = [one.view for one in described if one.view.shot != NOT_SKIN_SHOT]
+    sites = {view.body_site for view in views if view.body_site is not None}
+    seen: set[str] = {REGION_OF_SITE[site] for site in sites if site in REGION_OF_SITE}
+    seen |= {name for name, own in SITES_OF_OTHER_REGIONS.items() if own & sites}
+    return tuple(name for name in (*REGIONS, *SITES_OF_OTHER_REGIONS) if name not in seen)
 
 
 def represent(
@@ -122,7 +148,8 @@ def _union(field: str, described: Sequence[Described]) -> Any:
         return max(row.value for _, row in rows)
     if field in LISTS:
         ranked = sorted(rows, key=_confidence, reverse=True)
-        return list(dict.fromkeys(item for _, row in ranked for item in row.value))[: _MAX_ITEMS[field]]
+        items = list(dict.fromkeys(item for _, row in ranked for item in row.value))
+        return [item for item in items if item != ABSENT or items == [ABSENT]][: _MAX_ITEMS[field]]
     return max(rows, key=_confidence)[1].value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import secrets
 import socket
 import sys
@@ -252,9 +253,26 @@ def _write_page(
     pictures = {view.index: view.frame for view in case.views}
     page = render_html(report, Vocabulary.load(), language, audience=audience, pictures=pictures)
     try:
-        path.write_text(page, encoding="utf-8")
+        _write_whole(path.resolve(), page)
     except OSError as exc:
         raise ConfigError(f"cannot write {path}: {exc.strerror}; name another file with --{_option(audience)}") from exc
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a page whole or not at all: half a page looks like a whole one, and an older one stays until then."""
+    if path.exists() and not path.is_file():  # a pipe or a device
+        path.write_text(text, encoding="utf-8")
+        return
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _option(audience: ReportAudience) -> str:

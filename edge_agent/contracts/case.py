@@ -90,11 +90,14 @@ class Case:
 def views_of(frames: Sequence[Frame], *, intake: Intake) -> tuple[View, ...]:
     """Pair each frame with the form's note on it (shot, body site, side), in order.
 
+    Without any picture the notes still say where the skin is affected: care without a photograph is always possible
+    (policy R1), also for a form that was filled in before the pictures were refused.
+
     Raises:
-        CaseError: the form describes more pictures than there are.
+        CaseError: there are pictures, and the form describes more of them than there are.
     """
     notes = intake.views
-    if len(notes) > len(frames):
+    if frames and len(notes) > len(frames):
         raise CaseError(f"the intake describes {len(notes)} views but {len(frames)} pictures came: mend intake.views")
     rows = []
     for index, frame in enumerate(frames):

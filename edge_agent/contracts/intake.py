@@ -132,7 +132,7 @@ class Intake(Record):
     tcm_examiner: TcmExaminer | None = None
     tongue: Tongue = Tongue()
     pulse: Annotated[tuple[Pulse, ...], Lax, Field(max_length=3), Distinct] = ()
-    general: Annotated[dict[GeneralSign, Examined], Field(max_length=8)] = Field(default_factory=dict)
+    general: dict[GeneralSign, Examined] = Field(default_factory=dict)
     worker: WorkerView = WorkerView()
     clinician: ClinicianView = ClinicianView()
     views: Annotated[tuple[ViewNote, ...], Lax] = ()

@@ -51,7 +51,7 @@ def load_previous(path: Path) -> PreviousVisit:
     """
     try:
         report = json.loads(_read(path, limit=MAX_REPORT_BYTES))
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise CaseError(f"{path.name}: not JSON; name the file that derm-edge case --json wrote") from exc
     return PreviousVisit.from_report(report)
 

@@ -12,6 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Schema = Mapping[str, Any]
+# What a declared schema may be made of; a word that nothing here compares could allow anything.
+_KEYWORDS = frozenset(
+    {
+        "type", "properties", "required", "additionalProperties", "items", "minItems", "maxItems", "uniqueItems", "enum",
+        "const", "minLength", "maxLength", "pattern", "minimum", "maximum", "title", "description", "$schema", "$id",
+    }
+)  # fmt: skip
 
 
 def problems(declared: Schema, published: Schema, *, is_whole: bool = True) -> list[str]:
@@ -34,6 +41,8 @@ def problems(declared: Schema, published: Schema, *, is_whole: bool = True) -> l
 
 
 def _value(declared: Schema, published: Schema, *, where: str, is_whole: bool) -> list[str]:
+    if unknown := sorted(set(declared) - _KEYWORDS):
+        return [f"may answer {where or 'anything'}: its output schema uses {unknown[0]}"]
     values = [declared["const"]] if "const" in declared else declared.get("enum")
     if values is not None:
         if not isinstance(values, list) or not values:

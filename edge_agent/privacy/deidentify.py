@@ -30,6 +30,7 @@ _TONE_GROUPS = {1: "i_ii", 2: "i_ii", 3: "iii_iv", 4: "iii_iv", 5: "v_vi", 6: "v
 _SAFEGUARDING = frozenset({"unexplained_injury_pattern", "disclosure_of_abuse"})
 _SAFEGUARDING_OF_MINORS = "genital_lesion"
 _SAFEGUARDING_RULE = "RF-25"
+_SELF_HARM_RULE = "RF-24"
 _RED_FLAG = re.compile(r"RF-(0[1-9]|1[0-9]|2[0-3]|2[6-8])")
 _IN_SCOPE_FAMILY = "papulosquamous"
 
@@ -50,7 +51,7 @@ def deidentify(
 
     Args:
         report: the case report (``case_report.schema.json``).
-        intake: the form; only age, sex, tone and the safeguarding signs are read, never to be told.
+        intake: the form; only age, sex, tone, mood and the safeguarding signs are read; the last two are never told.
         consent: None for a test case.
         record_id: 128 random bits in hex, unrelated to anything about the case.
         year: calendar year of the visit.
@@ -58,14 +59,14 @@ def deidentify(
         language: the report's language.
 
     Returns:
-        None without consent to sync, for a test case, and for a visit with a safeguarding sign.
+        None without consent to sync, for a test case, and for a visit with a sign of abuse or thoughts of self-harm.
 
     Raises:
         RuntimeError: the report lacks scope or triage, or an id is malformed (a programmer's mistake).
     """
     if consent is None or not consent.is_sync_allowed or report.get("is_test_case") is not False:
         return None
-    if _is_safeguarding(report, intake):
+    if _is_safeguarding(report, intake) or _is_self_harm(report, intake):
         return None
     representation = _fields(report.get("representation"))
     reasoning = _fields(report.get("reasoning"))
@@ -105,6 +106,16 @@ def _is_safeguarding(report: Mapping[str, Any], intake: Intake) -> bool:
     is_adult = intake.age_years is not None and intake.age_years >= ADULT_YEARS
     signs = _SAFEGUARDING if is_adult else _SAFEGUARDING | {_SAFEGUARDING_OF_MINORS}
     return any(answer == "yes" for sign, answer in intake.danger_signs.items() if sign in signs)
+
+
+def _is_self_harm(report: Mapping[str, Any], intake: Intake) -> bool:
+    """Say whether form or report tell of thoughts of self-harm.
+
+    Leaving out the rule's id is not enough: an emergency without a danger sign, or a syndrome withheld for one, tells it.
+    """
+    if any(row.get("id") == _SELF_HARM_RULE for row in _rows(report, "red_flags")):
+        return True
+    return intake.mood.self_harm_thoughts == "yes"
 
 
 def _verifiability(report: Mapping[str, Any]) -> int | None:

@@ -297,6 +297,14 @@ def _declared(shipped: Manifest) -> dict[str, Any]:
         (_set("properties", "border", to={"pattern": "x"}), "may answer border with a value without a type"),
         (_set("properties", "narrative", to={"type": "string"}), "may write narrative longer than 400 characters"),
         (_set("additionalProperties", to=True), "may write any other key in its answer"),
+        (
+            _set("patternProperties", to={".*": {"type": "string"}}),
+            "may answer anything: its output schema uses patternProperties",
+        ),
+        (
+            _set("properties", "colour", "prefixItems", to=[{"type": "string"}]),
+            "may answer colour: its output schema uses prefixItems",
+        ),
         (_set("required", to=["applicability"]), "may leave out the key family"),
     ],
 )

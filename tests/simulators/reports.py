@@ -207,6 +207,8 @@ _FULL: dict[str, Any] = {
         view(2, "close_up", "elbow"),
     ],
     "representation": {
+        "sites_seen": [{"body_site": "back", "laterality": None}, {"body_site": "elbow", "laterality": None}],
+        "regions_not_seen": ["head", "lower", "nails", "genital"],
         "fields": {
             "distribution": field(["extensor"]), "symmetry": field("symmetric"),
             "phenotype": field("chronic_plaque", 0.9), "stage": field("progressive", 0.8),

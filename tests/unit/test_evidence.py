@@ -81,6 +81,14 @@ def test_a_pointer_that_is_not_on_the_record(pointer: Any) -> None:
     assert verdicts(step("blood_stasis", "supports", pointer)) == ["no_such_pointer"]
 
 
+def test_a_pointer_in_a_models_own_words_is_not_repeated() -> None:
+    """It may have a pointer's shape; a field that no record has could be a sentence or a dose."""
+    for pointer in ("intake.take.five_grams_daily", "previous.rhinoceros_horn", "view:1.colour.take_5_g"):
+        (checked,) = check([step("blood_stasis", "supports", pointer)], record(), TABLE)
+        assert [row.pointer for row in checked.evidence] == [None]
+        assert checked.verdict == "no_such_pointer"
+
+
 def test_a_pointer_to_nothing() -> None:
     """Not examined, cannot tell and an empty list support no syndrome."""
     for pointer in ("intake.tongue.coating_colour", "view:1.shape", "intake.tongue.coating_texture"):

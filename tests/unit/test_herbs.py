@@ -256,6 +256,13 @@ def test_a_change_that_makes_no_sense_is_dropped_by_name(change: Any, reason: st
     assert [why for _, why in check.dropped] == [reason]
 
 
+def test_a_banned_substance_counts_whatever_the_change_is_called() -> None:
+    """A garbled action does not hide the substance; only taking it out is no wish for it."""
+    for action, expected in (("ADD", False), (None, False), ("remove", True)):
+        row = {"action": action, "herb": "leigongteng"}
+        assert BOOK.check(Asked("xijiao_dihuang_tang", "blood_heat", changes=[row]), facts=facts()).is_shown is expected
+
+
 def test_no_more_than_six_changes_are_taken_over() -> None:
     """Section 5.3: at most six; the seventh and a repeated one are named as dropped."""
     herbs = ["danshen", "jixueteng", "tiandong", "maidong", "zicao", "zicao", "fuling", "zexie"]
@@ -431,6 +438,13 @@ def test_a_harmless_word_is_not_taken_for_a_banned_one(text: str) -> None:
         "7剂",
         "两帖",
         "2 tablets",
+        "10gm",
+        "10 grammes",
+        "two tablets",
+        "1 tsp",
+        "half a tablet",
+        "拾克",
+        "10公克",
         "用量:12",
     ],
 )

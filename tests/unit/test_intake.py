@@ -248,6 +248,11 @@ def test_view_notes_follow_the_order_of_the_pictures() -> None:
         views_of([FRAME], intake=intake)
 
 
+def test_a_form_that_describes_pictures_is_readable_without_any() -> None:
+    """R1: the pictures were refused or not taken; the form is the same one."""
+    assert views_of([], intake=parse_intake('{"views": [{"body_site": "elbow"}]}')) == ()
+
+
 def test_a_record_survives_storing_and_reading() -> None:
     """The store keeps records as JSON; they come back equal."""
     assert parse_intake(form().model_dump_json()) == form()

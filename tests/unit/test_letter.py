@@ -236,6 +236,62 @@ def test_red_flags_stand_with_their_rule_ids_and_words(lang: Language) -> None:
     assert VOCABULARY.label("from_picture", lang, of="letter_word") in words
 
 
+@pytest.mark.parametrize(
+    ("is_stronger", "words", "not_words"),
+    [
+        (True, "Meningococcal or sepsis protocol; transfer.", "a clinician looks today"),
+        (False, "a clinician looks today", "Meningococcal"),
+    ],
+)
+def test_a_rule_that_fired_stronger_has_its_stronger_words(is_stronger: bool, words: str, not_words: str) -> None:
+    """RF-04 at T1 says transfer; beside T1 the words of T2 would send nobody."""
+    row = {**flag("RF-04", "T1_emergency" if is_stronger else "T2_same_day"), "is_stronger": is_stronger}
+    page = shown(written(change={"red_flags": [row]}))
+    assert words in page and not_words not in page
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "none of those asked"), ("zh", "所问各项均无")])
+def test_an_unasked_checklist_is_never_none_of_those_asked(lang: Language, words: str) -> None:
+    """The words stand only beside signs that were asked about and denied."""
+    assert words not in shown(written(lang=lang, danger_signs={}))
+    assert words not in shown(written(lang=lang, danger_signs={"jaundice": "yes"}))
+    assert words in shown(written(lang=lang, danger_signs={"jaundice": "no"}))
+
+
+def test_an_empty_list_reads_as_unasked() -> None:
+    """A list without a value and without none was skipped; it is not printed as a blank answer."""
+    page = shown(written(comorbidity=[], allergy=[]))
+    line = page[page.index("not asked or examined") :]
+    assert "other illnesses" in line and "allergy" in line and "allergy: ;" not in page
+
+
+def test_a_formula_goes_with_what_the_herb_check_left_open() -> None:
+    """The addressee reads changes, cautions and unanswered questions beside the formula."""
+    told = written(to="tcm_dermatology")
+    assert "not checked: the prescriber must ask: liver disease" in shown(told)
+    block = json.loads(reported(form(worker=WORKER, views=VIEWS), NOTHING_SAID))["tcm"]
+    changed = {"action": "add", "herb": "danggui"}
+    herbs = [{"herb": "danggui", "verdict": "warned", "rules": ["FB-02"]}]
+    block = {**block, "formula": {**block["formula"], "modification": [changed], "herbs": herbs}}
+    page = shown(written(to="tcm_dermatology", change={"tcm": block}))
+    assert "changes: add Chinese angelica" in page and "caution: Chinese angelica" in page
+
+
+def test_without_a_tcm_block_the_letter_names_no_syndrome() -> None:
+    """Practice off, a minor, another condition: the examination goes alone, whatever Reason answered."""
+    told = written(to="tcm_dermatology", change={"tcm": None})
+    assert (told["tcm"]["syndrome"], told["tcm"]["formula"]) == (None, None)
+    assert "blood heat" not in shown(told) and "tongue" in shown(told)
+
+
+def test_referrals_of_the_plan_are_in_no_letter() -> None:
+    """A transfer that only a private sign asked for would tell of it; every referral has its own letter."""
+    item = {"action": "refer", "object": "emergency_transfer", "detail": None, "condition": None,
+            "interval_days": None, "role": "worker", "status": "proposed", "tier": "T1_emergency"}  # fmt: skip
+    change: dict[str, Any] = {"red_flags": [flag("RF-24", "T1_emergency")], "plan": [item]}
+    assert written(change=change)["plan"] == []
+
+
 @pytest.mark.parametrize("place", destinations(VOCABULARY))
 def test_every_destination_is_asked_something(place: str) -> None:
     """A letter without a question helps nobody; the worker's own comes beside the fixed one."""

@@ -160,7 +160,7 @@ def test_a_damaged_rule_file_is_refused_by_name(tmp_path: Path, old: str, new: s
         ({"fired": {"RF-24"}}, {"mental_health"}),
         ({"fired": {"RF-25"}}, {"safeguarding"}),
         ({"fired": {"RF-15"}}, {"full_blood_count"}),
-        ({"fired": {"RF-27"}}, {"sn_unlabelled", "liver_tests"}),
+        ({"fired": {"RF-27"}}, {"sn_unlabelled", "liver_tests", "clinician_today"}),
         ({"conditions": {"dermatophytosis"}}, {"skin_scraping_koh"}),
         ({"conditions": {"secondary_syphilis"}}, {"syphilis_test", "other_notifiable"}),
         ({"phenotype": "guttate"}, {"throat_swab_or_asot"}),
@@ -222,6 +222,40 @@ def test_a_country_takes_a_disease_off_its_list(tmp_path: Path) -> None:
     rows = Planner(VOCABULARY, PlanBook.load(VOCABULARY, tmp_path)).plan(replace(QUIET, fired=frozenset({"RF-20"})))
     assert "leprosy" not in [item.object for item in rows.items]
     assert "leprosy_ntd_programme" in [item.object for item in rows.items]
+
+
+def test_what_a_person_must_be_told_is_cut_after_every_test() -> None:
+    """A visit with many danger signs still says when to come back and notifies; tests give way first."""
+    fired = frozenset({"RF-14", "RF-15", "RF-18", "RF-20", "RF-22"})
+    told = PLANNER.plan(replace(QUIET, tier="T2_same_day", fired=fired))
+    assert {"sn_return", "sn_no_stop", "sn_isolate", "leprosy", "measles"} <= {item.object for item in told.items}
+    assert {item.action for item in told.cut if item.priority == 1} == {"investigate"}
+
+
+def test_no_picture_is_asked_for_beside_a_safeguarding_sign() -> None:
+    """RF-25 stops photography: neither a rule nor a model proposes to take the picture again."""
+    blurred = replace(QUIET, abstain_reasons=frozenset({"image_quality"}), proposals=({"object": "repeat_photo"},))
+    assert "repeat_photo" in everything(blurred)
+    assert "repeat_photo" not in everything(replace(blurred, fired=frozenset({"RF-25"})))
+
+
+def test_a_notification_that_a_model_proposes_waits_for_a_clinician() -> None:
+    """A model's word alone reports nobody to the authorities."""
+    told = PLANNER.plan(replace(QUIET, proposals=({"object": "mpox"},)))
+    assert [item.condition for item in told.items if item.object == "mpox"] == ["after_clinician_review"]
+
+
+def test_an_infant_known_by_months_is_a_child() -> None:
+    """Months alone are an age: the child's interval, and no methotrexate."""
+    told = PLANNER.plan(IN_SCOPE.with_form(form(age_years=None, age_months=8)))
+    assert [item.interval_days for item in told.items if item.object == "visit"] == [14]
+
+
+def test_a_skipped_list_is_not_an_empty_answer() -> None:
+    """An empty list of illnesses is unknown: methotrexate stands with its open contraindications."""
+    told = PLANNER.plan(replace(IN_SCOPE, severity_band="severe").with_form(form(comorbidity=[])))
+    rows = [*told.items, *told.cut]
+    assert ["comorbidity_liver_disease" in i.unchecked for i in rows if i.object == "methotrexate_specialist"] == [True]
 
 
 # --- treatment

@@ -161,6 +161,14 @@ def test_a_report_file_gives_its_visit(tmp_path: Path) -> None:
     assert load_previous(path) == PreviousVisit.from_report(stored_report())
 
 
+def test_a_file_of_nothing_but_brackets_is_refused(tmp_path: Path) -> None:
+    """A hostile or damaged file exhausts the reader; that is a refusal like any other."""
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 200_000, encoding="utf-8")
+    with pytest.raises(CaseError, match=r"deep\.json: not JSON"):
+        load_previous(path)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"age_years": 3}', '"report"', "12"])
 def test_a_file_that_is_no_report_is_refused_by_name(tmp_path: Path, text: str) -> None:
     """One line that says what to choose instead."""

@@ -163,9 +163,17 @@ def test_tones_become_three_groups(type_: int, group: str) -> None:
     assert _must(_run(_report(), intake=Intake(monk=5))).tone_group == "not_examined"
 
 
-@pytest.mark.parametrize("rule", ["RF-24", "RF-99", "TR-01", "RF-18 Mrs Zhang", 18, None])
+def test_a_visit_with_thoughts_of_self_harm_never_leaves() -> None:
+    """Without its id the result would tell it still: an emergency, a reason red_flag_active, and no danger sign."""
+    told = _report(red_flags=[{"id": "RF-24"}, {"id": "RF-07"}], abstentions=[{"reason": "red_flag_active"}])
+    assert _run(told) is None
+    assert _run(_report(), intake=Intake.model_validate({"mood": {"self_harm_thoughts": "yes"}})) is None
+    assert _run(_report(), intake=Intake.model_validate({"mood": {"self_harm_thoughts": "no"}})) is not None
+
+
+@pytest.mark.parametrize("rule", ["RF-99", "TR-01", "RF-18 Mrs Zhang", 18, None])
 def test_private_and_unknown_rules_stay(rule: Any) -> None:
-    """Self-harm, local rules and anything unknown never leave; the other flags do."""
+    """Local rules and anything unknown never leave; the other flags do."""
     assert _must(_run(_report(red_flags=[{"id": rule}, {"id": "RF-07"}]))).red_flag_ids == ("RF-07",)
 
 

@@ -91,6 +91,51 @@ def test_the_first_line_names_the_danger_signs_that_fired() -> None:
     assert lines(told, 1)[0].mark == "alert"
 
 
+def test_regions_that_no_picture_shows_are_a_limitation() -> None:
+    """Section 3a; an older report that does not say has no such line."""
+    assert "regions not seen: head and neck, lower limbs, nails, genital area" in said(full_report(), 10)
+    told = full_report()
+    del told["representation"]["regions_not_seen"], told["representation"]["sites_seen"]
+    assert "regions not seen" not in said(told, 10)
+
+
+def test_what_is_not_on_the_record_has_no_value() -> None:
+    """Not there is not the same nothing as "cannot tell"."""
+    told = full_report()
+    lost = pointer("view:9.colour", None, "no_such_pointer")
+    told["reasoning"]["steps"] = [step("blood_heat", lost, verdict="no_such_pointer")]
+    assert "colour (picture 9)" in said(told, 7) and "cannot tell" not in said(told, 7)
+
+
+def test_a_form_without_pictures_is_not_called_another_disease() -> None:
+    """Nobody decided a scope there: PASI is missing because the program read no psoriasis."""
+    told = full_report()
+    told["severity"]["pasi"] = {**told["severity"]["pasi"], "value": None, "reason": "not_in_scope", "by_region": []}
+    assert "out of scope" not in said(told, 5) and "not read as psoriasis by the program" in said(told, 5)
+
+
+def test_the_persons_copy_has_no_trace_of_a_private_question() -> None:
+    """A private rule that is open, fired or was lowered shows neither as a doubt nor as somebody's tier."""
+    told = full_report(not_assessed=[{"id": "RF-24", "missing": ["self_harm_thoughts"], "is_private": True}])
+    words = said(told, 2, audience="person")
+    assert "provisional" not in words and "tiers asked for" not in words
+    assert "provisional" in said(told, 2)
+    told = full_report()
+    assert "provisional" in said(told, 2, audience="person")  # a question that the copy shows is open too
+    lowered = private_report()
+    lowered["triage"] = {
+        **lowered["triage"], "by": {**lowered["triage"]["by"], "clinician": "T3_urgent"}, "is_lowered": True,
+        "before_clinician": "T1_emergency", "clinician_reason": "agree", "final": "T3_urgent",
+    }  # fmt: skip
+    assert "emergency" not in said(lowered, 2, audience="person") and "emergency" in said(lowered, 2)
+
+
+def test_an_older_report_does_not_say_that_the_tone_is_known() -> None:
+    """Version 1 has no tone: that is not "no caution needed"."""
+    told = full_report(schema_version=1, plan=[], severity={"band": "mild", "bsa_percent": 2.0, "missing": []})
+    assert "tone not entered" in said(told, 4)
+
+
 def test_three_wordings_of_nothing_stay_apart() -> None:
     """Not decided by the bundle, withheld for want of confidence, and "cannot tell" are three answers."""
     words = said(full_report(), 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_agent.agents.abstention import Kept, keep
-from edge_agent.agents.representation import Described, merge, render_findings
+from edge_agent.agents.representation import Described, merge, regions_not_seen, render_findings, sites_seen
 from edge_agent.agents.scope import decide
 from edge_agent.contracts.case import AgentOutput, FieldValue, Finding
 from edge_agent.contracts.manifest import FieldCalibration, Thresholds
@@ -156,12 +156,40 @@ def test_reason_reads_the_most_confident_near_view() -> None:
     }
 
 
-def test_conflicts_are_bounded() -> None:
-    """At most six conflicts, whatever the pictures say."""
-    one = dict.fromkeys(("border", "arrangement", "scale_type"), ("linear", 0.9))
+def test_no_conflict_is_lost() -> None:
+    """Evidence is checked against all of them, the family too; what belongs to one picture alone is none."""
+    one = dict.fromkeys(("family", "border", "arrangement", "scale_type", "count_in_view"), ("linear", 0.9))
     lists = {name: (["x"], 0.9) for name in ("colour", "shape", "primary_lesion", "secondary_change")}
     other = {name: (["y"] if name in lists else "mixed", 0.9) for name in (*one, *lists)}
-    assert len(merge([described(0, None, **one, **lists), described(1, None, **other)]).conflicts) == 6
+    found = merge([described(0, None, **one, **lists), described(1, None, **other)]).conflicts
+    assert {name for name, _, _ in found} == {*one, *lists} - {"count_in_view"}
+
+
+def test_absent_is_not_merged_with_what_another_view_shows() -> None:
+    """Section 0.2: "none" beside a sign contradicts itself; alone it stands."""
+    merged = merge(
+        [
+            described(0, None, secondary_change=(["none"], 0.9)),
+            described(1, None, secondary_change=(["scale"], 0.6)),
+        ]
+    )
+    assert merged.dominant["secondary_change"] == ["scale"]
+    assert merge([described(0, None, secondary_change=(["none"], 0.9))]).dominant["secondary_change"] == ["none"]
+
+
+def test_sites_and_regions_come_from_the_form() -> None:
+    """Section 3a: a tongue shows no skin of the head, a picture without a site no region for sure."""
+    rows = [
+        Described(view(0, 1, shot="close_up", body_site="elbow"), {}),
+        Described(view(1, 1, shot="tongue", body_site="lips_mouth"), {}),
+        Described(view(2, 1, shot="close_up", body_site="toenail"), {}),
+        Described(view(3, 1, shot="close_up", body_site="genital"), {}),
+        Described(view(4, 1), {}),
+        Described(view(5, 1, shot="regional", body_site="elbow"), {}),
+    ]
+    assert regions_not_seen(rows) == ("head", "lower")
+    assert regions_not_seen(rows[4:5]) == ("head", "upper", "trunk", "lower", "nails", "genital")
+    assert [site for site, _ in sites_seen(rows)] == ["elbow", "lips_mouth", "toenail", "genital"]
 
 
 def test_findings_are_rendered_for_a_rep_that_reads_texts() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import resource
 import subprocess
 import sys
 import threading
@@ -186,6 +187,23 @@ def test_a_page_that_cannot_be_written_costs_no_report(
     ):
         submit([FRAME], options=options(tmp_path, html=page), config=config, screen=Screen(terminal))
     check_rules_part(capsys.readouterr().out)
+
+
+def test_half_a_page_never_stands_in_for_a_whole_one(config: Config, tmp_path: Path) -> None:
+    """The space ends while the page is written: the one that stood there before is still whole, and nothing is left."""
+    page = tmp_path / "pages" / "x.html"
+    page.parent.mkdir()
+    page.write_text("the page before", encoding="utf-8")
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, most[1]))
+    try:
+        with pytest.raises(SignatureRejected):
+            submit([FRAME], options=options(tmp_path, html=page), config=config, screen=Screen())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert {path.name: path.read_text(encoding="utf-8") for path in page.parent.iterdir()} == {
+        "x.html": "the page before"
+    }
 
 
 def test_a_daemon_that_hangs_up_leaves_the_rules_part(
