@@ -5,15 +5,14 @@ A condition is put into words from the very tree that the device evaluates, so t
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edge_agent.agents.expressions import Node, parse
+from edge_agent.agents.expressions import Node
 from edge_agent.agents.facts import KINDS
 from edge_agent.agents.red_flags import RuleBook
-from edge_agent.agents.rule_file import Rule
-from edge_agent.contracts.terms import FOLDER, Vocabulary
+from edge_agent.agents.rule_file import Rule, composites
+from edge_agent.contracts.terms import FOLDER, Vocabulary, read_toml
 
 _LISTS = ("danger_sign", "vital_sign", "form_field", "severity_input")
 _SIGNS = {"<=": "≤", ">=": "≥", "==": "=", "!=": "≠", "*": "×"}
@@ -29,11 +28,7 @@ class RuleWords:
     @classmethod
     def of(cls, file: str, vocabulary: Vocabulary) -> RuleWords:
         """Read the composite signs (``[derived]``) of one rule file."""
-        data = tomllib.loads((FOLDER / file).read_text(encoding="utf-8"))
-        known: dict[str, Node] = {}
-        for name, text in data.get("derived", {}).items():
-            known[name] = parse(text, kinds=KINDS, derived=known)
-        return cls(vocabulary, known)
+        return cls(vocabulary, composites(read_toml(FOLDER / file, what="rule file"), kinds=KINDS))
 
     def condition(self, node: Node, *, is_inner: bool = False) -> str:
         """Return a condition in words; ``is_inner`` puts a choice of several into brackets."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge_agent.agents.evidence_record import PREVIOUS_FIELDS, REPRESENTATION_FIELDS, TONGUE_FIELDS
+from edge_agent.contracts.agent_schemas import MAX_EVIDENCE, MAX_STEPS, MIN_STEPS
 
 GRADES: list[Any] = [0, 1, 2, 3, 4, None]
 REC_VALUES: dict[str, list[Any]] = {
@@ -92,7 +93,6 @@ LIST_FIELDS = {
     "primary_lesion": 2, "secondary_change": 3, "colour": 2, "shape": 1, "special": 2, "distribution": 1,
     "mechanism": 2, "differential": 2, "principle": 2,
 }  # fmt: skip
-MIN_STEPS, MAX_STEPS, MAX_EVIDENCE = 3, 8, 4
 MAX_VIEWS = 12
 
 # What Reason reads of the record (evidence_record.render), by field.

@@ -17,6 +17,7 @@ from edge_agent.agents.facts import with_outcome
 from edge_agent.agents.plan import Plan, PlanInput, Planner
 from edge_agent.agents.reasoning import without_plan
 from edge_agent.agents.red_flags import RuleBook, Verdict
+from edge_agent.agents.rule_file import EMERGENCY
 from edge_agent.agents.run_record import Findings
 from edge_agent.agents.severity import Severity, severity_of
 from edge_agent.agents.tcm import TcmBlock, TcmInput, TcmTable, tcm_absence, tcm_block
@@ -27,7 +28,6 @@ from edge_agent.contracts.manifest import Manifest
 from edge_agent.contracts.practice import Practice
 from edge_agent.contracts.terms import Vocabulary
 
-EMERGENCY = "T1_emergency"
 IN_SCOPE = "in_scope"
 MONTHS_PER_YEAR = 12
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from edge_agent.agents.evidence_record import CODE_FIELDS, REASON_FIELDS, Record, field_of
 from edge_agent.agents.signs_table import INSUFFICIENT, STANCES, SignTable, says_nothing
+from edge_agent.contracts.agent_schemas import MAX_STEPS, MIN_STEPS
 
-MIN_STEPS, MAX_STEPS = 3, 8
 MAX_DIFFERENTIAL = 4
 # From the best to the worst; a step is as good as its worst pointer.
 VERDICTS = (

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from edge_agent.agents.facts import is_dark
 from edge_agent.agents.prompts import render_value
 from edge_agent.agents.representation import POINTED_FIELDS, Lead
 from edge_agent.agents.signs_table import says_nothing
@@ -39,7 +40,6 @@ REASON_FIELDS: tuple[str, ...] = (
 CODE_FIELDS = ("intake.new_drug_within_8_weeks",)
 # How inflammation looks on dark skin: without a known light tone it may be the tone and not the disease (section 16).
 TONE_LIKE_COLOURS = frozenset({"violaceous", "grey_brown"})
-DARK_FITZPATRICK, DARK_MONK = 5, 7  # section 2, field 8: tones 5-6 / Monk 7-10
 Skin = Literal["light", "dark", "unknown"]
 # Fields whose words stand in a vocabulary list of another name; grades are numbers and need none.
 _WORDS = {
@@ -147,11 +147,8 @@ def _at(intake: Mapping[str, Any], keys: Sequence[str]) -> Any:
 
 
 def _skin(intake: Mapping[str, Any]) -> Skin:
-    tones = ((intake.get("fitzpatrick"), DARK_FITZPATRICK), (intake.get("monk"), DARK_MONK))
-    known = [tone >= least for tone, least in tones if isinstance(tone, int)]
-    if not known:
-        return "unknown"
-    return "dark" if any(known) else "light"
+    dark = is_dark(intake.get("fitzpatrick"), intake.get("monk"))
+    return "unknown" if dark is None else "dark" if dark else "light"
 
 
 def _is_tone(colour: Any, skin: Skin) -> bool:

@@ -153,6 +153,18 @@ def completed_years(intake: Intake) -> int | None:
     return months // 12 if intake.age_years is None and months is not None else intake.age_years
 
 
+def is_dark(fitzpatrick: int | None, monk: int | None) -> bool | None:
+    """Say whether a skin tone is one of the dark ones (section 2, field 8: V-VI or Monk 7-10), or None where nobody told.
+
+    Args:
+        fitzpatrick: 1-6.
+        monk: 1-10.
+    """
+    tones = (fitzpatrick, DARK_FROM_FITZPATRICK), (monk, DARK_FROM_MONK)
+    known = [value >= least for value, least in tones if value is not None]
+    return any(known) if known else None
+
+
 def _lists(intake: Intake) -> dict[str, Fact]:
     """Each list is one question: once it is answered, what it does not name is absent."""
     rows: dict[str, Fact] = {}
@@ -169,14 +181,12 @@ def _lists(intake: Intake) -> dict[str, Fact]:
 def _person(intake: Intake) -> dict[str, Fact]:
     months, years = intake.age_months, completed_years(intake)
     young: bool | None = None if years in {None, 0} else False
-    tone = (intake.fitzpatrick, DARK_FROM_FITZPATRICK), (intake.monk, DARK_FROM_MONK)
-    dark = [value >= least for value, least in tone if value is not None]
     return {
         "age_years": years,
         "is_under_3_months": young if months is None else months < 3,
         "is_under_1_year": None if years is None else years < 1,
         "is_pregnant": False if intake.sex == "male" else _PREGNANT.get(intake.pregnancy or ""),
-        "is_dark_tone": any(dark) if dark else None,
+        "is_dark_tone": is_dark(intake.fitzpatrick, intake.monk),
     }
 
 

@@ -7,7 +7,6 @@ Source: clinical-vocabulary section 5.4 (not clinically reviewed).
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, Literal
 
 from edge_agent.agents.expressions import Fact, Kind, Node, evaluate, open_names, parse
 from edge_agent.agents.facts import KINDS
-from edge_agent.contracts.terms import FOLDER
+from edge_agent.contracts.terms import FOLDER, read_toml
 from edge_agent.errors import ConfigError
 
 TABLES = FOLDER.parent / "tables"
@@ -100,10 +99,7 @@ def load_herb_rules(*, herbs: frozenset[str], folder: Path = TABLES) -> tuple[He
     Raises:
         ConfigError: the file or a rule is malformed, names an unknown herb, or an id stands twice; names the rule.
     """
-    try:
-        data = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-        raise ConfigError(f"cannot read the rule file {FILE}: {exc}") from exc
+    data = read_toml(folder / FILE, what="rule file")
     rules = tuple(_rule(row) for row in data.get("rule", []))
     ids = [rule.id for rule in rules]
     if len(set(ids)) != len(ids):

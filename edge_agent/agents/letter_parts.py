@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from edge_agent.agents.rule_file import EMERGENCY
 from edge_agent.contracts.intake import Consent, Intake
 from edge_agent.contracts.intake_values import INTIMATE_SITES, DangerSign
 from edge_agent.contracts.terms import Language, Vocabulary
 
-EMERGENCY = "T1_emergency"
 SCORES = ("itch_nrs", "pain_nrs", "sleep_nrs", "impact_nrs")
 _ANSWERS = (
     "duration", "course", "known_psoriasis", "known_eczema", "new_lesions_two_weeks", "season", "household_itch",

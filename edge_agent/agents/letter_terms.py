@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from edge_agent.agents.red_flags import RuleBook
+from edge_agent.agents.report_terms import code, minute, span
+from edge_agent.agents.rule_file import EMERGENCY
 from edge_agent.contracts.terms import Language, Vocabulary
 
 BLANK = "____________"
-EMERGENCY = "T1_emergency"
 _HERB_INPUTS = ("herb_input", "form_field", "danger_sign")  # the lists that name what the herb check asks
 
 
@@ -62,7 +62,7 @@ class LetterTerms:
 
     def tier(self, tier: str) -> str:
         """Return a tier with its short code."""
-        return f"{tier.split('_', maxsplit=1)[0]} {self.label(tier, 'triage')}"
+        return f"{code(tier)} {self.label(tier, 'triage')}"
 
     def deadline(self, letter: Mapping[str, Any]) -> str:
         """Return by when the person is to be seen."""
@@ -73,13 +73,12 @@ class LetterTerms:
         hours = letter["deadline_hours"]
         if hours is None:
             return self.word("no_deadline")
-        days, rest = divmod(hours, 24)
-        name, count = ("within_hours", hours) if rest or days < 2 else ("within_days", days)
+        name, count = span(hours)
         return self.word(name).format(n=count)
 
     def time(self, moment: str) -> str:
         """Return a time to the minute, with its zone."""
-        return datetime.fromisoformat(moment).strftime("%Y-%m-%d %H:%M %Z").strip()
+        return minute(moment)
 
     def asked(self, rows: Sequence[tuple[str, str | None]]) -> list[Row]:
         """Return the answered rows, then one line that names the unanswered ones."""

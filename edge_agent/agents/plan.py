@@ -16,14 +16,13 @@ from typing import Any
 from edge_agent.agents.expressions import Fact
 from edge_agent.agents.plan_book import PlanBook
 from edge_agent.agents.plan_input import PlanInput, facts_of_plan, is_limited
-from edge_agent.agents.rule_file import TIERS
+from edge_agent.agents.rule_file import EMERGENCY, TIERS
 from edge_agent.contracts.terms import Vocabulary
 
 __all__ = ["Item", "Plan", "PlanFinding", "PlanInput", "Planner"]
 
 MAX_ITEMS = 12
 INTERVALS = (1, 3, 7, 14, 28, 42, 56, 84, 182, 365)
-EMERGENCY = "T1_emergency"
 REVIEW = "after_clinician_review"
 MODEL_PRIORITY = 6  # after every rule's item: a model never pushes one out
 _KEPT = ("refer", "notify", "advise", "treat", "follow_up", "investigate")  # of priority 1 the last are cut first

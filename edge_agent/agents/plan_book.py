@@ -9,7 +9,6 @@ Source: clinical-vocabulary section 10 (not clinically reviewed).
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from edge_agent.agents.expressions import Fact, Kind, Node, evaluate, grounds, names, parse
-from edge_agent.contracts.terms import Vocabulary
+from edge_agent.contracts.terms import Vocabulary, read_toml
 from edge_agent.errors import ConfigError
 
 TABLES = Path(__file__).parent.parent / "contracts" / "tables"
@@ -105,13 +104,9 @@ class PlanBook:
         Raises:
             ConfigError: the file or a rule is malformed; names the rule.
         """
-        try:
-            text = (folder / FILE).read_text(encoding="utf-8")
-            data = tomllib.loads(text)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-            raise ConfigError(f"cannot read the rule file {FILE}: {exc}") from exc
+        data = read_toml(folder / FILE, what="rule file")
         terms = vocabulary.lists["plan_object"].terms
-        told = " ".join([text, *(str(term.facts.get("not_when", "")) for term in terms.values())])
+        told = " ".join([str(data), *(str(term.facts.get("not_when", "")) for term in terms.values())])
         kinds: dict[str, Kind] = {**KINDS, **dict.fromkeys(_PREFIXED.findall(told), "sign")}
         objects = {name: _object(name, term.facts, kinds) for name, term in terms.items()}
         rules = tuple(_rule(row, kinds, objects) for row in data.get("rule", []))

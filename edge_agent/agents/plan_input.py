@@ -16,9 +16,9 @@ from edge_agent.agents.expressions import Fact
 from edge_agent.agents.facts import answered, completed_years
 from edge_agent.agents.pest import pest_score
 from edge_agent.agents.plan_book import PlanObject
+from edge_agent.contracts.case import ADULT_YEARS
 from edge_agent.contracts.intake import Intake
 
-ADULT_YEARS = 18
 INFANT_BELOW_YEARS = 2
 CHILDBEARING_YEARS = range(10, 56)
 RETAKE_REASONS = frozenset({"not_skin", "no_lesion_visible", "image_quality"})

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from edge_agent.agents.report_parts import CAUTION, SHAPES, UNKNOWN, Block, Line
-from edge_agent.agents.report_reading import EMERGENCY, ReportAudience
-from edge_agent.agents.report_terms import Terms, code
-from edge_agent.agents.rule_file import TIERS, Rule
+from edge_agent.agents.report_reading import ReportAudience
+from edge_agent.agents.report_terms import Terms, code, span
+from edge_agent.agents.rule_file import EMERGENCY, TIERS, Rule
 
 FEW_RULES = 3  # up to so many rules are told one by one; more are grouped, and listed at the end
 INPUTS_SHOWN = 8
@@ -152,6 +152,5 @@ def _deadline(told: Mapping[str, Any], words: Terms) -> str:
     hours = told["deadline_hours"]
     if hours is None:
         return words.word("no_deadline")
-    days, rest = divmod(hours, 24)
-    name, count = ("within_hours", hours) if rest or days < 2 else ("within_days", days)
+    name, count = span(hours)
     return words.word(name, n=count)

@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from edge_agent.agents.red_flags import RuleBook
-from edge_agent.agents.rule_file import TIERS
+from edge_agent.agents.rule_file import EMERGENCY
 from edge_agent.agents.tcm import for_audience
 from edge_agent.errors import CaseError
 
 ReportAudience = Literal["person", "clinician"]
 READABLE_VERSIONS = (1, 2)
-EMERGENCY = TIERS[0]
 # For clinicians only, whatever the practice shows to the person.
 _FORMULA_FIELDS = frozenset({"formula", "modification"})
 _FORMULA_OBJECTS = frozenset({"tcm_formula_proposal", "tcm_external_wash_proposal"})

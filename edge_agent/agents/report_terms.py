@@ -133,7 +133,7 @@ class Terms:
 
     def time(self, moment: str) -> str:
         """Return a time of the report to the minute, with its zone."""
-        return datetime.fromisoformat(moment).strftime("%Y-%m-%d %H:%M %Z").strip()
+        return minute(moment)
 
     def _id(self, item: Any, of: str | None) -> str:
         is_known = of is not None and isinstance(item, str) and self.vocabulary.has(item, of=of)
@@ -142,6 +142,17 @@ class Terms:
         if isinstance(item, str) and self.vocabulary.has(item, of="examined"):
             return self.label(item, of="examined")
         return self.label("cannot_tell", of="scale_type") if item == "cannot_tell" else str(item).replace("_", " ")
+
+
+def minute(moment: str) -> str:
+    """Return a time in ISO 8601 to the minute, with its zone."""
+    return datetime.fromisoformat(moment).strftime("%Y-%m-%d %H:%M %Z").strip()
+
+
+def span(hours: int) -> tuple[str, int]:
+    """Return the word (``within_hours`` or ``within_days``) and the number that a deadline in hours is told with."""
+    days, rest = divmod(hours, 24)
+    return ("within_hours", hours) if rest or days < 2 else ("within_days", days)
 
 
 def code(tier: str) -> str:

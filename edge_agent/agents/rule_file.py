@@ -7,7 +7,6 @@ Source: clinical-vocabulary sections 8 and 9.
 
 from __future__ import annotations
 
-import tomllib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +15,11 @@ from typing import Any
 
 from edge_agent.agents.expressions import Fact, Kind, Node, parse
 from edge_agent.contracts.intake_values import Tier
+from edge_agent.contracts.terms import read_toml
 from edge_agent.errors import ConfigError
 
 TIERS: tuple[str, ...] = typing.get_args(Tier)  # most urgent first
+EMERGENCY = TIERS[0]
 _NEEDED = ("id", "when", "zh", "en", "status", "source", "since", "cases")
 _MAY = (
     "stronger_when", "stronger_tier", "stronger_zh", "stronger_en", "picture_when", "when_unknown", "tier",
@@ -71,6 +72,18 @@ class Rule:
         return zh if lang == "zh" else en
 
 
+def composites(data: Mapping[str, Any], *, kinds: Mapping[str, Kind]) -> dict[str, Node]:
+    """Parse the named composite signs (``[derived]``) of a rule file; each may use those above it.
+
+    Raises:
+        ConfigError: one is malformed or names an unknown input.
+    """
+    known: dict[str, Node] = {}
+    for name, text in data.get("derived", {}).items():
+        known[name] = parse(text, kinds=kinds, derived=known)
+    return known
+
+
 def read_rules(
     path: Path, *, table: str, kinds: Mapping[str, Kind], picture_kinds: Mapping[str, Kind]
 ) -> tuple[tuple[Rule, ...], int]:
@@ -85,13 +98,8 @@ def read_rules(
     Raises:
         ConfigError: the file or a rule is malformed; names the rule.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-        raise ConfigError(f"cannot read the rule file {path.name}: {exc}") from exc
-    derived: dict[str, Node] = {}
-    for name, text in data.get("derived", {}).items():
-        derived[name] = parse(text, kinds=kinds, derived=derived)
+    data = read_toml(path, what="rule file")
+    derived = composites(data, kinds=kinds)
     rules = []
     for row in data.get(table, []):
         _check(row, path.name)

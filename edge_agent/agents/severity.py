@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edge_agent.agents import pasi as formula
-from edge_agent.agents.facts import DARK_FROM_FITZPATRICK, DARK_FROM_MONK, facts_of
+from edge_agent.agents.facts import facts_of, is_dark
 from edge_agent.agents.pasi import GRADES, RegionScore
 from edge_agent.agents.region_grades import GradedView, lesion_views, missing_of, region_scores
 from edge_agent.agents.representation import Described
@@ -197,10 +197,8 @@ def _shows_nail(case: Case) -> bool:
 
 
 def _tone_caution(intake: Intake) -> bool | None:
-    if intake.fitzpatrick is None and intake.monk is None:
-        return None
-    # Erythema is hard to see from these tones on, and PASI under-reads [S 8, 9].
-    return (intake.fitzpatrick or 0) >= DARK_FROM_FITZPATRICK or (intake.monk or 0) >= DARK_FROM_MONK
+    # Erythema is hard to see on dark tones, and PASI under-reads [S 8, 9].
+    return is_dark(intake.fitzpatrick, intake.monk)
 
 
 def _warnings(

@@ -8,14 +8,13 @@ Source: clinical-vocabulary sections 2, 5.3, 6 and 16 (not clinically reviewed);
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
-from edge_agent.contracts.terms import FOLDER
+from edge_agent.contracts.terms import FOLDER, read_toml
 from edge_agent.errors import ConfigError
 
 FILE = FOLDER.parent / "tables" / "signs.toml"
@@ -61,10 +60,7 @@ class SignTable:
         Raises:
             ConfigError: the file is malformed, or one value speaks both for and against a claim; names the place.
         """
-        try:
-            body = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-            raise ConfigError(f"cannot read the sign table {path.name}: {exc}") from exc
+        body = read_toml(path, what="sign table")
         return cls(MappingProxyType({name: _claim(name, rows) for name, rows in body.items()}))
 
     def has(self, claim: object, *, kind: Kind | None = None) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_agent.config import Config
 from edge_agent.errors import CaseError, ConfigError
+from edge_agent.store.durable import write_whole
 
 if TYPE_CHECKING:
     from edge_agent.commands.screen import Screen
@@ -88,7 +89,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
         sys.stdout.write(text)
         return 0
     try:
-        options.out.write_text(text, encoding="utf-8")
+        write_whole(options.out.resolve(), text)
     except OSError as exc:
         raise ConfigError(f"cannot write {options.out}: {exc.strerror}; name another file with --out") from exc
     screen.note(f"Letter {told['letter_id']} written to {options.out}; write name and contact on it by hand.")

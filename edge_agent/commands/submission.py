@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import secrets
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from edge_agent import bootstrap
-from edge_agent.agents.report_reading import ReportAudience
 from edge_agent.case_wire import pack_case
 from edge_agent.commands.screen import Progress, Screen
 from edge_agent.config import Config
 from edge_agent.contracts.case import Case, Frame, views_of
 from edge_agent.contracts.intake import Intake
 from edge_agent.contracts.record_files import load_consent, load_intake, load_previous
-from edge_agent.contracts.terms import Language
 from edge_agent.errors import CaseError, ConfigError, DaemonError, EdgeError, InferenceError
 from edge_agent.inference_child import error_from
 from edge_agent.ipc import Kind, Message, connect, read_message, write_message
 from edge_agent.state_dir import StateLock, prepare_state_dir
+from edge_agent.store.durable import write_whole
+
+if TYPE_CHECKING:
+    from edge_agent.agents.report_reading import ReportAudience
+    from edge_agent.contracts.terms import Language, Vocabulary
 
 LOCK_WAIT_S = 120.0
 PAGES: dict[str, ReportAudience] = {"person": "person", "html": "clinician"}  # option -> for whom the page is
@@ -225,54 +227,47 @@ def _write(report: dict[str, Any], *, case: Case, language: Language, options: a
     Raises:
         ConfigError: a page cannot be written.
     """
+    from edge_agent.contracts.terms import Vocabulary
+
+    words = cache(Vocabulary.load)  # once for the report and its pages; JSON alone needs none
     with ExitStack() as last:  # each is written, whatever happens to the one before
         for option, audience in PAGES.items():
             if (path := getattr(options, option)) is not None:
-                last.callback(_write_page, report, case=case, language=language, path=path, audience=audience)
-        _print(report, language=language, is_json=options.json)
+                last.callback(
+                    _write_page, report, case=case, words=words, language=language, path=path, audience=audience
+                )
+        _print(report, words=None if options.json else words, language=language)
 
 
-def _print(report: dict[str, Any], *, language: Language, is_json: bool) -> None:
-    if is_json:
+def _print(report: dict[str, Any], *, words: Callable[[], Vocabulary] | None, language: Language) -> None:
+    """Print the report as text, or as JSON where there are no words for it."""
+    if words is None:
         json.dump(report, sys.stdout, ensure_ascii=False, indent=2)
         sys.stdout.write("\n")
     else:
         from edge_agent.agents.report_text import render_text
-        from edge_agent.contracts.terms import Vocabulary
 
-        sys.stdout.write(render_text(report, Vocabulary.load(), language).rstrip("\n") + "\n")
+        sys.stdout.write(render_text(report, words(), language).rstrip("\n") + "\n")
     sys.stdout.flush()
 
 
 def _write_page(
-    report: dict[str, Any], *, case: Case, language: Language, path: Path, audience: ReportAudience
+    report: dict[str, Any],
+    *,
+    case: Case,
+    words: Callable[[], Vocabulary],
+    language: Language,
+    path: Path,
+    audience: ReportAudience,
 ) -> None:
     from edge_agent.agents.report_html import render_html
-    from edge_agent.contracts.terms import Vocabulary
 
     pictures = {view.index: view.frame for view in case.views}
-    page = render_html(report, Vocabulary.load(), language, audience=audience, pictures=pictures)
+    page = render_html(report, words(), language, audience=audience, pictures=pictures)
     try:
-        _write_whole(path.resolve(), page)
+        write_whole(path.resolve(), page)
     except OSError as exc:
         raise ConfigError(f"cannot write {path}: {exc.strerror}; name another file with --{_option(audience)}") from exc
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a page whole or not at all: half a page looks like a whole one, and an older one stays until then."""
-    if path.exists() and not path.is_file():  # a pipe or a device
-        path.write_text(text, encoding="utf-8")
-        return
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _option(audience: ReportAudience) -> str:

@@ -48,7 +48,7 @@ class Vocabulary:
         for path in sorted(folder.glob("*.toml")):
             if path.name in RULE_FILES:
                 continue
-            for name, body in _toml(path).items():
+            for name, body in read_toml(path, what="vocabulary file").items():
                 if name in lists:
                     raise ConfigError(f"{path.name}: the list {name} stands in two files; remove one")
                 lists[name] = term_list(name, body, file=path.name)
@@ -124,8 +124,17 @@ def _check_order(lists: Mapping[str, TermList]) -> None:
         places[place] = found.name
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, *, what: str) -> dict[str, Any]:
+    """Read one data file of the package.
+
+    Args:
+        path: the file.
+        what: what it is, for the message: ``vocabulary file``, ``rule file``, ``sign table``.
+
+    Raises:
+        ConfigError: it cannot be read or is not TOML; names the file.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-        raise ConfigError(f"cannot read the vocabulary file {path.name}: {exc}") from exc
+        raise ConfigError(f"cannot read the {what} {path.name}: {exc}") from exc

@@ -54,6 +54,29 @@ def publish_once(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a page whole or not at all: half a page looks like a whole one, and an older one stays until then.
+
+    A pipe or a device is written to as it is.
+
+    Raises:
+        OSError: it cannot be written; nothing of it is left.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
 def log_of(database: Path) -> Path:
     """Return the path of a database's write-ahead log (sqlite.org/wal.html): committed rows may be in there only."""
     return database.with_name(f"{database.name}-wal")
