@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_agent.agents.evidence_record import PREVIOUS_FIELDS, REPRESENTATION_FIELDS, TONGUE_FIELDS
+from edge_agent.agents.evidence.record import PREVIOUS_FIELDS, REPRESENTATION_FIELDS, TONGUE_FIELDS
 from edge_agent.contracts.agent_schemas import MAX_EVIDENCE, MAX_STEPS, MIN_STEPS
 
 GRADES: list[Any] = [0, 1, 2, 3, 4, None]
@@ -95,7 +95,7 @@ LIST_FIELDS = {
 }  # fmt: skip
 MAX_VIEWS = 12
 
-# What Reason reads of the record (evidence_record.render), by field.
+# What Reason reads of the record (evidence.record.render), by field.
 RECORD_SIGNS = (
     "primary_lesion", "secondary_change", "colour", "scale_type", "scale_amount", "induration", "border", "shape",
     "arrangement",

@@ -26,8 +26,8 @@ from calibration.reference.labels import readable, reasoning_labels, representat
 from calibration.reference.signs import DARK_TONES, Sample, Signs, sample_in_scope
 from calibration.reference.signs_other import other_family_signs, sample_out_of_scope
 from calibration.reference.steps_truth import true_record, true_steps
-from edge_agent.agents.evidence_record import Record
-from edge_agent.agents.signs_table import SignTable
+from edge_agent.agents.evidence.record import Record
+from edge_agent.agents.evidence.signs_table import SignTable
 
 SPLITS = ("train", "calibration", "test", "ceiling")
 TONES = (1, 2, 3, 4, 5)

@@ -10,7 +10,7 @@ import numpy as np
 
 from calibration.reference.exercises import record_text
 from calibration.reference.pool import PoolCase
-from edge_agent.agents.evidence_record import Record
+from edge_agent.agents.evidence.record import Record
 from edge_agent.contracts.bundle import Bundle
 from edge_agent.contracts.case import AgentOutput
 from edge_agent.contracts.manifest import AgentName

@@ -16,10 +16,10 @@ from calibration.reference.list_values import items, leading, told
 from calibration.reference.pool import PoolCase, draw_pool, drawing_digest, read_pool
 from calibration.reference.scores import Scores, Sure, chance_of_tone
 from edge_agent.agents.abstention import keep
-from edge_agent.agents.evidence import CheckedStep, check, verifiability
-from edge_agent.agents.evidence_record import Record, record_of
+from edge_agent.agents.evidence.check import CheckedStep, check, verifiability
+from edge_agent.agents.evidence.record import Record, record_of
+from edge_agent.agents.evidence.signs_table import SignTable
 from edge_agent.agents.representation import Described, merge
-from edge_agent.agents.signs_table import SignTable
 from edge_agent.contracts.bundle import Bundle, open_bundle
 from edge_agent.contracts.case import AgentOutput, View
 from edge_agent.contracts.keys import load_keys, shipped_key_folder

@@ -13,7 +13,7 @@ from calibration.reference.cases import text_case
 from calibration.reference.pool import PoolCase
 from calibration.reference.sequences import Picture, SequenceMaker, TokenSequence
 from edge_agent.agents import prompts
-from edge_agent.agents.evidence_record import Record, render
+from edge_agent.agents.evidence.record import Record, render
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from calibration.reference.agents_spec import PLAN_OF, RECORD_FIELDS
 from calibration.reference.signs import Signs, trend_of
-from edge_agent.agents.evidence_record import Record, field_of
+from edge_agent.agents.evidence.record import Record, field_of
 
 FAR = "overview"
 NEAR_ONLY = (

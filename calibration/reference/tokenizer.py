@@ -46,7 +46,7 @@ def output_ids() -> list[str]:
 
 
 def record_words() -> list[str]:
-    """Return the words of records as ``evidence_record.render`` writes them, and of the prompts."""
+    """Return the words of records as ``evidence.record.render`` writes them, and of the prompts."""
     words = (
         "yes no none unknown not_examined not_applicable "
         "one_day less_than_one_week one_to_four_weeks one_to_three_months three_to_twelve_months "

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from calibration.reference import agents_spec
-from edge_agent.agents.evidence_record import record_of, render
+from edge_agent.agents.evidence.record import record_of, render
 from edge_agent.agents.representation import Lead
 
 

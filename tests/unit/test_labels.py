@@ -15,7 +15,7 @@ from calibration.reference.labels import (
     view_labels,
 )
 from calibration.reference.signs import Signs, trend_of
-from edge_agent.agents.evidence_record import Record
+from edge_agent.agents.evidence.record import Record
 
 PLAQUE = Signs(
     applicability="lesion_visible",

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from edge_agent.agents.letter import destinations, letter
-from edge_agent.agents.letter_parts import Sender, Wish
-from edge_agent.agents.letter_render import letter_html, letter_text
+from edge_agent.agents.letter.document import destinations, letter
+from edge_agent.agents.letter.parts import Sender, Wish
+from edge_agent.agents.letter.render import letter_html, letter_text
 from edge_agent.agents.pipeline import CasePipeline
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.intake import Consent, Intake

@@ -16,8 +16,8 @@ from calibration.reference.evaluate import CONSTANT, Measurement, chained_record
 from calibration.reference.labels import view_labels
 from calibration.reference.pool import PoolCase, PoolView
 from calibration.reference.steps_truth import true_steps
-from edge_agent.agents.evidence_record import Record
-from edge_agent.agents.signs_table import SignTable
+from edge_agent.agents.evidence.record import Record
+from edge_agent.agents.evidence.signs_table import SignTable
 from edge_agent.contracts.case import AgentOutput, FieldValue
 from edge_agent.contracts.manifest import AgentName
 
