@@ -59,7 +59,7 @@ CONDITION = KNOWN | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     steps=GARBAGE | st.lists(STEP, max_size=10),
     working=GARBAGE | CONDITION,
@@ -83,7 +83,7 @@ def test_garbage_never_crashes_and_never_reaches_the_report(steps: Any, working:
         assert (pointer["value"] is None) == (pointer["pointer"] not in record().values)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(steps=st.lists(STEP, max_size=8))
 def test_a_supported_step_stays_supported_alone(steps: list[Any]) -> None:
     """Other steps can only strike a step, never support it."""

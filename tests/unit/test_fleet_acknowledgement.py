@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.contracts.messages import Rejection
@@ -33,7 +33,6 @@ def test_too_many_rejections_lower_the_high_water_and_cut_a_gap() -> None:
 
 
 # No deadline: a slow example is no failure of this rule.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(st.integers(1, 30), st.sampled_from(["stored", "rejected"])),
     st.integers(1, 4),

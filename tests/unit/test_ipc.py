@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.case_wire import pack_case, unpack_case
@@ -20,7 +20,6 @@ from edge_agent.errors import ConfigError, DaemonError
 from edge_agent.ipc import Message, connect, read_message, write_message
 
 
-@settings(deadline=None)  # the subject is what comes back, not how fast
 @given(
     text=st.text(max_size=40),
     blobs=st.lists(st.binary(max_size=300), max_size=4),

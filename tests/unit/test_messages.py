@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -232,7 +232,7 @@ def test_topic_names_the_device() -> None:
             device_of(topic)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.one_of(st.binary(max_size=200), st.binary(max_size=200).map(pack)))
 def test_no_payload_causes_another_error(payload: bytes) -> None:
     """Random bytes, framed or not, give UplinkRefused and nothing else."""
@@ -240,7 +240,7 @@ def test_no_payload_causes_another_error(payload: bytes) -> None:
         decode_up(payload)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

@@ -446,7 +446,7 @@ _proposals = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     proposals=_proposals,
     fired=st.frozensets(st.sampled_from(sorted(ALL))),

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.agents.pipeline import CasePipeline
@@ -239,7 +239,7 @@ def _plant(value: Any, text: str) -> Any:
     return [_plant(inner, text) for inner in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(data=st.data(), names=st.sets(st.sampled_from(_SECTIONS), min_size=1))
 def test_no_foreign_text_ever_leaves(data: st.DataObject, names: set[str]) -> None:
     """Whatever text stands in a report, in its right shape or any other, none of it is in the encoded result."""
@@ -265,7 +265,7 @@ def _strings(value: Any) -> list[str]:
     return [text for inner in value for text in _strings(inner)] if isinstance(value, list) else []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(number=st.integers(0, 120), minute=st.integers(0, 59))
 def test_exact_age_and_time_do_not_leave(number: int, minute: int) -> None:
     """Two visits that differ in exact age inside a band, time and case number give the same result."""

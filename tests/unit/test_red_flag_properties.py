@@ -37,7 +37,6 @@ FACTS = st.builds(
 )
 
 
-@settings(deadline=None)  # a busy computer is not a wrong rule
 @given(FACTS, st.integers(0, 4))
 def test_pictures_never_silence_or_lower_a_flag(facts: dict[str, Fact], regions: int) -> None:
     """What the form's rules said stands, word for word, whatever the pictures show."""
@@ -68,7 +67,6 @@ def _weakened(rules: tuple[Rule, ...], facts: dict[str, Fact]) -> set[tuple[str,
     return found
 
 
-@settings(deadline=None)  # a busy computer is not a wrong rule
 @given(FACTS)
 def test_a_further_yes_never_makes_a_rule_less_urgent(facts: dict[str, Fact]) -> None:
     """Only RF-13, which asks for a clear mouth, may fall silent; RF-02, 07 and 08 negate an id, not a sign."""
@@ -88,7 +86,7 @@ CALM: dict[str, Fact] = {**dict.fromkeys(USED, False), "avpu": "A", "course": "p
 FEW = st.dictionaries(st.sampled_from(USED), st.sampled_from([True, None]), max_size=4)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(FEW, st.sampled_from([3, 40, None]))
 def test_a_further_yes_never_makes_the_case_less_urgent(few: dict[str, Fact], age: int | None) -> None:
     """Over all 28 rules and all their signs, without exception: where RF-13 falls silent RF-05 fires as urgently."""
@@ -104,7 +102,6 @@ def test_the_only_sign_that_a_rule_negates_is_a_clear_mouth() -> None:
     assert negated == {"RF-13"}
 
 
-@settings(deadline=None)  # a busy computer is not a wrong rule
 @given(FACTS, st.data())
 def test_an_unknown_never_counts_as_no(facts: dict[str, Fact], data: st.DataObject) -> None:
     """A rule that is silent or fires stays so whatever the unknown inputs turn out to be."""

@@ -94,7 +94,7 @@ SIGN = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=50)  # a busy computer is not a wrong rule
+@settings(max_examples=50)
 @given(SIGN, TIER, TIER, st.integers(0, 3))
 def test_the_program_never_lowers(signs: dict[str, str], worker: str | None, program: str | None, regions: int) -> None:
     """Whatever the program proposes or the pictures show, the tier is at least what it was without them."""
