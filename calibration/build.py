@@ -6,9 +6,8 @@ Does not train, does not choose thresholds, does not sign unless a key is given.
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,39 +15,35 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from calibration import canary, golden, package
-from calibration.adapters import build_adapter
+from calibration.adapters.base import BaseShape
+from calibration.adapters.importing import import_adapter, write_adapter
+from calibration.adapters.record import ImportRecord
+from calibration.backbone import BackboneSource, build_backbone
+from calibration.build_inputs import BuildInputs, read_inputs
 from calibration.census import count_constants
-from calibration.compress import compress_part
-from calibration.declaration import (
-    BundleDeclaration,
-    agent_specs,
-    check_answers,
-    load_declaration,
-)
-from calibration.export import export_parts, quiet_vendors, read_backbone, read_json, read_preprocessing
+from calibration.declaration import BundleDeclaration, agent_specs
+from calibration.export import quiet_vendors
 from calibration.gates import check_gates
 from calibration.recipe import Recipe
+from calibration.side_branch.building import write_branch
 from calibration.sign import sign_bundle
 from calibration.torch_reference import TorchReference
+from calibration.trust.write import write_trust_files
 from edge_agent.contracts.dsse import load_private_key
 from edge_agent.contracts.golden import GoldenSet
 from edge_agent.contracts.manifest import (
     AdapterSpec,
     AgentName,
-    Backbone,
     Canary,
     CanaryBounds,
     CensusRow,
     Golden,
     Manifest,
-    PreprocessingSpec,
 )
+from edge_agent.contracts.side_branch import SideBranchSpec
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import ExportError
 
-BASE_DIGEST_NAME = "base.sha256"
-AGENT_NAME = "agent.txt"
-METRICS_NAME = "metrics.json"
 _TOOLS = ("openvino", "nncf", "optimum-intel", "transformers", "torch", "peft")
 Announce = Callable[[str], None]
 
@@ -64,6 +59,9 @@ class BuildRequest:
         out: the bundle's folder.
         private_key: PEM to sign with; None leaves an unsigned bundle that no device loads.
         replace: ``out`` may be an older bundle.
+        cases: calibration cases, as ``golden/``; None takes ``calibration/`` or ``golden/`` of the base.
+        later: PEFT folders by agent that the compression shall not see; their error is told beside the others'.
+        exported: the FP32 parts of this checkpoint, if a sweep has them already; None exports them.
     """
 
     base: Path
@@ -72,18 +70,26 @@ class BuildRequest:
     out: Path
     private_key: Path | None = None
     replace: bool = False
+    cases: Path | None = None
+    later: Mapping[AgentName, Path] = field(default_factory=dict)
+    exported: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What the single steps made, until it becomes a manifest."""
+    """The models in the bundle's folder; ``seen`` is what the compression measured on calibration cases."""
 
-    declaration: BundleDeclaration
-    backbone: Backbone
-    preprocessing: PreprocessingSpec
-    tokenizer: Tokenizer
-    census: list[CensusRow]
     adapters: list[AdapterSpec]
+    side_branch: SideBranchSpec | None
+    census: list[CensusRow]
+    recipe: dict[str, Any]
+    seen: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What PyTorch + PEFT say, for the device to repeat."""
+
     bounds: CanaryBounds
     golden: GoldenSet
 
@@ -97,36 +103,22 @@ def build(request: BuildRequest, *, announce: Announce) -> Manifest:
 
     Raises:
         ConfigError: the signing key cannot be used.
-        ExportError: the checkpoint, an adapter or the declaration cannot be used, or the disk is full.
+        ExportError: the checkpoint, an adapter or the declaration cannot be used, a licence is missing, or memory or
+            disk would not last.
         CompressionError: a weight is not what the recipe declares.
         QualityGateError: the finished bundle does not decide as PyTorch + PEFT do.
     """
     if request.private_key is not None:
         load_private_key(request.private_key)  # a wrong key is found now, not after the work
-    declaration = load_declaration(request.base)
-    backbone = read_backbone(request.base)
-    preprocessing = read_preprocessing(request.base, max_pixels=declaration.max_pixels)
-    tokenizer = _read_tokenizer(request.base, declaration)
-    source = golden.load_golden_source(request.base / "golden")
-    _check_adapters(request, declaration, backbone)
-    metrics = _read_metrics(request.base)
+    inputs = read_inputs(
+        request.base, adapters=request.adapters, recipe=request.recipe, out=request.out, cases=request.cases
+    )
     with package.staged(request.out, replace=request.replace) as folder:
         _copy_texts(request, folder)
-        census = _compress_all(request, folder, announce)
-        announce("adapters")
-        adapters = _build_adapters(request, folder, declaration, backbone)
-        census += _count_adapters(folder, adapters)
-        _check_activations(adapters, declaration, tokenizer)
+        parts = _write_parts(request, inputs, folder, announce=announce)
         announce("expected values from PyTorch + PEFT")
-        reference = TorchReference(
-            request.base, adapters=request.adapters, backbone=backbone, preprocessing=preprocessing
-        )
-        bounds = _write_canary(reference, declaration, folder=folder, recipe=request.recipe)
-        expected = golden.expect(source, declaration=declaration, reference=reference)
-        golden.write_golden(expected, folder / "golden.zip")
-        del reference  # PyTorch's weights are not needed beside the engine's
-        parts = _Parts(declaration, backbone, preprocessing, tokenizer, census, adapters, bounds, expected)
-        manifest = _manifest(folder, parts=parts, recipe=request.recipe, metrics=metrics)
+        expected = _write_expected(request, inputs, folder)
+        manifest = _manifest(folder, inputs=inputs, parts=parts, expected=expected, recipe=request.recipe)
         package.write_unsigned(folder, manifest)
         announce("gates: the device's engine against PyTorch + PEFT")
         announce(check_gates(folder, manifest=manifest, recipe=request.recipe))
@@ -135,35 +127,52 @@ def build(request: BuildRequest, *, announce: Announce) -> Manifest:
     return manifest
 
 
-def _read_tokenizer(base: Path, declaration: BundleDeclaration) -> Tokenizer:
-    try:
-        tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-    except Exception as exc:
-        raise ExportError(f"{base / 'tokenizer.json'} cannot be read: {' '.join(str(exc).split())[:160]}") from exc
-    check_answers(declaration, tokenizer)
-    return tokenizer
+def _write_parts(request: BuildRequest, inputs: BuildInputs, folder: Path, *, announce: Announce) -> _Parts:
+    """Write adapters, papers, side branch and backbone, the cheap and fallible ones first."""
+    checkpoint, recipe = inputs.checkpoint, request.recipe
+    digest = checkpoint.backbone.content_digest
+    announce("adapters")  # before the export: what a file lacks is found in a moment, not after the work
+    adapters, imports = _build_adapters(request, folder, inputs.shape, digest)
+    _check_activations(adapters, checkpoint.declaration, checkpoint.tokenizer)
+    document = _recipe_document(recipe, imports)
+    (folder / "recipe.json").write_bytes(package.dump_json(document))
+    write_trust_files(
+        folder,
+        source=request.base,
+        declaration=checkpoint.declaration,
+        content_digest=digest,
+        recipe=document,
+    )
+    branch, rows = write_branch(
+        inputs.side_branch, base_digest=digest, precision=recipe.adapters.precision, folder=folder
+    )
+    origin = BackboneSource(
+        checkpoint,
+        inputs.shape,
+        request.adapters,
+        request.later,
+        inputs.cases,
+        side_branch=branch,
+        exported=request.exported,
+    )
+    census, seen = build_backbone(origin, folder, recipe=recipe, built=adapters, announce=announce)
+    return _Parts(adapters, branch, census + _count_adapters(folder, adapters) + rows, document, seen)
 
 
-def _check_adapters(request: BuildRequest, declaration: BundleDeclaration, backbone: Backbone) -> None:
-    declared = {agent.adapter for agent in declaration.agents.values() if agent.adapter is not None}
-    for name in sorted(declared - set(request.adapters)):
-        raise ExportError(f"the declaration needs the adapter {name}; add --adapter {name}=DIR")
-    for name in sorted(set(request.adapters) - declared):
-        raise ExportError(f"no agent uses the adapter {name}; remove it")
-    for name, folder in request.adapters.items():
-        label = folder / AGENT_NAME
-        if label.is_file() and (found := label.read_text(encoding="utf-8").strip()) != name:
-            raise ExportError(f"{folder} was trained as the adapter {found[:64]}, not {name}; give the right folder")
-        note = folder / BASE_DIGEST_NAME
-        if note.is_file() and note.read_text(encoding="utf-8").strip() != backbone.content_digest:
-            raise ExportError(
-                f"adapter {name} was trained on another backbone than {request.base}; train it on this one"
-            )
-
-
-def _read_metrics(base: Path) -> dict[str, Any]:
-    path = base / METRICS_NAME
-    return read_json(path) if path.is_file() else {}
+def _write_expected(request: BuildRequest, inputs: BuildInputs, folder: Path) -> _Expected:
+    """Ask PyTorch + PEFT; their weights are gone again when this returns, so that they never lie beside the engine's."""
+    checkpoint = inputs.checkpoint
+    reference = TorchReference(
+        request.base,
+        adapters=request.adapters,
+        backbone=checkpoint.backbone,
+        preprocessing=checkpoint.preprocessing,
+        side_branch=None if inputs.side_branch is None else inputs.side_branch.torch(),
+    )
+    bounds = _write_canary(reference, checkpoint.declaration, folder=folder, recipe=request.recipe)
+    expected = golden.expect(inputs.golden, declaration=checkpoint.declaration, reference=reference)
+    golden.write_golden(expected, folder / "golden.zip")
+    return _Expected(bounds, expected)
 
 
 def _copy_texts(request: BuildRequest, folder: Path) -> None:
@@ -172,45 +181,30 @@ def _copy_texts(request: BuildRequest, folder: Path) -> None:
         raise ExportError(f"{request.base} has no README.md; a bundle carries its model card")
     shutil.copyfile(card, folder / "MODEL_CARD.md")
     shutil.copyfile(request.base / "tokenizer.json", folder / "tokenizer.json")
-    (folder / "recipe.json").write_bytes(package.dump_json(_recipe_document(request.recipe)))
 
 
-def _recipe_document(recipe: Recipe) -> dict[str, Any]:
+def _recipe_document(recipe: Recipe, imports: Sequence[ImportRecord]) -> dict[str, Any]:
     # The local part of a version ("+cpu") says how a wheel was made, not what it computes.
     tools = {name: metadata.version(name).split("+")[0] for name in _TOOLS}
-    return {**recipe.model_dump(mode="json"), "tools": tools}
-
-
-def _compress_all(request: BuildRequest, folder: Path, announce: Announce) -> list[CensusRow]:
-    rows: list[CensusRow] = []
-    with tempfile.TemporaryDirectory(prefix="derm-export-", dir=folder.parent) as temporary:
-        announce(f"export {request.base.name} to OpenVINO")
-        sources = export_parts(request.base, Path(temporary))
-        for part, source in sources.items():
-            announce(f"compress {part} ({request.recipe.name})")
-            rows += compress_part(part, source, folder / f"{part}.xml", recipe=request.recipe)
-    return rows
+    records = [record.as_document() for record in imports]
+    return {**recipe.model_dump(mode="json"), "tools": tools, "imports": records}
 
 
 def _build_adapters(
-    request: BuildRequest, folder: Path, declaration: BundleDeclaration, backbone: Backbone
-) -> list[AdapterSpec]:
-    names = [agent.adapter for agent in declaration.agents.values() if agent.adapter is not None]
+    request: BuildRequest, folder: Path, shape: BaseShape, base_digest: str
+) -> tuple[list[AdapterSpec], list[ImportRecord]]:
+    specs: list[AdapterSpec] = []
+    records: list[ImportRecord] = []
     with quiet_vendors():
-        return [
-            build_adapter(
-                request.adapters[name],
-                name=name,
-                base_digest=backbone.content_digest,
-                out_dir=folder,
-                precision=request.recipe.adapters.precision,
-            )
-            for name in sorted(set(names))
-        ]
+        for name, source in sorted(request.adapters.items()):
+            adapter = import_adapter(source, name=name, base=shape, base_digest=base_digest)
+            specs.append(write_adapter(adapter, out_dir=folder, precision=request.recipe.adapters.precision))
+            records.append(adapter.record)
+    return specs, records
 
 
 def _count_adapters(folder: Path, adapters: list[AdapterSpec]) -> list[CensusRow]:
-    """Count what the saved adapters hold; ``build_adapter`` has checked every factor against the recipe."""
+    """Count what the saved adapters hold; ``write_adapter`` has checked every factor against the recipe."""
     import openvino as ov
 
     core = ov.Core()
@@ -240,9 +234,9 @@ def _write_canary(
     )
 
 
-def _manifest(folder: Path, *, parts: _Parts, recipe: Recipe, metrics: Mapping[str, Any]) -> Manifest:
-    declaration = parts.declaration
-    vocabulary = Vocabulary.load()
+def _manifest(folder: Path, *, inputs: BuildInputs, parts: _Parts, expected: _Expected, recipe: Recipe) -> Manifest:
+    checkpoint, vocabulary = inputs.checkpoint, Vocabulary.load()
+    declaration = checkpoint.declaration
     if declaration.vocabulary_version != vocabulary.version:
         raise ExportError(
             f"the adapters were tuned on vocabulary {declaration.vocabulary_version}, this program has {vocabulary.version}"
@@ -256,23 +250,25 @@ def _manifest(folder: Path, *, parts: _Parts, recipe: Recipe, metrics: Mapping[s
         notice=declaration.notice,
         licences=declaration.licences,
         files=package.file_entries(folder),
-        backbone=parts.backbone,
-        preprocessing=parts.preprocessing,
+        backbone=checkpoint.backbone,
+        preprocessing=checkpoint.preprocessing,
         adapters=parts.adapters,
-        agents=agent_specs(declaration, parts.tokenizer),
+        side_branch=parts.side_branch,
+        agents=agent_specs(declaration, checkpoint.tokenizer),
         vocabulary_version=vocabulary.version,
         vocabulary_sha256=vocabulary.sha256,
         languages=declaration.languages,
         thresholds=declaration.thresholds,
         evidence=declaration.evidence,
         calibration=declaration.calibration,
-        canary=Canary(file="canary.npz", bounds=parts.bounds),
+        coder=declaration.coder,
+        canary=Canary(file="canary.npz", bounds=expected.bounds),
         golden=Golden(
-            file="golden.zip", count=len(parts.golden.cases), min_agreement=recipe.gates.golden_min_agreement
+            file="golden.zip", count=len(expected.golden.cases), min_agreement=recipe.gates.golden_min_agreement
         ),
-        recipe=_recipe_document(recipe),
+        recipe=parts.recipe,
         census=parts.census,
-        metrics=dict(metrics),
+        metrics=inputs.metrics | parts.seen,
     )
     vocabulary.check_manifest(manifest)
     return manifest

@@ -1,6 +1,7 @@
 """Make the canary: expected logits per adapter on three short prompts, from PyTorch + PEFT in FP32.
 
-The archive (npz) holds, for every adapter name and for ``bare``, and for k = 0, 1, 2:
+The archive (npz) holds, for every adapter name and for ``bare``, and for k = 0, 1, 2 (``side_branch``: k = 0 only, the
+first prompt of an agent that sees a picture, the bias added at every position):
 
 * ``<name>.<k>.input_ids``: int64[S], pictures widened to their merged tokens;
 * ``<name>.<k>.frame``: uint8[H, W, 3] BGR, only where the prompt holds a picture (k = 0 of agents that see any);
@@ -24,8 +25,9 @@ from numpy.typing import NDArray
 from calibration.declaration import BundleDeclaration
 from calibration.torch_reference import BARE, TorchReference
 from edge_agent.agents import prompts
-from edge_agent.contracts.manifest import AgentName
+from edge_agent.contracts.manifest import AGENTS, AgentName
 
+SIDE_BRANCH = "side_branch"
 ROWS = 4
 _ENGLISH = "scale silvery_lamellar and colour bright_red"
 _CHINESE = "舌红苔黄，脉数，皮损鲜红"
@@ -63,7 +65,21 @@ def make_canary(reference: TorchReference, declaration: BundleDeclaration) -> di
             arrays[f"{label}.{number}.logits"] = logits[-ROWS:]
             if has_picture:
                 arrays[f"{label}.{number}.frame"] = frame
-    return arrays
+    return arrays if reference.side_branch is None else arrays | _branch_rows(reference, declaration)
+
+
+def _branch_rows(reference: TorchReference, declaration: BundleDeclaration) -> dict[str, NDArray[np.generic]]:
+    """Run the bare backbone with its side branch on one picture."""
+    agent = next(name for name in AGENTS if declaration.agents[name].inputs.images != "none")
+    frame = canary_frame()
+    pictures = [reference.picture(np.ascontiguousarray(frame[:, :, ::-1]))]
+    ids = reference.prompt_ids(_prompts(declaration, agent=agent)[0][0], pictures=pictures)
+    logits = reference.logits(ids, pictures=pictures, adapter=None, is_branched=True)
+    return {
+        f"{SIDE_BRANCH}.0.input_ids": np.asarray(ids, dtype=np.int64),
+        f"{SIDE_BRANCH}.0.logits": logits[-ROWS:],
+        f"{SIDE_BRANCH}.0.frame": frame,
+    }
 
 
 def _prompts(declaration: BundleDeclaration, *, agent: AgentName) -> list[tuple[str, bool]]:

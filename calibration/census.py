@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ _PASS_THROUGH = {"Convert", "Multiply", "Subtract", "Reshape", "Transpose"}
 _WEIGHTED = {"MatMul", "Gather", "Convolution"}
 _ELEMENT_OF = {"none": "f32", "int8_sym": "i8", "int8_asym": "u8", "int4_sym": "i4", "int4_asym": "u4"}
 _BITS = {"i4": 4, "u4": 4, "boolean": 8, "string": 8}
-_WEIGHT_TYPES = {"f32", "f16", "bf16", "i8", "u8", "i4", "u4"}
+_WEIGHT_BITS = {"f32": 32, "f16": 16, "bf16": 16, "i8": 8, "u8": 8, "i4": 4, "u4": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ class WeightTensor:
     def elements(self) -> int:
         """Return the number of weights."""
         return int(np.prod(self.shape))
+
+    @property
+    def bytes(self) -> int:
+        """Return the bytes of the codes, without scales and zero points."""
+        return (self.elements * _WEIGHT_BITS[self.element_type] + 7) // 8
 
 
 def weight_tensors(model: ov.Model, *, part: str) -> list[WeightTensor]:
@@ -71,11 +77,26 @@ def _weight_at(node: Any, port: int, part: str) -> WeightTensor | None:
         return None
     element_type = source.get_element_type().get_type_name()
     shape = tuple(source.get_output_shape(0))
-    if element_type not in _WEIGHT_TYPES or sum(extent > 1 for extent in shape) < 2:
+    if element_type not in _WEIGHT_BITS or sum(extent > 1 for extent in shape) < 2:
         return None
     compressed = element_type in {"i4", "u4", "i8", "u8"}
     group = (shape[-1] if grouped and len(shape) > 2 else -1) if compressed else None
     return WeightTensor(part, source.get_friendly_name(), node.get_friendly_name(), element_type, shape, group)
+
+
+def bundle_tensors(folder: Path) -> list[WeightTensor]:
+    """Return every weight of a bundle's IRs, adapters included, for a report; judges nothing.
+
+    Args:
+        folder: the bundle.
+    """
+    import openvino as ov
+
+    core = ov.Core()
+    found: list[WeightTensor] = []
+    for path in sorted(folder.glob("*.xml")):
+        found += weight_tensors(core.read_model(path), part=path.stem)
+    return found
 
 
 def count_constants(model: ov.Model, *, part: str) -> list[CensusRow]:
@@ -110,31 +131,34 @@ def check_part(tensors: Sequence[WeightTensor], *, recipe: PartRecipe) -> None:
 
 
 def check_language_model(tensors: Sequence[WeightTensor], *, recipe: LanguageModelRecipe) -> None:
-    """Check the language model: every decoder linear in ``mode`` (as many as ``ratio`` asks), lm_head in ``backup``.
+    """Check the language model: every decoder linear in ``mode`` (as many as ``ratio`` asks), the rest in ``rest_mode``.
+
+    lm_head belongs to the rest, unless ``all_layers`` makes it one of the linears.
 
     Raises:
         CompressionError: naming the first tensor, or the share, that differs.
     """
     layers = [tensor for tensor in tensors if ".layers." in tensor.name]
-    others = [tensor for tensor in tensors if ".layers." not in tensor.name]
-    if not layers or len(others) != 1:
+    heads = [tensor for tensor in tensors if ".layers." not in tensor.name]
+    if not layers or len(heads) != 1:
         raise CompressionError(
-            f"the census found {len(layers)} decoder linears and {len(others)} heads; expected 1 head"
+            f"the census found {len(layers)} decoder linears and {len(heads)} heads; expected 1 head"
         )
-    four_bit = recipe.mode.startswith("int4")
-    _expect(others[0], mode=recipe.backup if four_bit else recipe.mode, group_size=-1)
+    linears = [*layers, *heads] if recipe.all_layers else layers
+    if not recipe.all_layers:
+        _expect(heads[0], mode=recipe.rest_mode, group_size=-1)
+    group_size = recipe.group_size if recipe.is_int4 else -1
     if recipe.ratio == 1.0:
-        for tensor in layers:
-            _expect(tensor, mode=recipe.mode, group_size=recipe.group_size if four_bit else -1)
+        for tensor in linears:
+            _expect(tensor, mode=recipe.mode, group_size=group_size)
         return
-    main = [tensor for tensor in layers if tensor.element_type == _ELEMENT_OF[recipe.mode]]
-    for tensor in layers:
-        if tensor in main:
-            _expect(tensor, mode=recipe.mode, group_size=recipe.group_size)
-        else:
-            _expect(tensor, mode=recipe.backup, group_size=-1)
-    share = sum(tensor.elements for tensor in main) / sum(tensor.elements for tensor in layers)
-    largest = max(tensor.elements for tensor in layers) / sum(tensor.elements for tensor in layers)
+    main = [tensor for tensor in linears if tensor.element_type == _ELEMENT_OF[recipe.mode]]
+    for tensor in linears:
+        is_main = tensor in main
+        _expect(tensor, mode=recipe.mode if is_main else recipe.rest_mode, group_size=group_size if is_main else -1)
+    total = sum(tensor.elements for tensor in linears)
+    share = sum(tensor.elements for tensor in main) / total
+    largest = max(tensor.elements for tensor in linears) / total
     if not recipe.ratio - largest <= share <= recipe.ratio + 1e-9:
         raise CompressionError(
             f"{share:.3f} of the decoder's weights are {recipe.mode}, the recipe asks {recipe.ratio}"

@@ -1,4 +1,4 @@
-"""Command line of the workstation: build, sign, inspect, keygen, reference.
+"""Command line of the workstation: every command of ``derm-calibrate``.
 
 Messages go to stderr, results to stdout. An error is one line and the exit code of its class.
 """
@@ -15,7 +15,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from calibration.acceptance import cli as acceptance_cli
+from calibration.checkpoint import cli as checkpoint_cli
+from calibration.evaluation import cli as evaluation_cli
 from calibration.reference import cli as reference_cli
+from calibration.sweep import cli as sweep_cli
+from calibration.trust import cli as trust_cli
 from edge_agent.contracts.manifest import AGENTS, AgentName, Manifest
 from edge_agent.errors import ConfigError, EdgeError
 
@@ -52,14 +57,15 @@ def _parser() -> argparse.ArgumentParser:
     sign.add_argument("--key", type=Path, help="PEM private key; default: the development key, for trials only")
     sign.add_argument("--replace", action="store_true", help="replace the signature of a signed bundle")
     sign.set_defaults(run=_sign)
-    inspect = commands.add_parser("inspect", help="verify a bundle and print its manifest's summary")
-    inspect.add_argument("bundle", type=Path)
-    inspect.add_argument("--keys", type=Path, help="folder of NAME.pub.pem; default: the development key")
-    inspect.set_defaults(run=_inspect)
+    checkpoint_cli.add_parser(commands, inspect_bundle=_inspect)
     keygen = commands.add_parser("keygen", help="make an ed25519 key pair")
     keygen.add_argument("private", type=Path, metavar="NAME.pem")
     keygen.set_defaults(run=_keygen)
     reference_cli.add_parser(commands)
+    evaluation_cli.add_parser(commands)
+    trust_cli.add_parser(commands)
+    sweep_cli.add_parser(commands)
+    acceptance_cli.add_parser(commands)
     return parser
 
 
@@ -69,7 +75,11 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build.add_argument(
         "--adapter", action="append", default=[], metavar="AGENT=DIR", help=f"PEFT folder; AGENT: {', '.join(AGENTS)}"
     )
-    build.add_argument("--recipe", required=True, help="int4, int8, fp32 or a path to a TOML file")
+    build.add_argument("--recipe", required=True, help="a recipe's name (calibration/recipes) or a path to a TOML file")
+    build.add_argument("--cases", type=Path, help="calibration cases; without it BASE/calibration, then BASE/golden")
+    build.add_argument(
+        "--later", action="append", default=[], metavar="AGENT=DIR", help="adapter that calibration shall not see"
+    )
     build.add_argument("--out", type=Path, required=True, help="the bundle's folder")
     build.add_argument("--key", type=Path, help="PEM private key: sign at once; without it, run `sign` later")
     build.add_argument("--replace", action="store_true", help="replace an older bundle at --out")
@@ -81,13 +91,23 @@ def _build(args: argparse.Namespace) -> int:
 
     recipe = load_recipe(args.recipe)
     adapters = _adapters(args.adapter)
+    later = _adapters(args.later)
     console = Console(stderr=True)
     progress = _Progress(console)
     with console.status("load libraries") as status:
         progress.begin("load libraries", status.update)
         from calibration.build import BuildRequest, build
 
-        request = BuildRequest(args.base, adapters, recipe, args.out, private_key=args.key, replace=args.replace)
+        request = BuildRequest(
+            base=args.base,
+            adapters=adapters,
+            recipe=recipe,
+            out=args.out,
+            private_key=args.key,
+            replace=args.replace,
+            cases=args.cases,
+            later=later,
+        )
         manifest = build(request, announce=lambda line: progress.begin(line, status.update))
     progress.end()
     print_summary(manifest, signed_by=None, console=_output())
@@ -125,7 +145,10 @@ def _inspect(args: argparse.Namespace) -> int:
     from edge_agent.contracts.bundle import open_bundle
     from edge_agent.contracts.keys import load_keys, shipped_key_folder
 
-    bundle = open_bundle(args.bundle, keys=load_keys(args.keys or shipped_key_folder()))
+    bundle = open_bundle(args.folder, keys=load_keys(args.keys or shipped_key_folder()))
+    if args.json:
+        print(bundle.manifest.model_dump_json(indent=1))
+        return 0
     print_summary(bundle.manifest, signed_by=bundle.signed_by, console=_output())
     return 0
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 from tokenizers import Tokenizer
 
+from calibration.side_branch.declared import DeclaredSideBranch
 from edge_agent.agents import prompts
 from edge_agent.contracts.manifest import (
     AGENTS,
@@ -31,6 +32,8 @@ from edge_agent.contracts.manifest import (
     Strict,
     Thresholds,
 )
+from edge_agent.contracts.side_branch import policy_problem
+from edge_agent.contracts.text_contract import CoderSpec
 from edge_agent.errors import ExportError
 
 DECLARATION_NAME = "derm_edge.json"
@@ -56,6 +59,8 @@ class BundleDeclaration(Strict):
     ``max_pixels`` lowers the checkpoint's own pixel budget (height x width in px); None keeps it.
     ``thresholds`` come from the calibration split, never from a test split. ``calibration`` says so and binds: every
     decided field then needs its entry in ``thresholds.fields``. ``evidence`` None declares for nobody in particular.
+    ``coder`` asks the bare backbone about what the lexicon leaves open in the agents' texts; None is the lexicon alone.
+    ``side_branch`` is for checkpoints of SkinGPT-R1's class, which need it.
     """
 
     schema_version: Literal[1]
@@ -72,6 +77,8 @@ class BundleDeclaration(Strict):
     thresholds: Thresholds
     evidence: Evidence | None = None
     calibration: CalibrationRecord | None = None
+    side_branch: DeclaredSideBranch | None = None
+    coder: CoderSpec | None = None
 
 
 def load_declaration(folder: Path) -> BundleDeclaration:
@@ -125,6 +132,11 @@ def _check_structure(declaration: BundleDeclaration, *, source: str) -> None:
             where = f"{source}: agents.{name}.{step.name}"
             _check_step(step, where=where)
             fields |= {f"{name}.{field}" for field in step.decided_fields}
+    branch = declaration.side_branch
+    if branch is not None:
+        problem = policy_problem(declaration.agents.items(), policy=branch.policy, images=branch.images)
+        if problem is not None:
+            raise ExportError(f"{source}: {problem}")
     if declaration.calibration is not None and (missing := sorted(fields - set(declaration.thresholds.fields))):
         raise ExportError(f"{source}: calibration is claimed but thresholds.fields.{missing[0]} is missing; fit it")
     unknown = sorted(set(declaration.thresholds.fields) - fields)
@@ -136,6 +148,8 @@ def _check_step(step: Step, *, where: str) -> None:
     if step.contract == "text":
         if step.output_schema is not None or step.decided_fields:
             raise ExportError(f"{where}: a text contract has neither output_schema nor decided_fields; remove them")
+        if not re.fullmatch(r"[a-z0-9_]{1,64}", step.name):
+            raise ExportError(f"{where}: a text's step stands in the report by its name; write it like describe_view")
         return
     choices = [choice.field for choice in enum_choices(step)]
     for field in step.decided_fields:

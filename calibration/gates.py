@@ -26,6 +26,7 @@ def check_gates(folder: Path, *, manifest: Manifest, recipe: Recipe) -> str:
     """
     from edge_agent.inference.engine import Engine, EngineSettings
 
+    coder = _check_coder(manifest)
     bundle = Bundle(path=folder, manifest=manifest, signed_by="nobody yet")
     try:
         with Engine(bundle, settings=EngineSettings(strict=True)) as engine:
@@ -43,5 +44,24 @@ def check_gates(folder: Path, *, manifest: Manifest, recipe: Recipe) -> str:
     bounds = manifest.canary.bounds
     return (
         f"canary: largest logit difference {worst:.2g} (bound {bounds.strict_max_abs}), argmax agrees {least:.3f} "
-        f"(bound {bounds.strict_min_argmax}); golden decisions equal: {equal} of {total}"
+        f"(bound {bounds.strict_min_argmax}); golden decisions equal: {equal} of {total}{coder}"
     )
+
+
+def _check_coder(manifest: Manifest) -> str:
+    """Measure the device's text coder where the bundle's agents write free text; the line to add, empty elsewhere.
+
+    Raises:
+        QualityGateError: the coder misses a floor.
+    """
+    if all(step.contract == "schema" for agent in manifest.agents.values() for step in agent.steps):
+        return ""
+    from calibration.coder_gate import check_coder
+    from edge_agent.agents.text.coder import TextCoder
+    from edge_agent.agents.text.lexicon import Lexicon
+    from edge_agent.contracts.terms import Vocabulary
+
+    vocabulary = Vocabulary.load()
+    figures = check_coder(TextCoder(vocabulary, Lexicon.load(vocabulary)), vocabulary)
+    worst = min(figures.standard.values(), key=lambda one: one.right)
+    return f"; text coder: worst field {worst.right:.3f} right (constant {worst.constant:.3f})"

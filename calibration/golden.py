@@ -30,18 +30,22 @@ MAX_CASES = 12
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def load_golden_source(folder: Path) -> GoldenSet:
+def load_golden_source(folder: Path, *, limit: int = MAX_CASES) -> GoldenSet:
     """Read ``cases.json`` and its pictures.
 
+    Args:
+        folder: of golden cases, or of calibration cases in the same form.
+        limit: most cases.
+
     Raises:
-        ExportError: missing, malformed, more than 12 cases, or expected values that nobody may bring along.
+        ExportError: missing, malformed, too many cases, or expected values that nobody may bring along.
     """
     try:
         document = GoldenFile.model_validate(json.loads((folder / CASES_NAME).read_text(encoding="utf-8")))
     except (OSError, ValueError, ValidationError) as exc:
         raise ExportError(f"{folder / CASES_NAME} cannot be used: {' '.join(str(exc).split())[:160]}") from exc
-    if not 1 <= len(document.cases) <= MAX_CASES:
-        raise ExportError(f"{folder} holds {len(document.cases)} golden cases; bring 1 to {MAX_CASES}")
+    if not 1 <= len(document.cases) <= limit:
+        raise ExportError(f"{folder} holds {len(document.cases)} golden cases; bring 1 to {limit}")
     pictures: dict[str, bytes] = {}
     for case in document.cases:
         if case.expected:

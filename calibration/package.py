@@ -14,22 +14,35 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_agent.contracts.bundle import ENVELOPE_NAME, check_manifest
+from edge_agent.contracts.bundle import (
+    CHANGE_PLAN_ROLE,
+    ENVELOPE_NAME,
+    LICENCE_ROLE_PREFIX,
+    SBOM_ROLE,
+    check_manifest,
+)
 from edge_agent.contracts.manifest import FileEntry, Manifest
 from edge_agent.errors import ExportError
 
 UNSIGNED_NAME = "manifest.json"
+SBOM_NAME = "sbom.cdx.json"
+CHANGE_PLAN_NAME = "pccp.toml"
+LICENCE_FILE_PREFIX = "LICENCE."
 _ROLES = {
     "tokenizer.json": "tokenizer",
     "canary.npz": "canary",
     "golden.zip": "golden",
     "recipe.json": "recipe",
     "MODEL_CARD.md": "model_card",
+    SBOM_NAME: SBOM_ROLE,
+    CHANGE_PLAN_NAME: CHANGE_PLAN_ROLE,
 }
 
 
 def role_of(name: str) -> str:
-    """Return the role of a file that the build wrote: IRs and adapters are called by their role."""
+    """Return the role of a file that the build wrote: IRs and adapters are called by their role, licences by their id."""
+    if name.startswith(LICENCE_FILE_PREFIX):
+        return LICENCE_ROLE_PREFIX + name.removeprefix(LICENCE_FILE_PREFIX).removesuffix(".txt")
     return _ROLES.get(name, name)
 
 

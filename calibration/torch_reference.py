@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from tokenizers import Tokenizer
 
+from calibration.adapters.peft_loading import load_with_peft
 from calibration.export import load_torch_model, quiet_vendors
 from calibration.schema_writer import SchemaWriter, is_writable
+from calibration.side_branch.torch_branch import TorchSideBranch
 from edge_agent.agents import prompts
+from edge_agent.contracts.golden import TOKENS
 from edge_agent.contracts.manifest import AgentName, Backbone, PreprocessingSpec, Step
-from edge_agent.errors import ExportError
 
 BARE = "bare"
+TEXT_TOKENS = 8  # of a golden text; each one is a fresh pass
 THREADS = 1  # fixed: sums are taken in an order that depends on it
 
 
@@ -30,15 +33,29 @@ class TorchReference:
     """One checkpoint with its adapters, switched by name; ``bare`` is the backbone alone."""
 
     def __init__(
-        self, base: Path, *, adapters: Mapping[AgentName, Path], backbone: Backbone, preprocessing: PreprocessingSpec
+        self,
+        base: Path,
+        *,
+        adapters: Mapping[AgentName, Path],
+        backbone: Backbone,
+        preprocessing: PreprocessingSpec,
+        side_branch: TorchSideBranch | None = None,
     ) -> None:
         """Load everything.
+
+        Args:
+            base: the checkpoint.
+            adapters: PEFT folders by agent.
+            backbone: its description.
+            preprocessing: of pictures.
+            side_branch: the same checkpoint's, None where it has none.
 
         Raises:
             ExportError: the checkpoint or an adapter cannot be loaded.
         """
         torch.set_num_threads(THREADS)
         self._backbone = backbone
+        self.side_branch = side_branch
         self._model: Any = load_torch_model(base)
         self._adapters = dict(adapters)
         with quiet_vendors():
@@ -57,16 +74,8 @@ class TorchReference:
         self.tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
 
     def _load_adapters(self) -> None:
-        from peft import PeftModel
-
-        for number, (name, folder) in enumerate(self._adapters.items()):
-            try:
-                if number == 0:
-                    self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=name)
-                else:
-                    self._model.load_adapter(str(folder), adapter_name=name)
-            except (OSError, ValueError, RuntimeError, KeyError) as exc:
-                raise ExportError(f"PEFT cannot load {folder}: {' '.join(str(exc).split())[:200]}") from exc
+        for name, folder in self._adapters.items():
+            self._model = load_with_peft(self._model, name=name, folder=folder)
         self._model.eval()
 
     def prompt_ids(self, text: str, *, pictures: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -88,7 +97,12 @@ class TorchReference:
         return {"pixel_values": batch["pixel_values"], "image_grid_thw": batch["image_grid_thw"]}
 
     def logits(
-        self, ids: Sequence[int], *, pictures: Sequence[Mapping[str, Any]], adapter: AgentName | None
+        self,
+        ids: Sequence[int],
+        *,
+        pictures: Sequence[Mapping[str, Any]],
+        adapter: AgentName | None,
+        is_branched: bool = False,
     ) -> NDArray[np.float32]:
         """Return float32[S, V]: the logits after every position, in one fresh pass.
 
@@ -96,6 +110,7 @@ class TorchReference:
             ids: the prompt's tokens, pictures widened.
             pictures: what ``picture`` returned, in the order of their pads.
             adapter: the adapter that is on; None is the bare backbone.
+            is_branched: add the side branch's bias at every position, as a forward pass of its class does.
         """
         inputs: dict[str, Any] = {"input_ids": torch.tensor([list(ids)])}
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
@@ -110,6 +125,9 @@ class TorchReference:
                 if adapter is not None:
                     self._model.set_adapter(adapter)
                 out = self._model(**inputs, use_cache=False).logits
+            if is_branched and self.side_branch is not None and pictures:
+                patches = [one["pixel_values"] for one in pictures]
+                out = out + self.side_branch.bias(patches, head=self._model.get_output_embeddings())
         return np.asarray(out[0].float().numpy(), dtype=np.float32)
 
     def decide(
@@ -122,7 +140,8 @@ class TorchReference:
     ) -> dict[str, dict[str, object]]:
         """Answer the steps greedily under their schemas and return the decided fields per step.
 
-        An answer is spelled canonically, as in training, and decided at the first token in which the values part.
+        An answer is spelled canonically, as in training, and decided at the first token in which the values part. Of a
+        free text the first ``TEXT_TOKENS`` tokens are given, and no step behind it.
 
         Args:
             steps: the agent's turns; the list ends before a step that is not all enums (``is_comparable``).
@@ -134,11 +153,15 @@ class TorchReference:
         ids: list[int] = []
         answers: dict[str, dict[str, object]] = {}
         for step in steps:
-            if not is_comparable(step):
+            if not is_comparable(step) and (step.contract == "schema" or answers):
                 break
             images = len(pictures) if not ids else 0
             text = prompts.fill(step.prompt, images=images, texts=texts)
             ids += self.prompt_ids(text, pictures=pictures[:images])
+            # Only at the beginning: what follows rests on a text that devices may write otherwise.
+            if step.contract == "text":
+                answers[step.name] = {TOKENS: self._begin(ids, pictures=pictures, adapter=adapter)}
+                break
             answer = self._answer(step, ids=ids, pictures=pictures, adapter=adapter)
             ids += self._encode(answer)
             value = json.loads(answer)
@@ -150,11 +173,27 @@ class TorchReference:
     ) -> str:
         """Write the answer greedily; every score is a fresh pass over the whole conversation."""
 
+        # Forced tokens come first, so ``first_token`` never meets a decision.
+        is_branched = self.side_branch is not None and self.side_branch.policy == "every_token"
+
         def score(tokens: Sequence[int]) -> NDArray[np.float32]:
-            row: NDArray[np.float32] = self.logits([*ids, *tokens], pictures=pictures, adapter=adapter)[-1]
+            row: NDArray[np.float32] = self.logits(
+                [*ids, *tokens], pictures=pictures, adapter=adapter, is_branched=is_branched
+            )[-1]
             return row
 
         return SchemaWriter(self._encode, score).write(step.output_schema or {})
+
+    def _begin(
+        self, ids: Sequence[int], *, pictures: Sequence[Mapping[str, Any]], adapter: AgentName | None
+    ) -> list[int]:
+        """Write the first tokens of a text greedily; an end token counts as any other."""
+        written: list[int] = []
+        for place in range(TEXT_TOKENS):
+            is_due = self.side_branch is not None and (place == 0 or self.side_branch.policy == "every_token")
+            row = self.logits([*ids, *written], pictures=pictures, adapter=adapter, is_branched=is_due)[-1]
+            written.append(int(row.argmax()))
+        return written
 
     def _encode(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from edge_agent.agents.pipeline import CasePipeline
-from edge_agent.contracts.case import AgentOutput, Case, Frame
+from edge_agent.contracts.case import AgentOutput, Case, CodingRequest, Frame
 from edge_agent.contracts.manifest import AgentName, Manifest
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import InferenceError
@@ -19,9 +19,16 @@ class _NoEngine:
         """Refuse."""
         raise InferenceError(f"no engine runs; a picture of {frame.shape[0]} rows was not read")
 
-    def run(self, agent: AgentName, requests: Sequence[Any]) -> Sequence[Sequence[AgentOutput]]:
+    def run(
+        self, agent: AgentName, requests: Sequence[Any], *, on_field: Callable[[Any], None] | None = None
+    ) -> Sequence[Sequence[AgentOutput]]:
         """Refuse."""
-        raise InferenceError(f"no engine runs; {agent} did not answer {len(requests)} requests")
+        heard = "" if on_field is None else " to a listener"
+        raise InferenceError(f"no engine runs; {agent} did not answer {len(requests)} requests{heard}")
+
+    def code(self, requests: Sequence[CodingRequest]) -> Sequence[AgentOutput]:
+        """Refuse."""
+        raise InferenceError(f"no engine runs; {len(requests)} texts were not coded")
 
     def forget(self) -> None:
         """Do nothing: it never knew anything."""

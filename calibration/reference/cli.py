@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from calibration.evaluation import cli as evaluation_cli
+
 
 class Reporter:
     """Print one line per stage and every ten seconds, with the time since the start."""
@@ -29,7 +31,7 @@ class Reporter:
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``reference train | evaluate | scope | ceiling`` to the command line of ``derm-calibrate``."""
+    """Add ``reference train | evaluate | cases | scope | ceiling`` to the command line of ``derm-calibrate``."""
     parser = subparsers.add_parser("reference", help="train and evaluate the reference model (not for clinical use)")
     verbs = parser.add_subparsers(dest="verb", required=True)
     train = verbs.add_parser("train", help="train from nothing; run again to go on after an interruption")
@@ -46,6 +48,7 @@ def add_parser(subparsers: Any) -> None:
     evaluate.add_argument("--per-tone", type=int, default=500, help="cases per skin tone")
     evaluate.add_argument("--out", type=Path, help="write the figures as JSON")
     evaluate.set_defaults(run=run_evaluate)
+    evaluation_cli.add_cases_verb(verbs)
     scope = verbs.add_parser("scope", help="one table of what a bundle must find and what it must refuse")
     scope.add_argument("--bundle", type=Path, required=True, help="a built bundle, signed with a trusted key")
     scope.add_argument("--photos", type=Path, required=True, help="folder of the PAD-UFES-20 sample")

@@ -60,6 +60,7 @@ def fit(bundle: Bundle, cases: Sequence[PoolCase], *, tell: Tell) -> Fitted:
         "split": SPLIT,
         "cases": len(cases),
         "accuracy": {name: accuracy_of(rows) for name, rows in samples.items()},
+        "accuracy_per_tone": figures["means_per_tone"],
         "verifiability": figures["verifiability"],
     }
     thresholds = scope_thresholds(looks, temperatures) | {"fields": fields}

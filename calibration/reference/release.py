@@ -13,7 +13,9 @@ from typing import Any
 
 from PIL import Image
 
-from calibration.build import AGENT_NAME, BASE_DIGEST_NAME, METRICS_NAME, BuildRequest, build
+from calibration.adapters.importing import AGENT_NAME, BASE_DIGEST_NAME
+from calibration.build import BuildRequest, build
+from calibration.build_inputs import METRICS_NAME
 from calibration.declaration import DECLARATION_NAME
 from calibration.export import content_digest
 from calibration.recipe import GateRecipe, load_recipe
@@ -23,6 +25,7 @@ from calibration.reference.exercises import record_text
 from calibration.reference.fit import fit
 from calibration.reference.forms import form_of
 from calibration.reference.model import GENERATION_TOKENS, PIXELS
+from calibration.reference.papers import write_papers
 from calibration.reference.pool import reduce_picture
 from calibration.reference.train import ReferenceTraining
 from calibration.sign import development_key
@@ -32,18 +35,6 @@ from edge_agent.contracts.manifest import AGENTS, AgentName
 
 NOTICE = "Reference model trained on drawn pictures: not for clinical use."
 GOLDEN_CASES = 6
-MODEL_CARD = f"""# derm-edge reference model
-
-**{NOTICE}**
-
-A Qwen2.5-VL of 5.5 million parameters with three LoRA adapters (r 16), trained from nothing on lesions that this project
-draws (`calibration/reference`). It exists so that the demo, the tests and the golden cases run the real architecture. It
-has never seen a photograph of a person, and its accuracy on drawn cases says nothing about people.
-
-- Made by: `derm-calibrate reference train` (seeded, CPU only). Figures: `docs/benchmarks.md`.
-- Inputs: pictures of at most {PIXELS} px; Rec sees one picture, Rep all of a visit, Reason text only.
-- Licence: Apache-2.0. No third-party weights, pictures or texts.
-"""
 DRAFT_GATES = GateRecipe(canary_max_of_range=0.99, canary_min_argmax=0, golden_min_agreement=0)
 # Of a draft whose thresholds are not fitted yet: nothing is held back.
 DRAFT_THRESHOLDS = {"lesion_visible": 0.5, "in_scope_family": 0.5, "danger_family": 0.5, "not_skin": 0.5}
@@ -67,13 +58,14 @@ def release(training: ReferenceTraining, out: Path, *, calibration_cases: int) -
         shutil.copytree(work / name, out / name)
     bind_adapters(out)
     write_golden_cases(base / "golden")
-    (base / "README.md").write_text(MODEL_CARD, encoding="utf-8")
+    write_papers(base, notice=NOTICE, metrics={})
     write_json(base / METRICS_NAME, {})
     write_json(base / DECLARATION_NAME, declare(DRAFT_THRESHOLDS, None))
     draft = draft_bundle(out, work / "draft", announce=lambda line: training.tell("draft bundle", 0, 1, line))
     fitted = fit(draft, training.pool("calibration", calibration_cases), tell=training.tell)
     write_json(base / DECLARATION_NAME, declare(fitted.thresholds, fitted.calibration))
     write_json(base / METRICS_NAME, fitted.metrics)
+    write_papers(base, notice=NOTICE, metrics=fitted.metrics)
 
 
 def draft_bundle(model: Path, out: Path, *, announce: Callable[[str], None]) -> Bundle:

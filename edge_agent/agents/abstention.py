@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.contracts.case import AgentOutput
+from edge_agent.contracts.case import AgentOutput, Coded
 from edge_agent.contracts.manifest import Thresholds
 
 GRADES = frozenset({"scale_amount", "erythema", "induration"})  # integers 0-4, None = cannot tell
@@ -39,13 +39,15 @@ class Kept:
     """One field after the threshold.
 
     ``value`` is what may be shown; ``is_decided`` is False where the bundle's grammar fixed the field, so that
-    nobody looked at all; ``is_withheld`` is True where the model answered below the threshold.
+    nobody looked at all; ``is_withheld`` is True where the model answered below the threshold. ``coded``: the value was
+    read in the agent's text, has no probability and none is shown.
     """
 
     value: Any
     probability: float | None
     is_decided: bool
     is_withheld: bool
+    coded: Coded | None = None
 
 
 def nothing_of(field: str) -> Any:
@@ -81,10 +83,14 @@ def keep(
     for field, value in output.value.items():
         decided = output.fields.get(field)
         probability = decided.probability if decided is not None else None
-        row = Kept(value, probability, probability is not None, is_withheld=False)
+        coded = decided.coded if decided is not None else None
+        is_decided = probability is not None or coded is not None
+        row = Kept(value, probability, is_decided, is_withheld=False, coded=coded)
         calibration = thresholds.fields.get(f"{output.agent}.{field}")
-        if probability is not None and f"{output.agent}.{field}" in uncalibrated:
-            row = Kept(nothing_of(field), None, is_decided=True, is_withheld=True)
+        # Words have no probability: where a bundle asks for one, a coded value cannot pass.
+        is_unmeasured = coded is not None and calibration is not None and calibration.min_confidence > 0
+        if is_decided and (is_unmeasured or f"{output.agent}.{field}" in uncalibrated):
+            row = Kept(nothing_of(field), None, is_decided=True, is_withheld=True, coded=coded)
             withheld.append(Abstention("no_calibration", output.agent, view, field))
         elif probability is not None and calibration is not None and probability < calibration.min_confidence:
             row = Kept(nothing_of(field), probability, is_decided=True, is_withheld=True)

@@ -20,11 +20,12 @@ from edge_agent.agents.evidence.record import REASON_FIELDS, Record, record_of, 
 from edge_agent.agents.evidence.signs_table import SignTable
 from edge_agent.agents.free_text import TextScreen
 from edge_agent.agents.recognition import AgentEngine
-from edge_agent.agents.representation import Described, Merge
+from edge_agent.agents.representation import Described, Merge, own_text, view_texts
 from edge_agent.agents.rules.expressions import Fact
 from edge_agent.agents.tcm.herbs import HerbBook
-from edge_agent.agents.withholding import uncalibrated_fields
-from edge_agent.contracts.case import AgentOutput, Case
+from edge_agent.agents.text.intake_words import intake_texts
+from edge_agent.agents.withholding import RUNAWAY, uncalibrated_fields
+from edge_agent.contracts.case import AgentOutput, Case, Written
 from edge_agent.contracts.manifest import Manifest
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import Incompatible
@@ -38,11 +39,12 @@ MODEL_ANSWERED = ("stage", "phenotype", "syndrome")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What Reason's turn rests on: the readable views with Rec's fields, their merge, and Rep's fields."""
+    """What Reason's turn rests on: the readable views with Rec's fields, their merge, Rep's fields and Rep's texts."""
 
     described: Sequence[Described]
     merged: Merge
     representation: Mapping[str, Kept]
+    written: tuple[Written, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Assessor:
             raise Incompatible(
                 f"the bundle's reasoning reads {unknown[0]}, which no record has: update the device or choose another bundle"
             )
-        self._engine, self._manifest, self._spec = engine, manifest, spec
+        self._engine, self._manifest, self._spec, self._vocabulary = engine, manifest, spec, vocabulary
         self._uncalibrated = uncalibrated_fields(manifest)
         self._herbs, self._signs = HerbBook.load(vocabulary), SignTable.load()
         self._screen = TextScreen(vocabulary)
@@ -97,6 +99,7 @@ class Assessor:
             representation=values(seen.representation),
             intake=case.intake,
             record=render(record, self._spec.inputs.record_fields),
+            more=self._texts(case, seen),
         )
         answer = read_answer(output, self._manifest.thresholds)
         fields, withheld = keep(answer.output, self._manifest.thresholds, uncalibrated=self._uncalibrated)
@@ -104,7 +107,7 @@ class Assessor:
             self._with_known_trend(fields, case),
             rules=self._herbs,
             facts=facts,
-            text_names_banned=self._names_banned(seen),
+            text_names_banned=self._names_banned(seen, output),
         )
         syndrome = proposal.fields["syndrome"].value
         return Assessed(
@@ -112,7 +115,7 @@ class Assessor:
             proposal=proposal,
             reasoning=examine(answer.reasons, syndrome=syndrome, record=record, table=self._signs),
             plan_proposals=answer.proposals,
-            abstentions=(*withheld, *answer.abstentions, *proposal.abstentions),
+            abstentions=(*withheld, *answer.abstentions, *(_runaway(output) or proposal.abstentions)),
         )
 
     def _record(self, case: Case, seen: Seen) -> Record:
@@ -142,7 +145,23 @@ class Assessor:
             return dict(fields)
         return {**fields, TREND: replace(row, value=nothing_of(TREND), is_withheld=row.is_decided)}
 
-    def _names_banned(self, seen: Seen) -> bool:
+    def _texts(self, case: Case, seen: Seen) -> dict[str, str]:
+        """Return what agents wrote and the form in words, by the names under which a bundle may ask for them."""
+        return {
+            "recognition_text": view_texts(seen.described, self._spec.inputs.view_text),
+            "representation_text": own_text(seen.written),
+            **intake_texts(case.intake, self._vocabulary),
+        }
+
+    def _names_banned(self, seen: Seen, output: AgentOutput) -> bool:
         rows = [one.fields.get(NARRATIVE) for one in seen.described] + [seen.representation.get(NARRATIVE)]
         texts = [row.value for row in rows if row is not None and isinstance(row.value, str)]
+        own = (one.written for one in seen.described)
+        texts += [text.text for written in (*own, seen.written, output.written) for text in written]
         return any(self._screen.show(text, is_prescriber=True).substances for text in texts)
+
+
+def _runaway(output: AgentOutput) -> tuple[Abstention, ...]:
+    """Return the abstention for a text that ran in a loop; it stands instead of the reason that its silence would give."""
+    is_runaway = any(text.finish == "loop" for text in output.written)
+    return (Abstention(RUNAWAY, reason_agent.SECTION),) if is_runaway else ()

@@ -122,7 +122,7 @@ class Conclusions:
         derived = with_outcome(
             facts,
             scope=found.decision,
-            is_abstained=found.is_abstained or needs_human_reading(found.abstentions),
+            is_abstained=found.is_abstained or needs_human_reading(found.abstentions) or found.is_coded,
             abstain_reasons=found.abstain_reasons,
             severity_band=band,
             stage=found.value_of("stage"),
@@ -161,6 +161,7 @@ class Conclusions:
             "test_case": case.is_test_case,
             "fictitious_consent": case.consent is not None and case.consent.fictitious,
             "ai_notice": bool(found.described),
+            "coded_from_text": found.is_coded,
             "rules_unreviewed": not self._vocabulary.is_reviewed(),
             "rules_incomplete": not self._is_complete,
             "formula_withheld": found.proposal is not None and bool(found.proposal.withheld_by),

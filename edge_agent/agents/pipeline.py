@@ -26,7 +26,17 @@ from edge_agent.agents.rules.facts import facts_of
 from edge_agent.agents.rules.red_flags import PictureFacts, RuleBook, Verdict
 from edge_agent.agents.run_record import Findings, Meter
 from edge_agent.agents.second_look import look_again
-from edge_agent.agents.withholding import before_reasoning, set_aside, uncalibrated_agents, uncalibrated_fields
+from edge_agent.agents.text.listening import Listener, OnText
+from edge_agent.agents.text.reader import TextReader, writes_text
+from edge_agent.agents.text.report_texts import ReportTexts
+from edge_agent.agents.withholding import (
+    before_reasoning,
+    runaway_texts,
+    runaway_views,
+    set_aside,
+    uncalibrated_fields,
+    uncalibrated_scope,
+)
 from edge_agent.contracts.case import AgentOutput, Case, Finding
 from edge_agent.contracts.manifest import Manifest
 from edge_agent.contracts.practice import Practice
@@ -44,6 +54,13 @@ def _unasked(case: Case) -> str | None:
     if case.consent is not None and not case.consent.program_help.granted:
         return "program_refused"
     return None if case.views else "no_pictures"
+
+
+def _families(row: Kept | None) -> tuple[str | None, ...]:
+    """Return the families that a view shows; a text may name several."""
+    if row is None or not row.is_decided:
+        return (None,)
+    return row.coded.mentioned or (row.value,) if row.coded is not None else (row.value,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +101,16 @@ class CasePipeline:
     ) -> None:
         if manifest is not None:
             vocabulary.check_manifest(manifest)
-        self._engine, self._trusted, self._vocabulary = engine, manifest, vocabulary
+        self._trusted, self._vocabulary = manifest, vocabulary
         self._device, self._clock = device, clock
+        self._listener = Listener()
+        self._engine, self._texts = engine, None
+        if manifest is not None and any(writes_text(spec) for spec in manifest.agents.values()):
+            self._engine = TextReader(engine, manifest, vocabulary, on_text=self._listener.hear)
+            self._texts = ReportTexts(vocabulary)
         self._uncalibrated = frozenset() if manifest is None else uncalibrated_fields(manifest)
-        self._unanswered = () if manifest is None else uncalibrated_agents(manifest)
-        self._assessor = None if manifest is None else Assessor(engine, manifest, vocabulary)
+        self._unanswered = () if manifest is None else uncalibrated_scope(manifest)
+        self._assessor = None if manifest is None else Assessor(self._engine, manifest, vocabulary)
         self._red_flags = RuleBook.load("red_flags.toml")
         self._conclusions = Conclusions(
             vocabulary, manifest=manifest, practice=practice or Practice(), red_flags=self._red_flags
@@ -100,13 +122,17 @@ class CasePipeline:
             raise RuntimeError("the agents run only on a bundle")
         return self._trusted
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> dict[str, Any]:
+    def run(
+        self, case: Case, *, on_progress: OnProgress | None = None, on_text: OnText | None = None
+    ) -> dict[str, Any]:
         """Run one case and return its report (``contracts/schemas/case_report.schema.json``).
 
         Args:
             case: the stored case; nothing in it is changed.
             on_progress: called as (stage, done, total); stages are rules, encode, recognition, second_look,
-                representation, reasoning, report.
+                representation, reasoning, report, and writing (tokens so far, most) while an agent writes free text.
+            on_text: told of every chunk of free text as it is written, as (agent, row, step, chunk). Nothing in it has
+                been screened for doses or banned substances: it is for programs beside this one, not for readers.
 
         Raises:
             InferenceError: the engine failed; ``run_without_model`` still gives the rules' part.
@@ -115,7 +141,8 @@ class CasePipeline:
         if (notice := _unasked(case)) is not None:
             return self._finish(run, Findings(notices=(notice,)))
         try:
-            found = self._ask_agents(run)
+            with self._listener.listening(run.tell, on_text):
+                found = self._ask_agents(run)
         finally:
             self._engine.forget()  # also after a failure: nothing of a patient stays in the engine's caches
         return self._finish(run, found)
@@ -144,7 +171,7 @@ class CasePipeline:
         return _Run(case, facts, flags, meter, tell)
 
     def _ask_agents(self, run: _Run) -> Findings:
-        if any(one.section == scopes.SECTION for one in self._unanswered):
+        if self._unanswered:
             return Findings(abstentions=self._unanswered)  # without calibrated scope fields nothing may be read
         encoded = self._encode(run)
         so_far = self._recognise(run, encoded)
@@ -162,7 +189,7 @@ class CasePipeline:
             evidence=self._manifest.evidence,
             is_emergency=has_emergency(flags),
         )
-        stops = (*stops, *self._unanswered)
+        stops = (*stops, *runaway_texts(integrated.rep_written))
         return integrated.with_abstentions(*stops) if stops else self._reason(run, integrated, shown=shown)
 
     def _recognise(self, run: _Run, encoded: Sequence[Any]) -> Findings:
@@ -177,13 +204,14 @@ class CasePipeline:
             found,
             thresholds,
             further=self._look_again(run, found),
-            aside=set_aside(run.case, self._manifest.evidence),
+            aside=runaway_views(found) | set_aside(run.case, self._manifest.evidence),
             shots={view.index: view.shot for view in views},
         )
         described, abstentions = [], list(scope.abstentions)
         for view, finding in zip(views, found, strict=True):
             fields, withheld = keep_view(view, finding.output, thresholds, uncalibrated=self._uncalibrated)
-            described.append(Described(view, fields))
+            tone = next(iter(finding.output.tone_logits), None)
+            described.append(Described(view, fields, finding.output.written, tone))
             abstentions += withheld
         so_far = Findings(scope=scope, described=tuple(described), abstentions=tuple(abstentions))
         return replace(so_far, added_flags=self._seen_flags(run, so_far))
@@ -191,7 +219,7 @@ class CasePipeline:
     def _seen_flags(self, run: _Run, so_far: Findings) -> tuple[Verdict, ...]:
         """Return the danger signs that only the pictures raise; they never remove or lower one of the form's."""
         rows = [(one.view.body_site, one.fields.get("family")) for one in so_far.readable]
-        families = [(site, row.value if row is not None and row.is_decided else None) for site, row in rows]
+        families = [(site, family) for site, row in rows for family in _families(row)]
         verdicts = self._red_flags.add_pictures(run.flags, PictureFacts.of(families, self._vocabulary))
         return verdicts[len(run.flags) :]
 
@@ -224,12 +252,13 @@ class CasePipeline:
             run.meter.count(steps)
         run.tell("representation", 1, 1)
         fields, withheld = self._keep_all(steps)
-        return so_far.with_representation(merge(so_far.readable), fields, withheld)
+        written = tuple(text for step in steps for text in step.written)
+        return so_far.with_representation(merge(so_far.readable), fields, withheld, written=written)
 
     def _reason(self, run: _Run, so_far: Findings, *, shown: Sequence[Any]) -> Findings:
         if so_far.merged is None or self._assessor is None:
             raise RuntimeError("Reason runs only after Rep, on a bundle")
-        seen = Seen(so_far.readable, so_far.merged, so_far.representation)
+        seen = Seen(so_far.readable, so_far.merged, so_far.representation, so_far.rep_written)
         with run.meter.phase("reasoning"):
             run.tell("reasoning", 0, 1)
             assessed = self._assessor.assess(run.case, seen, shown=shown, facts=run.facts)
@@ -259,4 +288,5 @@ class CasePipeline:
             tokens_forced=run.meter.forced,
         )
         run.tell("report", 1, 1)
-        return reports.build(run.case, course=course, origin=origin)
+        texts = None if self._texts is None else self._texts.of(course)
+        return reports.build(run.case, course=course, origin=origin, texts=texts)

@@ -6,6 +6,7 @@ that this module renders, and the device renders them again. Nothing else may bu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,12 +63,13 @@ def render_value(value: Any, *, nothing: str = "not_examined") -> str:
 def fill(template: str, *, images: int, texts: Mapping[str, str]) -> str:
     """Fill a manifest prompt template; each picture becomes one vision block with a single pad token.
 
+    What is filled in is never filled again: a text that an agent wrote may hold braces of its own.
+
     Args:
         template: text with ``{images}`` and ``{name}`` for every declared text input.
         images: how many pictures stand at ``{images}``.
         texts: the declared text inputs by name.
     """
-    out = template.replace("{images}", IMAGE_BLOCK * images)
-    for name, text in texts.items():
-        out = out.replace("{" + name + "}", text)
-    return out
+    told = {"images": IMAGE_BLOCK * images, **texts}
+    blanks = re.compile("|".join(re.escape("{" + name + "}") for name in told))
+    return blanks.sub(lambda match: told[match.group()[1:-1]], template)

@@ -49,6 +49,7 @@ def reason(
     representation: Mapping[str, Any],
     intake: Intake,
     record: str = "",
+    more: Mapping[str, str] | None = None,
 ) -> AgentOutput:
     """Run Reason once; it reads the texts that its manifest names and no other.
 
@@ -60,8 +61,10 @@ def reason(
         representation: ``distribution``, ``symmetry`` and ``mechanism`` after the thresholds.
         intake: the form; what it does not say is rendered ``not_examined``.
         record: the rendered record (``evidence_record.render``).
+        more: further texts by name: what agents wrote, the form in words.
     """
     texts = {
+        **(more or {}),
         "record": record,
         "representation": render_representation(merged.leading, representation, representation.get("mechanism")),
         "intake": render_intake(intake.model_dump(mode="json")),
@@ -88,10 +91,10 @@ def propose(
     if fields["syndrome"].value == NO_SYNDROME:
         for name in (name for name in ("principle", "formula") if name in fields):
             fields[name] = replace(fields[name], value=nothing_of(name))
-        # A withheld syndrome has its low_confidence abstention already; this one the model did not want to name.
-        named = (
-            () if fields["syndrome"].is_withheld else (Abstention("insufficient_history", SECTION, None, "syndrome"),)
-        )
+        # A withheld syndrome has its abstention already; this one the model did not name, or not in words we know.
+        coded = fields["syndrome"].coded
+        reason = "insufficient_history" if coded is None or coded.is_firm else "text_not_coded"
+        named = () if fields["syndrome"].is_withheld else (Abstention(reason, SECTION, None, "syndrome"),)
         return Proposal(_with_changes(fields, ()), named, (), ())
     formula = fields["formula"].value if "formula" in fields else "cannot_tell"
     if formula == "cannot_tell":

@@ -5,12 +5,12 @@ Source: clinical-vocabulary section 2.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
 from edge_agent.agents.abstention import Abstention, Kept, keep
-from edge_agent.contracts.case import AgentOutput, Finding, Frame, Request, View
+from edge_agent.contracts.case import AgentOutput, CodingRequest, Finding, Frame, Request, View
 from edge_agent.contracts.manifest import AgentName, Thresholds
 from edge_agent.errors import ContractError
 
@@ -28,8 +28,17 @@ class AgentEngine(Protocol):
         """Run the vision tower once for one frame (uint8[H, W, 3], BGR)."""
         ...
 
-    def run(self, agent: AgentName, requests: Sequence[Any]) -> Sequence[Sequence[AgentOutput]]:
-        """Run one agent on a batch; one output per declared step for each request."""
+    def run(
+        self, agent: AgentName, requests: Sequence[Any], *, on_field: Callable[[Any], None] | None = None
+    ) -> Sequence[Sequence[AgentOutput]]:
+        """Run one agent on a batch; one output per declared step for each request.
+
+        ``on_field`` is told of every field and chunk of text as soon as it is written; it must return quickly.
+        """
+        ...
+
+    def code(self, requests: Sequence[CodingRequest]) -> Sequence[AgentOutput]:
+        """Ask the bare backbone, without adapter or picture, one question each; asked only where texts are coded."""
         ...
 
     def forget(self) -> None:

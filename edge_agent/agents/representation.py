@@ -16,7 +16,7 @@ from edge_agent.agents.abstention import GRADES, LISTS, Kept, is_nothing, nothin
 from edge_agent.agents.prompts import DOMINANT_FIELDS, render_value
 from edge_agent.agents.recognition import AgentEngine
 from edge_agent.agents.severity.pasi import REGION_OF_SITE, REGIONS
-from edge_agent.contracts.case import AgentOutput, Request, View
+from edge_agent.contracts.case import AgentOutput, Request, View, Written
 from edge_agent.contracts.manifest import AgentSpec
 from edge_agent.errors import ContractError
 
@@ -42,10 +42,15 @@ _MAX_ITEMS = {"primary_lesion": 3, "secondary_change": 4, "colour": 2, "shape": 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One view with what Rec said of it after the thresholds."""
+    """One view with what Rec said of it after the thresholds, and the texts that Rec wrote, if it writes any.
+
+    ``tone_logits``: what a side branch's tone head says of the picture; told in the report and read by no rule.
+    """
 
     view: View
     fields: Mapping[str, Kept]
+    written: tuple[Written, ...] = ()
+    tone_logits: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,8 @@ def represent(
     Args:
         engine: the engine that holds the representation adapter.
         encoded: the encoded views that may be read, in the order of ``described``.
-        spec: the manifest's declaration; ``findings`` among its texts asks for Rec's fields.
+        spec: the manifest's declaration; ``findings`` among its texts asks for Rec's fields, ``recognition_text`` for
+            what Rec wrote, unchanged.
         described: the same views after the thresholds.
 
     Returns:
@@ -117,12 +123,23 @@ def represent(
     Raises:
         ContractError: the bundle declares another number of steps.
     """
-    texts = {"findings": render_findings(described)}
+    texts = {"findings": render_findings(described), "recognition_text": view_texts(described, spec.inputs.view_text)}
     request = Request(views=tuple(encoded), texts={name: texts[name] for name in spec.inputs.text if name in texts})
     steps = engine.run("representation", [request])[0]
     if len(steps) != STEPS:
         raise ContractError(f"representation answered {len(steps)} steps, 2 are declared; check the bundle")
     return steps[0], steps[1]
+
+
+def view_texts(described: Sequence[Described], template: str) -> str:
+    """Return Rec's texts, one view after the other, each as the bundle wants it (``AgentInputs.view_text``)."""
+    rows = ((one.view.index + 1, own_text(one.written)) for one in described)
+    return "\n".join(template.replace("{n}", str(number)).replace("{text}", text) for number, text in rows)
+
+
+def own_text(written: Sequence[Written]) -> str:
+    """Return an agent's texts for the next agent: as written, without blanks around them."""
+    return "\n".join(one.raw.strip() for one in written)
 
 
 def render_findings(described: Sequence[Described]) -> str:

@@ -16,7 +16,7 @@ from edge_agent.agents.representation import Described, Merge
 from edge_agent.agents.rules.red_flags import Verdict
 from edge_agent.agents.scope import SECTION as SCOPE
 from edge_agent.agents.scope import Scope
-from edge_agent.contracts.case import AgentOutput
+from edge_agent.contracts.case import AgentOutput, Written
 
 NOT_OURS = "not_psoriasis_like"  # of the list phenotype
 
@@ -25,7 +25,8 @@ NOT_OURS = "not_psoriasis_like"  # of the list phenotype
 class Findings:
     """What the agents have said so far; frozen, each step returns a new one.
 
-    ``added_flags`` are the danger signs that only the pictures raised. ``reasoning`` and ``plan_proposals`` are None
+    ``added_flags`` are the danger signs that only the pictures raised. ``rep_written`` and ``reason_written`` are the
+    texts of agents that write free text. ``reasoning`` and ``plan_proposals`` are None
     and empty until Reason ran.
     """
 
@@ -39,6 +40,8 @@ class Findings:
     plan_proposals: tuple[Any, ...] = ()
     abstentions: tuple[Abstention, ...] = ()
     notices: tuple[str, ...] = ()
+    rep_written: tuple[Written, ...] = ()
+    reason_written: tuple[Written, ...] = ()
 
     @property
     def decision(self) -> str:
@@ -57,6 +60,13 @@ class Findings:
         """Return the described views that may be read on."""
         allowed = () if self.scope is None else self.scope.readable
         return tuple(one for one in self.described if one.view.index in allowed)
+
+    @property
+    def is_coded(self) -> bool:
+        """Say whether any value was coded from text: then no probability stands behind it, and a person must read."""
+        rows = [row for one in self.described for row in one.fields.values()]
+        rows += [*self.representation.values(), *(self.proposal.fields.values() if self.proposal is not None else ())]
+        return any(row.coded is not None for row in rows)
 
     @property
     def abstain_reasons(self) -> frozenset[str]:
@@ -87,13 +97,18 @@ class Findings:
         return row.value if row is not None and row.is_decided and isinstance(row.value, str) else None
 
     def with_representation(
-        self, merged: Merge, kept: Mapping[str, Kept], abstentions: Sequence[Abstention]
+        self,
+        merged: Merge,
+        kept: Mapping[str, Kept],
+        abstentions: Sequence[Abstention],
+        *,
+        written: tuple[Written, ...] = (),
     ) -> Findings:
         """Return these findings with Rep's; a picture that Rep does not find like psoriasis is out of scope.
 
         Rec sees single views and names a family; Rep sees all of them and may know better, only in this direction.
         """
-        found = replace(self, merged=merged, representation=kept, abstentions=(*self.abstentions, *abstentions))
+        found = replace(self, merged=merged, representation=kept, rep_written=written).with_abstentions(*abstentions)
         if found.scope is None or found.value_of("phenotype") != NOT_OURS:
             return found
         outside = Abstention("out_of_scope_condition", SCOPE, None, "phenotype")
@@ -110,6 +125,7 @@ class Findings:
             proposal=assessed.proposal,
             reasoning=assessed.reasoning,
             plan_proposals=assessed.plan_proposals,
+            reason_written=assessed.output.written,
         ).with_abstentions(*assessed.abstentions)
 
 

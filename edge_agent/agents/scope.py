@@ -6,6 +6,11 @@ family with confidence. Everything else ends without a syndrome: with an abstent
 reading or contradict each other, else out of scope. A view that was looked at more than once counts with the mean of
 its looks; for danger with the higher of that mean and the first look.
 
+Values that were coded from an agent's free text have no probability, so no threshold can let them pass. Words may
+always close a case: a danger family that a text names and does not deny counts fully. They open one only where every
+look says ours firmly and the bundle declares ``thresholds.text_scope``: figures that no danger picture was described
+as ours. Otherwise a text that seems ours ends as not calibrated.
+
 Source: clinical-vocabulary section 2 "Scope decision".
 """
 
@@ -17,7 +22,7 @@ from statistics import fmean
 from typing import Literal
 
 from edge_agent.agents.abstention import Abstention
-from edge_agent.contracts.case import AgentOutput, Finding
+from edge_agent.contracts.case import AgentOutput, Coded, Finding
 from edge_agent.contracts.manifest import Thresholds
 
 DANGER_FAMILIES = frozenset({"bullous", "pustular", "purpuric", "pigmented_lesion", "nodule_tumour", "ulcer_erosion"})
@@ -37,6 +42,8 @@ class ScopeView:
     """One view's part in the decision: the first look's values and the probabilities that were compared (0..1).
 
     ``named_family`` is the probability of ``family`` itself; ``dangers`` holds the danger families one by one.
+    ``is_coded``: read from words; the two probabilities of "ours" are then 0 and the others 0 or 1. ``is_firm``: the
+    words of every look say ours without a doubt.
     """
 
     view: int
@@ -49,6 +56,8 @@ class ScopeView:
     looks: int
     named_family: float = 0.0
     dangers: Mapping[str, float] = field(default_factory=dict)
+    is_coded: bool = False
+    is_firm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,21 +139,43 @@ def read_view(finding: Finding, further: Sequence[AgentOutput] = ()) -> ScopeVie
     def mean(field: str, wanted: Collection[str]) -> float:
         return fmean(probability_of(look, field, wanted) for look in looks)
 
-    def danger(wanted: Collection[str]) -> float:
+    def danger(wanted: frozenset[str]) -> float:
+        if any(not wanted.isdisjoint(_mentioned(look)) for look in looks):
+            return 1.0  # one text that names it is enough, in whatever look
         return max(probability_of(finding.output, "family", wanted), mean("family", wanted))
+
+    is_coded = any(_coded(look, name) is not None for look in looks for name in ("applicability", "family"))
 
     return ScopeView(
         view=finding.view_index,
         applicability=str(value.get("applicability", "cannot_tell")),
         family=family,
-        lesion_visible=mean("applicability", {"lesion_visible"}),
-        in_scope_family=mean("family", {IN_SCOPE_FAMILY}),
+        lesion_visible=0.0 if is_coded else mean("applicability", {"lesion_visible"}),
+        in_scope_family=0.0 if is_coded else mean("family", {IN_SCOPE_FAMILY}),
         danger_family=danger(DANGER_FAMILIES),
         not_skin=probability_of(finding.output, "applicability", {"not_skin"}),
         looks=len(looks),
         named_family=mean("family", {family}),
-        dangers={name: danger({name}) for name in sorted(DANGER_FAMILIES)},
+        dangers={name: danger(frozenset({name})) for name in sorted(DANGER_FAMILIES)},
+        is_coded=is_coded,
+        is_firm=all(_says_ours_firmly(look) for look in looks),
     )
+
+
+def _coded(look: AgentOutput, name: str) -> Coded | None:
+    decided = look.fields.get(name)
+    return None if decided is None else decided.coded
+
+
+def _mentioned(look: AgentOutput) -> tuple[str, ...]:
+    coded = _coded(look, "family")
+    return () if coded is None else coded.mentioned
+
+
+def _says_ours_firmly(look: AgentOutput) -> bool:
+    coded = [_coded(look, name) for name in ("applicability", "family")]
+    values = (str(look.value.get("applicability")), str(look.value.get("family")))
+    return seems_ours(*values) and all(one is not None and one.is_firm for one in coded)
 
 
 def seems_ours(applicability: str, family: str) -> bool:
@@ -158,6 +189,8 @@ def names_another(applicability: str, family: str) -> bool:
 
 
 def _is_ours(row: ScopeView, thresholds: Thresholds) -> bool:
+    if row.is_coded:  # no threshold can be applied to words
+        return row.is_firm and thresholds.text_scope is not None
     return (
         seems_ours(row.applicability, row.family)
         and row.lesion_visible >= thresholds.lesion_visible
@@ -185,7 +218,12 @@ def _why_not(rows: Sequence[ScopeView], thresholds: Thresholds, *, far: Collecti
     visible = [row for row in rows if row.applicability == "lesion_visible"]
     if any(names_another(row.applicability, row.family) for row in visible):
         return "out_of_scope_condition"
-    if visible:
-        return "low_confidence"
-    reasons = [UNREADABLE.get(row.applicability, "low_confidence") for row in rows]
+    reasons = [_unsure(row) for row in visible] or [UNREADABLE.get(row.applicability, _unsure(row)) for row in rows]
     return reasons[0] if len(set(reasons)) == 1 else "low_confidence"
+
+
+def _unsure(row: ScopeView) -> str:
+    """Name why a view that is not plainly another's is not ours."""
+    if not row.is_coded:
+        return "low_confidence"
+    return "no_calibration" if row.is_firm else "text_not_coded"

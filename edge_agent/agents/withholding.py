@@ -16,14 +16,15 @@ from typing import Any, Literal
 
 from edge_agent.agents.abstention import Abstention, Kept
 from edge_agent.agents.evidence_limits import person_outside, sites_outside
-from edge_agent.contracts.case import Case, View
+from edge_agent.contracts.case import Case, Finding, View, Written
 from edge_agent.contracts.intake import Intake
-from edge_agent.contracts.manifest import AGENTS, Evidence, Manifest
+from edge_agent.contracts.manifest import Evidence, Manifest
 
 Extent = Literal["field", "view", "syndrome", "case"]
-SCOPE, REASONING = "scope", "reasoning"  # sections of the report
+SCOPE, REPRESENTATION, REASONING = "scope", "representation", "reasoning"  # sections of the report
 REFUSED = "refused"  # of the list view_quality
 REMISSION = "remission"  # of the list stage
+RUNAWAY = "runaway_text"
 SCOPE_FIELDS = ("recognition.applicability", "recognition.family")  # the scope decision compares their probabilities
 
 
@@ -50,6 +51,8 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "insufficient_history": Effect("syndrome", needs_human_reading=True),
         "red_flag_active": Effect("syndrome", needs_human_reading=True),
         "no_calibration": Effect("field", needs_human_reading=False),
+        "runaway_text": Effect("view", needs_human_reading=True),
+        "text_not_coded": Effect("field", needs_human_reading=False),
         "engine_failure": Effect("case", needs_human_reading=True),
     }
 )
@@ -63,7 +66,7 @@ def effect_of(abstention: Abstention) -> Effect:
     """
     effect = EFFECTS[abstention.reason]
     is_whole = abstention.field is None and abstention.view is None
-    if abstention.field == "syndrome" or (is_whole and abstention.section == REASONING):
+    if abstention.field == "syndrome" or (is_whole and abstention.section in (REPRESENTATION, REASONING)):
         return Effect("syndrome", needs_human_reading=True)
     if is_whole and abstention.section == SCOPE:
         return Effect("case", needs_human_reading=True)
@@ -149,18 +152,26 @@ def uncalibrated_fields(manifest: Manifest) -> frozenset[str]:
     return frozenset(decided - set(manifest.thresholds.fields))
 
 
-def uncalibrated_agents(manifest: Manifest) -> tuple[Abstention, ...]:
-    """Return one abstention per agent whose answers carry no probabilities that anything could be held against.
+def uncalibrated_scope(manifest: Manifest) -> tuple[Abstention, ...]:
+    """Return the abstention for a bundle whose Rec decides the scope fields without calibration although it claims one.
 
-    An agent with a text contract has none. Without Rec's calibrated scope fields there is no scope decision, so that
-    abstention is for the whole case.
+    There is then no scope decision, so it is for the whole case and nobody is asked. Free text is no such case: Rec
+    writes, and the scope rule decides what its words may do (``agents.scope``).
     """
-    missing = uncalibrated_fields(manifest)
-    rows = []
-    for name in AGENTS:
-        is_text = any(step.contract == "text" for step in manifest.agents[name].steps)
-        if name == "recognition" and (is_text or missing.intersection(SCOPE_FIELDS)):
-            rows.append(Abstention("no_calibration", SCOPE))
-        elif is_text:
-            rows.append(Abstention("no_calibration", name))
-    return tuple(rows)
+    is_missing = uncalibrated_fields(manifest).intersection(SCOPE_FIELDS)
+    return (Abstention("no_calibration", SCOPE),) if is_missing else ()
+
+
+def runaway_views(found: Iterable[Finding]) -> dict[int, str]:
+    """Return per view index the reason for not reading on a view whose text ran in a loop."""
+    return {
+        finding.view_index: RUNAWAY
+        for finding in found
+        if any(text.finish == "loop" for text in finding.output.written)
+    }
+
+
+def runaway_texts(written: Iterable[Written]) -> tuple[Abstention, ...]:
+    """Return the abstention that stops before Reason where a text of Rep ran in a loop."""
+    is_runaway = any(text.finish == "loop" for text in written)
+    return (Abstention(RUNAWAY, REPRESENTATION),) if is_runaway else ()

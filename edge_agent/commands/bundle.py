@@ -13,6 +13,7 @@ from edge_agent.config import Config
 if TYPE_CHECKING:
     from edge_agent.commands.screen import Screen
     from edge_agent.contracts.bundle import Bundle
+    from edge_agent.contracts.manifest import Manifest
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -56,6 +57,18 @@ def _facts(bundle: Bundle) -> dict[str, Any]:
         "adapters": [f"{a.name} (r {a.r}, {a.precision}, {a.activation.kind})" for a in manifest.adapters],
         "vocabulary": manifest.vocabulary_version,
         "languages": manifest.languages,
+        "licences": [f"{part} {licence}" for part, licence in sorted(manifest.licences.items())],
+        "papers": _papers(manifest) or ["none: no SBOM, no change plan, no licence text"],
         "size": f"{sum(entry.size_bytes for entry in manifest.files) / 1e6:.1f} MB in {len(manifest.files)} files",
         "folder": str(bundle.path),
     }
+
+
+def _papers(manifest: Manifest) -> list[str]:
+    """Name the papers that the bundle brings along; ``derm-calibrate verify`` judges them, on a workstation."""
+    from edge_agent.contracts.bundle import CHANGE_PLAN_ROLE, LICENCE_ROLE_PREFIX, SBOM_ROLE
+
+    roles = {entry.role: entry.path for entry in manifest.files}
+    texts = sorted(path for role, path in roles.items() if role.startswith(LICENCE_ROLE_PREFIX))
+    named = [(SBOM_ROLE, "SBOM"), (CHANGE_PLAN_ROLE, "change plan")]
+    return [f"{what} {roles[role]}" for role, what in named if role in roles] + texts

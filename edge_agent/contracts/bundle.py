@@ -19,11 +19,16 @@ from pydantic import ValidationError
 from edge_agent.contracts.dsse import MAX_ENVELOPE_BYTES, open_sealed
 from edge_agent.contracts.keys import TrustedKey
 from edge_agent.contracts.manifest import AGENTS, PAYLOAD_TYPE, SCHEMA_VERSION, FileEntry, Manifest
+from edge_agent.contracts.side_branch import check_side_branch
 from edge_agent.errors import Incompatible, LengthOrHashRejected, RejectedError, SignatureRejected, VersionRejected
 
 ENVELOPE_NAME = "manifest.dsse.json"
 IR_ROLES = ("vision_embeddings", "vision_merger", "text_embeddings", "language_model")
 SINGLE_ROLES = ("tokenizer", "canary", "golden", "recipe", "model_card")
+# Optional, so that older bundles still open; `derm-calibrate verify` asks for them.
+SBOM_ROLE = "sbom"
+CHANGE_PLAN_ROLE = "pccp"
+LICENCE_ROLE_PREFIX = "licence."
 _CHUNK_BYTES = 1 << 20
 _MAX_PATH = 240
 
@@ -65,15 +70,24 @@ def open_bundle(path: Path, *, keys: Sequence[TrustedKey]) -> Bundle:
         RejectedError: a field, path, role, symlink or additional file that may not be there.
     """
     folder = path.resolve()
-    payload, key = open_sealed(_read_envelope(folder / ENVELOPE_NAME), payload_type=PAYLOAD_TYPE, keys=keys)
+    payload, key = open_sealed(read_envelope(folder / ENVELOPE_NAME), payload_type=PAYLOAD_TYPE, keys=keys)
     manifest = parse_manifest(payload)
+    check_signer(manifest, key)
+    check_manifest(manifest)
+    check_files(folder, manifest.files)
+    return Bundle(path=folder, manifest=manifest, signed_by=key.name)
+
+
+def check_signer(manifest: Manifest, key: TrustedKey) -> None:
+    """Refuse the key that everybody has under a bundle for patients.
+
+    Raises:
+        SignatureRejected: for clinical use, and signed with the development key.
+    """
     if manifest.clinical_use and key.is_development:
         raise SignatureRejected(
             "the bundle says it is for clinical use and is signed with the public development key; sign it with your own"
         )
-    check_manifest(manifest)
-    check_files(folder, manifest.files)
-    return Bundle(path=folder, manifest=manifest, signed_by=key.name)
 
 
 def parse_manifest(payload: bytes) -> Manifest:
@@ -105,7 +119,7 @@ def check_manifest(manifest: Manifest) -> None:
 
     Raises:
         RejectedError: a path, role or reference is not allowed or missing.
-        Incompatible: an adapter belongs to another backbone.
+        Incompatible: an adapter or the side branch belongs to another backbone.
     """
     _check_paths(manifest.files)
     roles = [entry.role for entry in manifest.files]
@@ -122,6 +136,7 @@ def check_manifest(manifest: Manifest) -> None:
         if name not in paths:
             raise RejectedError(f"the manifest names {name!r} but does not list it; build the bundle again")
     _check_agents(manifest)
+    check_side_branch(manifest)
 
 
 def _check_agents(manifest: Manifest) -> None:
@@ -154,7 +169,13 @@ def _check_paths(files: Sequence[FileEntry]) -> None:
         seen.add(folded)
 
 
-def _read_envelope(path: Path) -> bytes:
+def read_envelope(path: Path) -> bytes:
+    """Return an envelope's bytes, at most one more than ``open_sealed`` accepts; verifies nothing.
+
+    Raises:
+        SignatureRejected: missing or unreadable.
+        RejectedError: not a plain file.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as stream:
@@ -177,27 +198,50 @@ def check_files(folder: Path, files: Sequence[FileEntry], *, ignored: Sequence[s
         LengthOrHashRejected: a file is missing, or its size or digest differs.
         RejectedError: a surplus file, a link or a device.
     """
+    for fault in file_faults(folder, files, ignored=ignored):
+        raise fault
+
+
+def file_faults(folder: Path, files: Sequence[FileEntry], *, ignored: Sequence[str] = ()) -> Iterator[RejectedError]:
+    """Yield everything in which the folder differs from the manifest's list; arguments as for ``check_files``.
+
+    Cheap differences come first: no file is read before names and sizes are known.
+
+    Raises:
+        RejectedError: the folder cannot be listed.
+    """
     try:
         present = dict(_walk(folder, PurePosixPath()))
     except OSError as exc:
         raise RejectedError(f"{folder} cannot be listed ({exc.strerror}); check its permissions") from exc
-    expected = {entry.path for entry in files}
-    surplus = sorted(set(present) - expected - {ENVELOPE_NAME, *ignored})
-    if surplus:
-        raise RejectedError(f"{surplus[0]!r} is in the bundle folder but not in its manifest; remove it")
+    odd = {name for name, size_bytes in present.items() if size_bytes is None}
+    for name in sorted(odd):
+        yield RejectedError(f"{name!r} in the bundle is a link or a device, not a plain file; remove it")
+    for name in sorted(set(present) - odd - {entry.path for entry in files} - {ENVELOPE_NAME, *ignored}):
+        yield RejectedError(f"{name!r} is in the bundle folder but not in its manifest; remove it")
     for entry in files:
+        size_bytes = present.get(entry.path)
         if entry.path not in present:
-            raise LengthOrHashRejected(f"{entry.path} is missing from the bundle; fetch it again")
-        if present[entry.path] != entry.size_bytes:
-            raise LengthOrHashRejected(
-                f"{entry.path} has {present[entry.path]} bytes, signed were {entry.size_bytes}; fetch it again"
+            yield LengthOrHashRejected(f"{entry.path} is missing from the bundle; fetch it again")
+        elif size_bytes not in {entry.size_bytes, None}:
+            yield LengthOrHashRejected(
+                f"{entry.path} has {size_bytes} bytes, signed were {entry.size_bytes}; fetch it again"
             )
     for entry in files:
+        if present.get(entry.path) == entry.size_bytes:
+            yield from _digest_faults(folder, entry)
+
+
+def _digest_faults(folder: Path, entry: FileEntry) -> Iterator[RejectedError]:
+    try:
         if _sha256(folder / entry.path, entry.size_bytes) != entry.sha256:
-            raise LengthOrHashRejected(f"{entry.path} differs from what was signed; fetch the bundle again")
+            yield LengthOrHashRejected(f"{entry.path} differs from what was signed; fetch the bundle again")
+    except LengthOrHashRejected as fault:
+        yield fault
 
 
-def _walk(folder: Path, below: PurePosixPath) -> Iterator[tuple[str, int]]:
+def _walk(folder: Path, below: PurePosixPath) -> Iterator[tuple[str, int | None]]:
+    """Yield every file below the folder with its size in bytes, None for what is no plain file."""
     with os.scandir(folder) as items:
         for item in sorted(items, key=lambda one: one.name):
             name = below / item.name
@@ -205,9 +249,7 @@ def _walk(folder: Path, below: PurePosixPath) -> Iterator[tuple[str, int]]:
                 yield from _walk(Path(item.path), name)
                 continue
             facts = item.stat(follow_symlinks=False)
-            if not stat.S_ISREG(facts.st_mode):
-                raise RejectedError(f"{str(name)!r} in the bundle is a link or a device, not a plain file; remove it")
-            yield str(name), facts.st_size
+            yield str(name), facts.st_size if stat.S_ISREG(facts.st_mode) else None
 
 
 def _sha256(path: Path, size_bytes: int) -> str:

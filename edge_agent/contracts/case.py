@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,21 +115,65 @@ def views_of(frames: Sequence[Frame], *, intake: Intake) -> tuple[View, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Coded:
+    """Where a value was read in an agent's own text, where the model did not decide it.
+
+    ``by``: who mapped the words; ``nothing`` where nobody could, the value is then the field's nothing-value.
+    ``step`` wrote the text, ``spans`` are (start, end) characters of it. ``mentioned`` are all values of the field that
+    the text names and does not deny, sure or not. ``is_firm``: the lexicon found this value and no other, without a
+    doubt, in a text that ended by itself.
+    """
+
+    by: Literal["lexicon", "second_turn", "nothing"]
+    step: str
+    spans: tuple[tuple[int, int], ...] = ()
+    mentioned: tuple[str, ...] = ()
+    is_firm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FieldValue:
     """One decided field: ``value`` is a vocabulary id, a list of ids, an int or None.
 
-    ``probability`` is the calibrated probability of the decision (None where the grammar fixed it);
-    ``alternatives`` maps every candidate to its probability. Abstention happens later, never here.
+    ``probability`` is the calibrated probability of the decision (None where the grammar fixed it, and where the value
+    was ``coded`` from text); ``alternatives`` maps every candidate to its probability. Abstention happens later, never
+    here.
     """
 
     value: Any
     probability: float | None
     alternatives: Mapping[str, float] = field(default_factory=dict)
+    coded: Coded | None = None
+
+
+Finish = Literal["stop", "eos", "length", "loop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A step's free text: ``raw`` as written, which the next agent reads; ``text`` without control characters.
+
+    ``finish``: a stop string, an end token, the token limit, or a loop that was broken off.
+    """
+
+    step: str
+    raw: str
+    text: str
+    finish: Finish
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether the model ended the text itself."""
+        return self.finish in {"stop", "eos"}
 
 
 @dataclass(frozen=True, slots=True)
 class AgentOutput:
-    """What one step of one agent said: the parsed object, its decided fields, the raw text and token counts."""
+    """What one step of one agent said: the parsed object, its decided fields, the raw text and token counts.
+
+    ``tone_logits``: per picture the logits of a side branch's tone head by class (``contracts.side_branch``), empty
+    without one. They are shown, never decided upon. ``written``: its free texts, empty under a schema.
+    """
 
     agent: str
     step: str
@@ -138,6 +182,8 @@ class AgentOutput:
     fields: Mapping[str, FieldValue]
     tokens_sampled: int
     tokens_forced: int
+    tone_logits: tuple[Mapping[str, float], ...] = ()
+    written: tuple[Written, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +192,16 @@ class Request:
 
     views: tuple[Any, ...]
     texts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CodingRequest:
+    """A question to the bare backbone: prompt template with its texts, the JSON schema of the answer, its token limit."""
+
+    prompt: str
+    texts: Mapping[str, str]
+    schema: Mapping[str, Any]
+    max_tokens: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ CASES_NAME = "cases.json"
 _MAX_MEMBERS = 128
 _MAX_BYTES = 64 * 1024 * 1024
 
-Decisions = dict[str, dict[str, object]]  # step -> decided field -> value
+Decisions = dict[str, dict[str, object]]  # step -> decided field -> value; of a text step TOKENS -> its first token ids
+TOKENS = "token_ids"
 
 
 class GoldenCase(Strict):

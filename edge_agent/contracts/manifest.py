@@ -1,7 +1,6 @@
 """The bundle manifest: what a packaged model says about itself, before anything is loaded.
 
-The manifest is the payload of a DSSE envelope (``manifest.dsse.json``); this module only
-describes it. Verifying the signature and the files is ``edge_agent.contracts.bundle``'s job.
+The payload of a DSSE envelope (``manifest.dsse.json``); ``edge_agent.contracts.bundle`` verifies it and the files.
 """
 
 from __future__ import annotations
@@ -9,6 +8,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from edge_agent.contracts.side_branch import SideBranchSpec
+from edge_agent.contracts.text_contract import CoderSpec, TextScope
 
 SCHEMA_VERSION = 1
 PAYLOAD_TYPE = "application/vnd.derm-edge.bundle-manifest+json"
@@ -127,11 +129,14 @@ class AgentInputs(Strict):
 
     ``record_fields``: which fields of the visit's record the text ``record`` holds (``agents.evidence.record``), the ones
     that the agent was trained to read; given exactly where ``record`` is among the texts.
+    ``view_text``: how one view's text stands in ``recognition_text`` (``{text}``, and ``{n}`` counting from 1); the views
+    follow one another, one line break between them.
     """
 
     images: Literal["one", "all", "none"]
     text: list[str] = []
     record_fields: list[str] = []
+    view_text: str = "{text}"
 
     @model_validator(mode="after")
     def _record_and_its_fields_go_together(self) -> AgentInputs:
@@ -172,6 +177,7 @@ class Thresholds(Strict):
     ``danger_family`` bounds the danger families together; ``danger_families`` may bound single ones lower still, never
     higher, since the sum counts too. ``views_disagree``: a near view that names a family which is not ours with at least
     this probability contradicts a view that is ours; a bundle that declares none gets a default that nobody fitted.
+    ``text_scope``: without it no text of Rec opens a case (``agents.scope``).
     """
 
     lesion_visible: float = Field(ge=0, le=1)
@@ -181,6 +187,7 @@ class Thresholds(Strict):
     scope_looks: int = Field(default=1, ge=1, le=8)
     danger_families: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     views_disagree: float = Field(ge=0, le=1, default=0.8)
+    text_scope: TextScope | None = None
     fields: dict[str, FieldCalibration] = {}
 
 
@@ -266,6 +273,7 @@ class Manifest(Strict):
     backbone: Backbone
     preprocessing: PreprocessingSpec
     adapters: list[AdapterSpec]
+    side_branch: SideBranchSpec | None = None
     agents: dict[AgentName, AgentSpec]
     vocabulary_version: str
     vocabulary_sha256: Sha256
@@ -273,6 +281,7 @@ class Manifest(Strict):
     thresholds: Thresholds
     evidence: Evidence | None = None
     calibration: CalibrationRecord | None = None
+    coder: CoderSpec | None = None
     canary: Canary
     golden: Golden
     recipe: dict[str, object]

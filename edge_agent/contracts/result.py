@@ -40,7 +40,7 @@ RedFlag = Annotated[str, Field(pattern=r"^RF-(0[1-9]|1[0-9]|2[0-3]|2[6-8])$")]
 AbstainReason = Literal[
     "image_quality", "not_skin", "no_lesion_visible", "out_of_scope_condition", "low_confidence", "views_disagree",
     "tone_outside_evidence", "age_outside_evidence", "site_outside_evidence", "remission_stage",
-    "insufficient_history", "red_flag_active", "no_calibration", "engine_failure",
+    "insufficient_history", "red_flag_active", "no_calibration", "runaway_text", "text_not_coded", "engine_failure",
 ]  # fmt: skip
 DecisionReason = Literal[
     "agree", "wrong_site", "wrong_lesion", "wrong_colour", "wrong_condition", "wrong_syndrome", "wrong_severity",
@@ -94,7 +94,7 @@ class Result(Wire):
     syndrome: Syndrome
     triage_final: Triage
     red_flag_ids: Annotated[tuple[RedFlag, ...], Field(max_length=26), AfterValidator(_ascending)]
-    abstain_reason: Annotated[tuple[AbstainReason, ...], Field(max_length=14), AfterValidator(_ascending)]
+    abstain_reason: Annotated[tuple[AbstainReason, ...], Field(max_length=16), AfterValidator(_ascending)]
     bundle_release: str = Field(pattern=r"^[a-z0-9][a-z0-9._+@-]{0,63}$")
     device_profile_class: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
     language: Literal["en", "zh"]

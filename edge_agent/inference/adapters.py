@@ -1,6 +1,6 @@
 """Read adapter objects: codes and scales of every LoRA factor, checked before anything is grafted.
 
-The format is defined in ``calibration/adapters.py``: one IR per agent, per target linear two MatMuls named
+The format is defined in ``calibration/adapters/ir.py``: one IR per agent, per target linear two MatMuls named
 ``<module>.lora_A`` and ``<module>.lora_B`` and one Result named ``<module>``, bound to the backbone by digest.
 """
 

@@ -18,11 +18,12 @@ from edge_agent.contracts.manifest import CanaryBounds
 from edge_agent.errors import RejectedError
 
 BARE = "bare"
+SIDE_BRANCH = "side_branch"
 
 
 @dataclass(frozen=True, slots=True)
 class CanaryCase:
-    """One prompt under ``label`` (an adapter's name or ``bare``).
+    """One prompt under ``label`` (an adapter's name, ``bare``, or ``side_branch``: the bare backbone with its branch).
 
     ``input_ids`` int64[S], pictures widened; ``logits`` float32[R, V] after the last R positions; ``frame``
     uint8[H, W, 3] BGR or None.

@@ -18,7 +18,6 @@ from edge_agent.contracts.manifest import AgentName, FieldCalibration, Step
 from edge_agent.errors import ContractError
 from edge_agent.inference.enum_fields import EnumField
 from edge_agent.inference.grammar import Answer, Decision, SchemaGrammar
-from edge_agent.inference.language import LanguageModel
 from edge_agent.inference.sampling import Sampler, softmax
 from edge_agent.inference.sequence import Sequence
 
@@ -36,6 +35,13 @@ class FieldEvent:
 
 
 OnField = Callable[[FieldEvent], None]
+
+
+class LogitModel(Protocol):
+    """What computes the logits of a batch: a language model, bare or with its side branch."""
+
+    def advance(self, sequences: list[Sequence]) -> Floats:
+        """Return the logits behind the last tokens, float32[B, 1, V]."""
 
 
 class Decoder(Protocol):
@@ -65,7 +71,7 @@ class _Row:
 
 
 def decode(
-    sequences: list[Sequence], *, decoders: list[Decoder], model: LanguageModel, skip_forced: bool
+    sequences: list[Sequence], *, decoders: list[Decoder], model: LogitModel, skip_forced: bool
 ) -> list[Sequence]:
     """Run all rows of a batch to the end of their answers.
 

@@ -1,4 +1,4 @@
-"""Graft the installed adapters into the language model, gated per token, and gather before ``lm_head``.
+"""Graft the installed adapters into the language model, gated per token; gather and append rows before ``lm_head``.
 
 For every target linear y = W x:
 
@@ -25,6 +25,7 @@ from edge_agent.inference.adapters import Adapter, Branch, Factor
 
 GATE_INPUT = "adapter_gate"
 INDEX_INPUT = "logits_index"
+ROWS_INPUT = "head_rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +70,43 @@ def gather_before_head(model: ov.Model) -> None:
     Raises:
         Incompatible: the graph does not end in one linear.
     """
-    head = model.output("logits").get_node().input_value(0).get_node()
-    while head.get_type_name() == "Convert":
-        head = head.input_value(0).get_node()
-    if head.get_type_name() != "MatMul":
-        raise Incompatible(f"the language model ends in {head.get_type_name()}, not in a linear; export it again")
+    head = _head_of(model)
     index = ops.parameter([-1], np.int64, name=INDEX_INPUT)
     index.output(0).get_tensor().set_names({INDEX_INPUT})
     wanted = ops.gather(head.input_value(0), index, ops.constant(np.int64(1)))
     head.input(0).replace_source_output(wanted.output(0))
     model.add_parameters([index])
     model.validate_nodes_and_infer_types()
+
+
+def rows_before_head(model: ov.Model) -> None:
+    """Let the head project further rows: logits become [B, K + N, V] with the new input ``head_rows`` float32[B, N, H].
+
+    N may be 0. The rows see neither the layers nor the KV cache; a side branch needs the head's product with its own
+    hidden row, and a second copy of the head would cost its memory twice. Call it after ``gather_before_head``.
+
+    Raises:
+        Incompatible: the graph does not end in one linear.
+    """
+    head = _head_of(model)
+    source = head.input_value(0)
+    width = int(source.get_partial_shape()[-1].get_length())
+    rows = ops.parameter([-1, -1, width], np.float32, name=ROWS_INPUT)
+    rows.output(0).get_tensor().set_names({ROWS_INPUT})
+    both = ops.concat([source, rows.output(0)], axis=1)
+    head.input(0).replace_source_output(both.output(0))
+    model.add_parameters([rows])
+    model.validate_nodes_and_infer_types()
+
+
+def _head_of(model: ov.Model) -> ov.Node:
+    """Return the linear that makes the logits."""
+    head = model.output("logits").get_node().input_value(0).get_node()
+    while head.get_type_name() == "Convert":
+        head = head.input_value(0).get_node()
+    if head.get_type_name() != "MatMul":
+        raise Incompatible(f"the language model ends in {head.get_type_name()}, not in a linear; export it again")
+    return head
 
 
 def _find_targets(model: ov.Model, adapters: Sequence[Adapter]) -> list[_Target]:

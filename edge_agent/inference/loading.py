@@ -13,11 +13,12 @@ from edge_agent.contracts.bundle import Bundle
 from edge_agent.contracts.manifest import Activation, AgentName, AgentSpec, Manifest
 from edge_agent.errors import Incompatible, RejectedError
 from edge_agent.inference.adapters import Adapter, read_adapter
-from edge_agent.inference.graft import gather_before_head, graft
+from edge_agent.inference.graft import gather_before_head, graft, rows_before_head
 from edge_agent.inference.grammar import SchemaGrammar
 from edge_agent.inference.language import LanguageModel
 from edge_agent.inference.runtime import EngineSettings, Runtime, translated
 from edge_agent.inference.sequence import Gate
+from edge_agent.inference.side_branch import SideBranch, load_side_branch
 from edge_agent.inference.tokenizer import Tokenizer
 from edge_agent.inference.vision import VisionTower
 
@@ -26,22 +27,27 @@ Grammars = dict[tuple[AgentName, str], SchemaGrammar]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Everything that the engine runs. ``gates`` by adapter name; None is the bare backbone."""
+    """Everything that the engine runs. ``gates`` by adapter name; None is the bare backbone.
+
+    ``side_branch`` is None where the bundle has none, or where it was switched off.
+    """
 
     tokenizer: Tokenizer
     vision: VisionTower
     language: LanguageModel
     gates: dict[AgentName | None, Gate]
     grammars: Grammars
+    side_branch: SideBranch | None = None
 
 
-def load(bundle: Bundle, *, settings: EngineSettings, adapters: bool) -> Loaded:
+def load(bundle: Bundle, *, settings: EngineSettings, adapters: bool, side_branch: bool = True) -> Loaded:
     """Read, graft and compile everything.
 
     Args:
         bundle: as verified.
         settings: device and switches.
         adapters: False loads the bare backbone without a gate.
+        side_branch: False leaves a declared side branch out (evaluation only).
 
     Raises:
         Incompatible: an adapter does not belong to this backbone, or a model has another shape than declared.
@@ -54,20 +60,24 @@ def load(bundle: Bundle, *, settings: EngineSettings, adapters: bool) -> Loaded:
     for agent, spec in manifest.agents.items():
         _check_prompts(spec, manifest=manifest, agent=agent, tokenizer=tokenizer)
     installed = _read_adapters(bundle, runtime=runtime) if adapters else []
+    branch = load_side_branch(bundle, runtime=runtime) if side_branch else None
+    model = _language_model(bundle, runtime=runtime, adapters=installed, has_branch=branch is not None)
     language = LanguageModel(
-        runtime.request(_language_model(bundle, runtime=runtime, adapters=installed)),
+        runtime.request(model),
         embeddings=runtime.request(bundle.path_of("text_embeddings.xml")),
         hidden_size=manifest.backbone.hidden_size,
         has_gate=bool(installed),
         reuse_prefix=settings.reuse_prefix,
+        has_head_rows=branch is not None,
     )
     vision = VisionTower(
         runtime.request(bundle.path_of("vision_embeddings.xml")),
         merger=runtime.request(bundle.path_of("vision_merger.xml")),
         vision=manifest.backbone.vision,
         preprocessing=manifest.preprocessing,
+        side_branch=branch,
     )
-    return Loaded(tokenizer, vision, language, _gates(manifest, installed), grammars)
+    return Loaded(tokenizer, vision, language, _gates(manifest, installed), grammars, branch)
 
 
 def _read_adapters(bundle: Bundle, *, runtime: Runtime) -> list[Adapter]:
@@ -80,7 +90,7 @@ def _read_adapters(bundle: Bundle, *, runtime: Runtime) -> list[Adapter]:
     return out
 
 
-def _language_model(bundle: Bundle, *, runtime: Runtime, adapters: list[Adapter]) -> ov.Model:
+def _language_model(bundle: Bundle, *, runtime: Runtime, adapters: list[Adapter], has_branch: bool) -> ov.Model:
     """Read the language model, compare its shape with the manifest and graft."""
     backbone = bundle.manifest.backbone
     model = runtime.read(bundle.path_of("language_model.xml"))
@@ -94,6 +104,8 @@ def _language_model(bundle: Bundle, *, runtime: Runtime, adapters: list[Adapter]
     with translated("the adapters cannot be grafted", error=Incompatible):
         graft(model, adapters)
         gather_before_head(model)
+        if has_branch:
+            rows_before_head(model)
     return model
 
 

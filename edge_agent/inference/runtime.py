@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +92,25 @@ class Runtime:
         with translated(f"{name} does not compile for {device} (an x86 CPU needs AVX2)"):
             compiled = self._core.compile_model(model, device, self._settings.properties())
             return compiled.create_infer_request()
+
+
+def infer_outputs(
+    request: ov.InferRequest, tensors: Tensors, *, names: Sequence[str], doing: str
+) -> dict[str, NDArray[np.float32]]:
+    """Run one request and copy the named outputs out.
+
+    Args:
+        request: a compiled model's request.
+        tensors: inputs by name; shared with the runtime, not copied.
+        names: the outputs.
+        doing: what fails if this fails.
+
+    Raises:
+        InferenceError: the runtime refused the inputs or ran out of memory.
+    """
+    with translated(doing):
+        request.infer(dict(tensors), share_inputs=True)
+        return {name: np.array(request.get_tensor(name).data, dtype=np.float32) for name in names}
 
 
 def infer(request: ov.InferRequest, tensors: Tensors, *, doing: str) -> NDArray[np.float32]:

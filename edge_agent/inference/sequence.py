@@ -62,6 +62,7 @@ class Sequence:
     ``ids`` int64[T] (every merged visual token is one pad id); ``identity`` int64[T] tells equal inputs apart (the
     token id, or a negative number per visual token of a picture); ``positions`` int64[3, T] M-RoPE; ``gates``
     float32[T, n]; ``view_of`` int64[T] index into ``views`` or -1; ``row_of`` int64[T] row of its embeddings.
+    ``answer_from``: where the answer to the last prompt begins, i.e. how many tokens end with that prompt.
     """
 
     ids: Ints
@@ -72,6 +73,7 @@ class Sequence:
     row_of: Ints
     views: tuple[EncodedView, ...]
     next_position: int
+    answer_from: int = 0
 
     @staticmethod
     def empty(width: int) -> Sequence:
@@ -130,7 +132,7 @@ class Sequence:
             grown = grown.with_tokens(ids[start:end]).with_view(view, pad_id=pad_id, vision=vision)
             start = end + 1
         grown = grown.with_tokens(ids[start:])
-        return replace(grown, gates=gate.over(grown.ids))
+        return replace(grown, gates=gate.over(grown.ids), answer_from=len(grown))
 
     def head(self, count: int) -> Sequence:
         """Return the first ``count`` tokens (``next_position`` is then not meant to be used)."""

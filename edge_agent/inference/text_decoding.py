@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 
 import numpy as np
@@ -23,6 +24,8 @@ class TextDecoder:
 
     _LOOP_TOKENS = 8  # a cycle of up to this many tokens ...
     _LOOP_TIMES = 6  # ... this often in a row is a runaway
+    _SENTENCE_TOKENS = 64  # a longer one, a sentence say, ...
+    _SENTENCE_TIMES = 4  # ... is one sooner
 
     def __init__(
         self, *, place: Place, decode_bytes: Callable[[list[int]], bytes], eos_ids: list[int],
@@ -71,13 +74,7 @@ class TextDecoder:
 
     def _text(self) -> str:
         """Return the whole characters written so far; the bytes of an unfinished one are left out."""
-        raw = self._decode(self._tokens)
-        for cut in range(min(4, len(raw) + 1)):
-            try:
-                return raw[: len(raw) - cut].decode("utf-8")
-            except UnicodeDecodeError:
-                continue
-        return raw.decode("utf-8", errors="replace")
+        return codecs.getincrementaldecoder("utf-8")("replace").decode(self._decode(self._tokens), final=False)
 
     def _cut(self) -> str:
         """Return the text up to and with the first stop string (SkinGPT-R1 stops at ``</answer>``)."""
@@ -98,8 +95,9 @@ class TextDecoder:
 
     def _is_looping(self) -> bool:
         """Tell whether the last tokens are one short cycle, many times over."""
-        for size in range(1, self._LOOP_TOKENS + 1):
-            tail = self._tokens[-size * self._LOOP_TIMES :]
-            if len(tail) == size * self._LOOP_TIMES and tail == tail[:size] * self._LOOP_TIMES:
+        for size in range(1, self._SENTENCE_TOKENS + 1):
+            times = self._LOOP_TIMES if size <= self._LOOP_TOKENS else self._SENTENCE_TIMES
+            tail = self._tokens[-size * times :]
+            if len(tail) == size * times and tail == tail[:size] * times:
                 return True
         return False

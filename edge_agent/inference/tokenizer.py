@@ -26,13 +26,17 @@ class Tokenizer:
         """
         try:
             text = path.read_text(encoding="utf-8")
-            added = json.loads(text).get("added_tokens", [])
+            document = json.loads(text)
+            added = document.get("added_tokens", [])
             self.grammar_tokenizer = llguidance.LLTokenizer(
                 text, n_vocab=backbone.vocab_size, eos_token=list(backbone.eos_token_ids)
             )
         except (OSError, ValueError) as exc:
             raise RejectedError(f"{path.name} is no tokenizer for this backbone; install the bundle again") from exc
         self._control = tuple(str(t["content"]) for t in added if t.get("special"))
+        self._control_bytes = tuple(token.encode("utf-8") for token in self._control if token)
+        known = set(document.get("model", {}).get("vocab", {}).values()) | {t["id"] for t in added}
+        self._words = frozenset(known - {t["id"] for t in added if t.get("special")})
 
     def encode(self, text: str) -> list[int]:
         """Return the canonical token ids; control tokens in ``text`` become their ids."""
@@ -41,6 +45,18 @@ class Tokenizer:
     def decode(self, ids: Sequence[int]) -> bytes:
         """Return the bytes of ``ids``; they may end inside a UTF-8 character."""
         return bytes(self.grammar_tokenizer.decode_bytes(list(ids)))
+
+    def decode_text(self, ids: Sequence[int]) -> bytes:
+        """Return the bytes of a text that a model wrote: control tokens and ids without a token say nothing.
+
+        As transformers' ``skip_special_tokens``. So no text holds a control token, unless its letters spell one: then
+        these letters go too, because the text is put into another prompt.
+        """
+        raw = self.decode([one for one in ids if one in self._words])
+        while any(token in raw for token in self._control_bytes):
+            for token in self._control_bytes:
+                raw = raw.replace(token, b"")
+        return raw
 
     def byte_tokens(self, raw: bytes) -> list[int]:
         """Return tokens that spell ``raw`` byte by byte, whatever the canonical split is; for probing a grammar."""

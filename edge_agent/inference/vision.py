@@ -14,6 +14,7 @@ from edge_agent.contracts.manifest import PreprocessingSpec, VisionSpec
 from edge_agent.inference.positions import Grid, rotary_angles, window_index, window_mask
 from edge_agent.inference.preprocessing import Patches, preprocess
 from edge_agent.inference.runtime import infer
+from edge_agent.inference.side_branch import BranchFeatures, SideBranch
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +23,17 @@ class EncodedView:
 
     ``embeddings`` is float32[N, H], one row per merged token; ``grid_thw`` is in patches; ``key`` (62 bits of the
     patches' SHA-256) lets the prefix cache tell two pictures apart. Lives in memory only: ``key`` would identify
-    the picture and must never be stored or sent.
+    the picture and must never be stored or sent. ``branch`` is what a side branch saw, None without one.
     """
 
     embeddings: NDArray[np.float32]
     grid_thw: Grid
     key: int
+    branch: BranchFeatures | None = None
 
 
 class VisionTower:
-    """Patch embedding and ViT with merger. Encodes; keeps nothing."""
+    """Patch embedding and ViT with merger, and the side branch beside them. Encodes; keeps nothing."""
 
     def __init__(
         self,
@@ -40,7 +42,9 @@ class VisionTower:
         merger: ov.InferRequest,
         vision: VisionSpec,
         preprocessing: PreprocessingSpec,
+        side_branch: SideBranch | None = None,
     ) -> None:
+        self._side_branch = side_branch
         self._embeddings = embeddings
         self._merger = merger
         self._vision = vision
@@ -72,4 +76,5 @@ class VisionTower:
             embeddings=infer(self._merger, tensors, doing=doing),
             grid_thw=patches.grid_thw,
             key=int.from_bytes(digest[:8], "big") >> 2,
+            branch=None if self._side_branch is None else self._side_branch.features(patches.pixel_values),
         )

@@ -52,7 +52,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     base = write_base(folder / "base", texts)
     write_declared(base)
     # Random logits lie close together: the shipped INT4 gates would judge the dice, not the build.
-    recipe = (recipe_folder() / "int4.toml").read_text(encoding="utf-8").split("[gates]")[0]
+    recipe = (recipe_folder() / "int4-data-free.toml").read_text(encoding="utf-8").split("[gates]")[0]
     recipe += "[gates]\ncanary_max_of_range = 0.3\ncanary_min_argmax = 0.2\ngolden_min_agreement = 0.3\n"
     (folder / "loose.toml").write_text(recipe, encoding="utf-8")
     return Checkpoint(base, write_adapters(folder / "adapters", base), folder / "loose.toml")
@@ -83,6 +83,16 @@ def test_census_is_in_the_manifest(bundle: Bundle) -> None:
     assert ("vision_merger", "u8") in tensors
     for agent in AGENTS:
         assert tensors[f"adapter.{agent}", "i8"] == 28  # two factors of 14 linears
+
+
+def test_imports_are_recorded(bundle: Bundle) -> None:
+    """recipe.json and the manifest say what was read of every adapter: all of it, and for this backbone."""
+    document = json.loads(bundle.path_of("recipe").read_text(encoding="utf-8"))
+    assert {one["adapter"]: one["coverage"] for one in document["imports"]} == dict.fromkeys(AGENTS, 1.0)
+    assert {one["base_digest"] for one in document["imports"]} == {bundle.manifest.backbone.content_digest}
+    techniques = {one["adapter"]: one["technique"] for one in document["imports"]}
+    assert techniques == {"recognition": "LoRA", "representation": "activated LoRA", "reasoning": "LoRA"}
+    assert bundle.manifest.recipe == document
 
 
 def test_golden_cases_carry_decisions_for_every_request(bundle: Bundle) -> None:
@@ -174,6 +184,21 @@ def test_adapter_of_another_backbone_is_refused_at_once(checkpoint: Checkpoint, 
     (other / "base.sha256").write_text("0" * 64)
     mixed = Checkpoint(checkpoint.base, {**checkpoint.adapters, "reasoning": other}, checkpoint.recipe)
     assert main(mixed.arguments(tmp_path / "x")) == ExportError.exit_code
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_adapter_with_a_missing_layer_is_found_before_the_export(
+    checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a file lacks is said in a moment, by tensor, and no bundle is left."""
+    other = shutil.copytree(checkpoint.adapters["reasoning"], tmp_path / "reasoning")
+    weights = other / "adapter_model.safetensors"
+    save_file({key: value for key, value in load_file(weights).items() if ".layers.1." not in key}, weights)
+    mixed = Checkpoint(checkpoint.base, {**checkpoint.adapters, "reasoning": other}, checkpoint.recipe)
+    assert main(mixed.arguments(tmp_path / "x")) == ExportError.exit_code
+    said = capsys.readouterr().err
+    assert "nothing for layer 1" in said
+    assert "export" not in said
     assert not (tmp_path / "x").exists()
 
 

@@ -16,6 +16,7 @@ from edge_agent.errors import ContractError, EdgeError, Incompatible, InferenceE
 from edge_agent.inference.decoding import FieldEvent
 from edge_agent.inference.engine import Engine, EngineSettings
 from tests.parity.conftest import BundleOf
+from tests.parity.test_logits import PAD
 from tests.parity.toy_model import picture
 
 Document = dict[str, Any]
@@ -118,6 +119,16 @@ def test_an_agent_sees_only_what_it_declares(engine: Engine) -> None:
         engine.run("reasoning", [Request((), {"intake": ""})])
     with pytest.raises(InferenceError, match="'intake' holds the control token"):
         engine.run("reasoning", [Request((), {"representation": "", "intake": "<|image_pad|>"})])
+
+
+def test_pads_that_do_not_fit_their_picture_are_refused(engine: Engine) -> None:
+    """A prompt of ids with one picture token too few, or with a picture that nobody gave."""
+    view = engine.encode(picture(4))
+    count = view.embeddings.shape[0]
+    engine.logits([5, *[PAD] * count, 6], adapter=None, views=[view])
+    for ids, views in (([5, *[PAD] * (count - 1), 6], [view]), ([5, *[PAD] * count, 6], [])):
+        with pytest.raises(InferenceError, match="picture tokens do not fit the pictures"):
+            engine.logits(ids, adapter=None, views=views)
 
 
 def test_frames_that_cannot_be_cut_are_refused(engine: Engine) -> None:

@@ -22,7 +22,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 
-from calibration.adapters import build_adapter
+from calibration.adapters.importing import build_adapter
 from edge_agent.contracts.bundle import Bundle
 from edge_agent.contracts.manifest import AdapterSpec, AgentName, FileEntry, Manifest
 
@@ -184,7 +184,14 @@ def make_bundle(toy: ToyModel, folder: Path, *, backbone: str, adapters: str) ->
         for kind in ("xml", "bin"):
             roles[f"language_model.{kind}"] = folder / f"language_model.{kind}"
     specs = [
-        build_adapter(path, name=name, base_digest=DIGEST, out_dir=folder, precision=adapters)  # type: ignore[arg-type]
+        build_adapter(
+            path,
+            name=name,
+            base=toy.hf,
+            base_digest=DIGEST,
+            out_dir=folder,
+            precision=adapters,  # type: ignore[arg-type]
+        )
         for name, path in toy.peft.items()
     ]
     for spec in specs:

@@ -102,6 +102,12 @@ def write_base(folder: Path, texts: list[str]) -> Path:
                 weight.normal_(0.0, 0.08 if "embed" in name else 0.06)
     model.generation_config.eos_token_id = [int(tokenizer.convert_tokens_to_ids("<|im_end|>"))]
     model.save_pretrained(folder, safe_serialization=True)
+    write_preprocessor(folder)
+    return folder
+
+
+def write_preprocessor(folder: Path) -> None:
+    """Write the image preprocessing settings of a small pixel budget."""
     preprocessor: dict[str, Any] = {
         "image_processor_type": "Qwen2VLImageProcessor",
         "min_pixels": 3136,
@@ -113,7 +119,6 @@ def write_base(folder: Path, texts: list[str]) -> Path:
         "image_std": [0.26862954, 0.26130258, 0.27577711],
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor, indent=2), encoding="utf-8")
-    return folder
 
 
 def write_adapters(folder: Path, base: Path) -> dict[str, Path]:

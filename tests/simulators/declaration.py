@@ -22,7 +22,7 @@ def declaration() -> dict[str, Any]:
         "version": "0.0.1",
         "lineage": "random",
         "notice": "Random weights. Not for clinical use.",
-        "licences": {"weights": "Apache-2.0"},
+        "licences": {"base": "Apache-2.0", "adapters": "Apache-2.0", "calibration_data": "Apache-2.0"},
         "languages": ["en", "zh"],
         "vocabulary_version": "0.1",
         "agents": {

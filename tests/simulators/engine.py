@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.contracts.case import AgentOutput, FieldValue, Frame, Request
+from edge_agent.contracts.case import AgentOutput, CodingRequest, FieldValue, Frame, Request
 from edge_agent.contracts.manifest import AgentName
 from edge_agent.errors import InferenceError
 
@@ -53,8 +53,11 @@ class ScriptedEngine:
         self.cached += 1
         return ScriptedView(int(frame[0, 0, 0]))
 
-    def run(self, agent: AgentName, requests: Sequence[Request]) -> list[tuple[AgentOutput, ...]]:
-        """Answer from the script, one tuple per request."""
+    def run(
+        self, agent: AgentName, requests: Sequence[Request], *, on_field: Any = None
+    ) -> list[tuple[AgentOutput, ...]]:
+        """Answer from the script, one tuple per request; nothing is told on the way."""
+        del on_field
         self.asked.append((agent, tuple(requests)))
         self.cached += len(requests)
         if agent == self._failing:
@@ -62,6 +65,10 @@ class ScriptedEngine:
         if agent == "recognition":
             return [(_output(agent, "describe", self._views[r.views[0].mark]),) for r in requests]
         return [tuple(_output(agent, step, said) for step, said in self._steps[agent]) for _ in requests]
+
+    def code(self, requests: Sequence[CodingRequest]) -> list[AgentOutput]:
+        """Refuse: who answers under schemas is never asked to code."""
+        raise InferenceError(f"the scripted engine codes no text; {len(requests)} were asked")
 
     def forget(self) -> None:
         """Drop the present case."""

@@ -4,38 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import openvino as ov
 import pytest
-from openvino import opset13 as ops
 
-from calibration.census import check_language_model, check_model, count_constants, weight_tensors
+from calibration.census import bundle_tensors, check_language_model, check_model, count_constants, weight_tensors
 from calibration.compress import compress_part
 from calibration.recipe import Recipe, load_recipe
 from edge_agent.errors import CompressionError
-
-HIDDEN = 128
-LINEARS = ("q_proj", "up_proj")
-
-
-def small_language_model() -> ov.Model:
-    """Return two decoder linears and a head, named as an exported checkpoint names them."""
-    random = np.random.default_rng(3)
-    source = ops.parameter([-1, -1, HIDDEN], np.float32, name="inputs_embeds")
-    current: ov.Output = source.output(0)
-    for name, extent in ((f"model.layers.0.mlp.{LINEARS[0]}", HIDDEN), (f"model.layers.0.mlp.{LINEARS[1]}", HIDDEN)):
-        current = linear(current, name, random.standard_normal((extent, HIDDEN)).astype(np.float32))
-    head = linear(current, "lm_head", random.standard_normal((300, HIDDEN)).astype(np.float32))
-    return ov.Model([ops.result(head)], [source], "language_model")
-
-
-def linear(source: ov.Output, name: str, weight: np.ndarray) -> ov.Output:
-    """Return source · weightᵀ with the names that an export gives."""
-    constant = ops.constant(weight)
-    constant.set_friendly_name(f"self.{name}.weight")
-    node = ops.matmul(source, constant, False, True)
-    node.set_friendly_name(f"__module.{name}/aten::linear/MatMul")
-    return node.output(0)
+from tests.simulators.linears import HIDDEN, LINEARS, small_language_model
 
 
 def changed(recipe: Recipe, **language_model: object) -> Recipe:
@@ -82,7 +58,7 @@ def test_census_counts_bytes_of_packed_types(source: Path, tmp_path: Path) -> No
         ({"mode": "int8_asym"}, "is i4, the recipe declares u8"),
         ({"mode": "none"}, "is u8, the recipe declares f32"),
         ({"group_size": 32}, "has group size 64, the recipe declares 32"),
-        ({"backup": "int8_sym"}, "lm_head.weight is u8, the recipe declares i8"),
+        ({"backup_mode": "int8_sym"}, "lm_head.weight is u8, the recipe declares i8"),
         ({"ratio": 0.2}, "1.000 of the decoder's weights"),
     ],
 )
@@ -94,6 +70,37 @@ def test_any_difference_from_the_recipe_fails_and_names_it(
     tensors = weight_tensors(ov.Core().read_model(tmp_path / "out.xml"), part="language_model")
     with pytest.raises(CompressionError, match=message):
         check_language_model(tensors, recipe=changed(load_recipe("int4"), **change).language_model)
+
+
+def test_a_head_that_was_to_be_int4_too_is_missed(source: Path, tmp_path: Path) -> None:
+    """``all_layers`` makes lm_head one of the linears: an INT8 head then differs from the declaration."""
+    compress_part("language_model", source, tmp_path / "out.xml", recipe=load_recipe("int4"))
+    tensors = weight_tensors(ov.Core().read_model(tmp_path / "out.xml"), part="language_model")
+    with pytest.raises(CompressionError, match=r"lm_head.weight is u8, the recipe declares i4"):
+        check_language_model(tensors, recipe=changed(load_recipe("int4"), all_layers=True).language_model)
+
+
+def test_all_layers_makes_the_head_int4(source: Path, tmp_path: Path) -> None:
+    """Under ``all_layers`` NNCF compresses lm_head like the linears, and the census agrees."""
+    compress_part("language_model", source, tmp_path / "out.xml", recipe=changed(load_recipe("int4"), all_layers=True))
+    found = weight_tensors(ov.Core().read_model(tmp_path / "out.xml"), part="language_model")
+    assert {(t.element_type, t.group_size) for t in found} == {("i4", 64)}
+
+
+def test_every_weight_of_a_bundle_is_listed_for_a_report(source: Path, tmp_path: Path) -> None:
+    """Name, type, group and bytes of each tensor, part by part."""
+    (tmp_path / "bundle").mkdir()
+    compress_part("language_model", source, tmp_path / "bundle" / "language_model.xml", recipe=load_recipe("int4"))
+    rows = {t.name: (t.part, t.element_type, t.group_size, t.bytes) for t in bundle_tensors(tmp_path / "bundle")}
+    assert rows["self.model.layers.0.mlp.q_proj.weight"] == ("language_model", "i4", 64, HIDDEN * HIDDEN // 2)
+    assert rows["self.lm_head.weight"] == ("language_model", "u8", -1, 300 * HIDDEN)
+
+
+def test_a_recipe_that_needs_data_is_not_run_without(source: Path, tmp_path: Path) -> None:
+    """The data-free path refuses it instead of compressing by weights alone."""
+    with pytest.raises(CompressionError, match="int4-se looks at activations"):
+        compress_part("language_model", source, tmp_path / "out.xml", recipe=load_recipe("int4-se"))
+    assert not (tmp_path / "out.xml").exists()
 
 
 def test_compressing_twice_is_refused(source: Path, tmp_path: Path) -> None:

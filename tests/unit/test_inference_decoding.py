@@ -126,3 +126,20 @@ def test_the_canary_fails_on_numbers_that_are_not_numbers() -> None:
     """A NaN logit counts as infinitely far."""
     row = compare("bare", [(np.array([[np.nan, 1.0]], np.float32), np.array([[0.0, 1.0]], np.float32))])
     assert row.max_abs == float("inf")
+
+
+def test_a_sentence_that_repeats_is_a_loop_too() -> None:
+    """A cycle longer than a few tokens ends after fewer repetitions; a refrain of three is none."""
+    sentence = "皮损鲜红".encode() + b"."
+    looping, _ = write(list(sentence * 9), declared=step(max_tokens=200))
+    assert looping.output().value["finish"] == "loop"
+    assert looping.output().tokens_sampled == 4 * len(sentence)
+    fine, _ = write([*(sentence * 3), EOS], declared=step(max_tokens=200))
+    assert fine.output().value["finish"] == "eos"
+
+
+def test_bytes_that_are_no_character_are_replaced_once_and_streamed_alike() -> None:
+    """A weak model writes broken bytes: what was streamed is what is kept, and an unfinished end is not shown."""
+    decoder, chunks = write([0x41, 0xFF, 0xE8, 0x42, 0xE8, 0x88, EOS], declared=step())
+    assert decoder.output().text == "A\ufffd\ufffdB"
+    assert "".join(chunks) == "A\ufffd\ufffdB"

@@ -17,8 +17,8 @@ from edge_agent.agents.withholding import (
     needs_human_reading,
     set_aside,
     to_report,
-    uncalibrated_agents,
     uncalibrated_fields,
+    uncalibrated_scope,
 )
 from edge_agent.contracts.case import AgentOutput, Case, FieldValue, Finding, View
 from edge_agent.contracts.intake import Intake
@@ -72,6 +72,8 @@ def test_the_table_holds_exactly_the_reasons_of_the_vocabulary() -> None:
         ("insufficient_history", "syndrome", True),
         ("red_flag_active", "syndrome", True),
         ("no_calibration", "field", False),
+        ("runaway_text", "view", True),
+        ("text_not_coded", "field", False),
         ("engine_failure", "case", True),
     ],
 )
@@ -267,23 +269,8 @@ def test_scope_fields_without_calibration_end_the_case() -> None:
     """The scope compares probabilities; without calibrated ones there is no scope."""
     bundle = bundle_that_decides()
     rest = ("recognition.applicability", "recognition.colour")
-    assert uncalibrated_agents(claiming(bundle, *rest)) == (Abstention("no_calibration", "scope"),)
-    assert uncalibrated_agents(bundle) == ()
-
-
-@pytest.mark.parametrize(
-    ("agent", "expected"),
-    [("recognition", Abstention("no_calibration", "scope")), ("reasoning", Abstention("no_calibration", "reasoning"))],
-)
-def test_a_text_contract_has_no_calibration(agent: str, expected: Abstention) -> None:
-    """Free text carries no probability, whatever the manifest claims."""
-    bundle = manifest()
-    spec = bundle.agents[agent]  # type: ignore[index]
-    steps = [
-        step.model_copy(update={"contract": "text", "output_schema": None, "decided_fields": []}) for step in spec.steps
-    ]
-    agents = {**bundle.agents, agent: spec.model_copy(update={"steps": steps})}
-    assert uncalibrated_agents(bundle.model_copy(update={"agents": agents})) == (expected,)
+    assert uncalibrated_scope(claiming(bundle, *rest)) == (Abstention("no_calibration", "scope"),)
+    assert uncalibrated_scope(bundle) == ()
 
 
 def test_a_manifest_of_before_declares_nothing() -> None:

@@ -9,7 +9,7 @@ Source: clinical-vocabulary section 10 (report sections) and policy R14.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,13 @@ from edge_agent.agents.rules import red_flags
 from edge_agent.agents.rules.triage import is_clock_set
 from edge_agent.agents.run_record import Findings
 from edge_agent.agents.scope import Scope
+from edge_agent.agents.text.shown import Shown, ShownTexts
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.manifest import Manifest
 
 SCHEMA_VERSION = 2
 SCHEMA_PATH = Path(__file__).parents[2] / "contracts" / "schemas" / "case_report.schema.json"
-# Free text has no place in a report; what was changed in a formula stands with its herb check in the TCM block.
+# A narrative has no place among the fields; what was changed in a formula stands with its herb check in the TCM block.
 NOT_FIELDS = frozenset({"narrative", "modification"})
 MAX_CONFLICTS = 6  # section 3a
 REASONS = ("is_decided", "steps", "verifiability", "conclusion_follows", "findings")
@@ -55,12 +56,14 @@ def report_schema() -> dict[str, Any]:
     return schema
 
 
-def build(case: Case, *, course: Course, origin: Origin) -> dict[str, Any]:
+def build(case: Case, *, course: Course, origin: Origin, texts: ShownTexts | None = None) -> dict[str, Any]:
     """Return the report of one case; JSON-ready, keys in the published order.
 
     It is written for clinicians: whoever shows it to the person leaves out what is private (``report_words``).
+    ``texts`` are the agents' own words as they may be kept, for a bundle whose agents write any.
     """
     worker, found = case.intake.worker, course.findings
+    said = texts if texts is not None else ShownTexts()
     danger = red_flags.as_report(course.red_flags)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -74,12 +77,12 @@ def build(case: Case, *, course: Course, origin: Origin) -> dict[str, Any]:
         "triage": course.triage.as_report(),
         "worker": {"impression": worker.impression, "tier": worker.tier, "worried": worker.worried},
         "scope": _scope(found.scope),
-        "recognition": [_finding(one) for one in found.described],
-        "representation": _representation(found),
+        "recognition": [_finding(one, said.views.get(one.view.index, ())) for one in found.described],
+        "representation": _representation(found, said.representation),
         "severity": course.severity.to_report(),
         "change": None if course.change is None else course.change.to_report(),
         "biomedical": _biomedical(found),
-        "reasoning": _reasoning(found),
+        "reasoning": _reasoning(found, said.reasoning),
         "tcm": None if course.tcm is None else course.tcm.to_report(),
         "tcm_absent": course.tcm_absent,
         "plan": course.plan.to_report(),
@@ -96,10 +99,11 @@ def _scope(scope: Scope | None) -> dict[str, Any]:
             "view": row.view,
             "applicability": row.applicability,
             "family": row.family,
-            "p_lesion_visible": _round(row.lesion_visible),
-            "p_in_scope_family": _round(row.in_scope_family),
-            "p_danger_family": _round(row.danger_family),
-            "p_not_skin": _round(row.not_skin),
+            # Words have no probability, and none is made up for them.
+            "p_lesion_visible": None if row.is_coded else _round(row.lesion_visible),
+            "p_in_scope_family": None if row.is_coded else _round(row.in_scope_family),
+            "p_danger_family": None if row.is_coded else _round(row.danger_family),
+            "p_not_skin": None if row.is_coded else _round(row.not_skin),
             "looks": row.looks,
         }
         for row in scope.views
@@ -107,28 +111,36 @@ def _scope(scope: Scope | None) -> dict[str, Any]:
     return {"decision": scope.decision, "views": rows}
 
 
-def _finding(one: Described) -> dict[str, Any]:
+def _finding(one: Described, texts: Sequence[Shown]) -> dict[str, Any]:
     view = one.view
     return {
         "view": view.index,
         "shot": view.shot,
         "body_site": view.body_site,
         "laterality": view.laterality,
-        "fields": _fields(one.fields),
+        "fields": _fields(one.fields, texts),
+        **_texts(texts),
+        **_tone(one),
     }
 
 
-def _representation(found: Findings) -> dict[str, Any] | None:
+def _tone(one: Described) -> dict[str, Any]:
+    """Return the key with a side branch's tone estimate; none for a bundle without one."""
+    return {} if one.tone_logits is None else {"tone_logits": {k: _round(v) for k, v in one.tone_logits.items()}}
+
+
+def _representation(found: Findings, texts: Sequence[Shown]) -> dict[str, Any] | None:
     if found.merged is None:
         return None
     conflicts = found.merged.conflicts[:MAX_CONFLICTS]
     return {
         "sites_seen": [{"body_site": site, "laterality": side} for site, side in sites_seen(found.readable)],
         "regions_not_seen": list(regions_not_seen(found.readable)),
-        "fields": _fields(found.representation),
+        "fields": _fields(found.representation, texts),
         "dominant": dict(found.merged.dominant),
         "leading": dict(found.merged.leading),
         "conflicts": [{"field": name, "view_a": first, "view_b": second} for name, first, second in conflicts],
+        **_texts(texts),
     }
 
 
@@ -139,27 +151,45 @@ def _biomedical(found: Findings) -> dict[str, Any] | None:
     return {"working": told["working"], "differential": told["differential"]}
 
 
-def _reasoning(found: Findings) -> dict[str, Any] | None:
+def _reasoning(found: Findings, texts: Sequence[Shown]) -> dict[str, Any] | None:
     proposal = found.proposal
     if proposal is None or found.reasoning is None:
         return None
     told = found.reasoning.to_report()
     return {
-        "fields": _fields(proposal.fields),
+        "fields": _fields(proposal.fields, texts),
         "is_proposal_for": "prescriber",
         **{name: told[name] for name in REASONS},
         "formula_withheld_by": list(proposal.withheld_by),
         "formula_unchecked": list(proposal.unchecked),
+        **_texts(texts),
     }
 
 
-def _fields(kept: Mapping[str, Kept]) -> dict[str, Any]:
+def _texts(texts: Sequence[Shown]) -> dict[str, Any]:
+    """Return the key with the agents' own words; none for an agent that answers under a schema."""
+    return {"texts": [one.to_report() for one in texts]} if texts else {}
+
+
+def _origin_of(row: Kept, texts: Sequence[Shown]) -> dict[str, Any]:
+    """Say of a coded value how it was read and where it stands in the words that the report keeps."""
+    coded = row.coded
+    if coded is None:
+        return {}
+    shown = next((one for one in texts if one.step == coded.step), None)
+    spans = [shown.span(*span) for span in coded.spans] if shown is not None else []
+    kept = [list(span) for span in spans if span is not None]
+    return {"origin": "coded", "coded_by": coded.by, "step": coded.step, "spans": kept}
+
+
+def _fields(kept: Mapping[str, Kept], texts: Sequence[Shown] = ()) -> dict[str, Any]:
     return {
         name: {
             "value": row.value,
             "probability": None if row.probability is None else _round(row.probability),
             "is_decided": row.is_decided,
             "is_withheld": row.is_withheld,
+            **_origin_of(row, texts),
         }
         for name, row in kept.items()
         if name not in NOT_FIELDS

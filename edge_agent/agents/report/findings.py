@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edge_agent.agents.report.model_words import model_words, tone_estimate
 from edge_agent.agents.report.parts import CAUTION, Block, Line, Table
 from edge_agent.agents.report.terms import Terms
 
@@ -31,7 +32,11 @@ def findings(report: Mapping[str, Any], words: Terms) -> list[Block]:
     for start in range(0, len(views), VIEWS_PER_TABLE):
         rows.append(_table(views[start : start + VIEWS_PER_TABLE], decided, words))
     rows.append(Line(words.word("findings_note"), "quiet"))
-    return rows + _undecided(undecided, words, agent="recognition")
+    rows += _undecided(undecided, words, agent="recognition")
+    for view in views:
+        rows += model_words(view.get("texts", ()), words, title=words.view(view["view"]))
+        rows += tone_estimate(view, words)
+    return rows
 
 
 def integrated(report: Mapping[str, Any], words: Terms) -> list[Block]:
@@ -121,7 +126,7 @@ def _representation(told: Mapping[str, Any] | None, words: Terms) -> list[Block]
         )
         for row in told["conflicts"]
     ]
-    return rows + _undecided(undecided, words, agent="representation")
+    return rows + _undecided(undecided, words, agent="representation") + model_words(told.get("texts", ()), words)
 
 
 def _pair(row: Mapping[str, Any], words: Terms) -> str:

@@ -64,17 +64,25 @@ def seen_by(report: Mapping[str, Any], audience: ReportAudience, *, is_private: 
         "not_assessed": [row for row in report["not_assessed"] if row["id"] not in is_private],
         "triage": _public_triage(report, is_private),
         "worker": {**report["worker"], "impression": None},  # free words, written before anyone thought of a reader
+        "recognition": [_without_model_words(view) for view in report["recognition"]],
         "plan": _public_plan(report["plan"]),
         "tcm": tcm,
         "tcm_absent": None if absent == _PRIVATE_CAUSE and not is_shown_emergency else absent,
         "reasoning": _public_reasoning(report["reasoning"], has_tcm=tcm is not None),
         "abstentions": [row for row in report["abstentions"] if is_shown_emergency or row["reason"] != _PRIVATE_CAUSE],
     }
+    if report["representation"] is not None:
+        told["representation"] = _without_model_words(report["representation"])
     if tcm is None and report["representation"] is not None:
         fields = report["representation"]["fields"]
         kept = {name: row for name, row in fields.items() if name != "mechanism"}
-        told["representation"] = {**report["representation"], "fields": kept}
+        told["representation"] = {**told["representation"], "fields": kept}
     return told
+
+
+def _without_model_words(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out a model's own words and its guess at a skin tone: nobody has checked them for this reader."""
+    return {key: value for key, value in section.items() if key not in {"texts", "tone_logits"}}
 
 
 def private_rules(rules: RuleBook) -> frozenset[str]:
@@ -114,7 +122,7 @@ def _public_reasoning(told: Mapping[str, Any] | None, *, has_tcm: bool) -> dict[
     if told is None or not has_tcm:
         return None
     fields = {name: row for name, row in told["fields"].items() if name not in _FORMULA_FIELDS}
-    return {**told, "fields": fields, "formula_withheld_by": [], "formula_unchecked": []}
+    return {**_without_model_words(told), "fields": fields, "formula_withheld_by": [], "formula_unchecked": []}
 
 
 def _from_version_1(report: Mapping[str, Any]) -> dict[str, Any]:

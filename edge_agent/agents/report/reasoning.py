@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edge_agent.agents.evidence.record import field_of, words_of
+from edge_agent.agents.report.model_words import model_words
 from edge_agent.agents.report.parts import CAUTION, STRUCK, SUPPORTED, Block, Line, Table, lines
 from edge_agent.agents.report.terms import Terms
 
@@ -56,11 +57,12 @@ def reasoning(report: Mapping[str, Any], words: Terms) -> list[Block]:
         rows.append(Line(words.word("verifiable", n=supported, total=len(told["steps"])), "strong"))
     rows += [Line(words.label(name, of="reasoning_finding"), "unknown", CAUTION) for name in told["findings"]]
     others = [name for name in told["fields"] if name not in TCM_FIELDS | _OWN_SECTION]
-    return rows + lines(
+    rows += lines(
         words.said(words.field(name, agent="reasoning"), words.value(name, told["fields"][name], agent="reasoning"))
         for name in others
         if told["fields"][name]["is_decided"]
     )
+    return rows + model_words(told.get("texts", ()), words)
 
 
 def tcm(report: Mapping[str, Any], words: Terms) -> list[Block]:
@@ -73,6 +75,8 @@ def tcm(report: Mapping[str, Any], words: Terms) -> list[Block]:
         is_old = report["schema_version"] == 1 and fields is not None
         return _old_block(fields, words) if is_old and fields is not None else [Line(words.word("no_tcm"))]
     rows = lines([_syndrome(told, words)])
+    if fields is not None and fields["fields"].get("syndrome", {}).get("origin") == "coded":
+        rows.append(Line(words.word("coded"), "quiet"))
     if told["principle"]:
         rows.append(Line(words.said(words.name("principle"), words.ids("principle", told["principle"]))))
     if told["principle_dropped"]:

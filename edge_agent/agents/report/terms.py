@@ -22,6 +22,8 @@ _INPUT_LISTS = (
     "general_sign",
 )  # fmt: skip
 _TEXT_LISTS = ("text", "evidence_limit")
+# How a value was read in an agent's text -> the word beside it.
+_CODED = {"lexicon": "coded", "second_turn": "coded_second_turn"}
 # A field of Reason whose words stand in a list of another name.
 _OTHER_LISTS = {"secondary_syndrome": "syndrome"}
 
@@ -99,6 +101,8 @@ class Terms:
         if row["is_withheld"]:
             return self.word("withheld")
         told = self.ids(field, row["value"], agent=agent)
+        if row.get("origin") == "coded":  # words have no confidence
+            return f"{told} [{self.word(_CODED.get(row['coded_by'], 'not_coded'))}]"
         is_bare = is_nothing(row["value"]) or row["probability"] is None
         return told if is_bare else f"{told} ({row['probability']:.0%})"
 

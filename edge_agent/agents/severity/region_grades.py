@@ -107,8 +107,11 @@ def _is_ours(one: Described) -> bool:
 
 
 def _grade(row: Kept | None) -> int | None:
-    """Return a grade that a model decided and kept, or None; a value that the grammar fixed was looked at by nobody."""
-    if row is None or not row.is_decided or row.is_withheld:
+    """Return a grade that a model decided and kept, or None; a value that the grammar fixed was looked at by nobody.
+
+    Words such as "marked" are no measured grade either: a grade that was coded from text has no part in a score.
+    """
+    if row is None or not row.is_decided or row.is_withheld or row.coded is not None:
         return None
     value = row.value
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_GRADE:

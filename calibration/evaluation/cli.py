@@ -1,0 +1,122 @@
+"""``derm-calibrate evaluate``: measure a bundle beside its FP32 twin, and say which field and group fell.
+
+``derm-calibrate reference cases`` writes rendered cases in the format that it reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from edge_agent.errors import ConfigError
+
+_EVERY_S = 10.0
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``evaluate`` to the command line of ``derm-calibrate``."""
+    parser = subparsers.add_parser(
+        "evaluate", help="measure a bundle on labelled cases, beside FP32, and judge its quality gates"
+    )
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--cases", type=Path, required=True, help="folder of labelled cases (docs/evaluation.md)")
+    parser.add_argument(
+        "--against", type=Path, metavar="BUNDLE_FP32", help="its FP32 twin; without it nothing is judged"
+    )
+    parser.add_argument("--out", type=Path, default=Path("work/evaluation"), help="report, figures and finished cases")
+    parser.add_argument("--per-tone", type=int, help="first so many cases of each tone group; default: all")
+    parser.add_argument("--forced-per-tone", type=int, default=200, help="of them teacher-forced (default 200)")
+    parser.add_argument("--gates", type=Path, help="TOML file of [[gate]] rows on top of the bundle's recipe")
+    parser.add_argument("--keys", type=Path, help="folder of NAME.pub.pem; default: the development key")
+    parser.add_argument("--judge", metavar="URL", help="OpenAI-compatible endpoint that scores Reason's texts")
+    parser.add_argument("--judge-model", default="default", help="its model's name")
+    parser.add_argument("--judge-cases", type=int, default=50, help="texts to judge (default 50)")
+    parser.add_argument("--judge-may-leave", action="store_true", help="the judge may be on another machine")
+    parser.set_defaults(run=run_evaluate)
+
+
+def add_cases_verb(verbs: Any) -> None:
+    """Add ``reference cases`` to the verbs of ``derm-calibrate reference``."""
+    parser = verbs.add_parser("cases", help="write rendered, labelled cases for `evaluate`")
+    parser.add_argument("--out", type=Path, required=True, help="folder of cases; finished ones are kept")
+    parser.add_argument("--per-tone", type=int, default=2000, help="cases per skin tone (default 2000)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many draw at once")
+    parser.set_defaults(run=run_cases)
+
+
+def run_cases(arguments: argparse.Namespace) -> int:
+    """Draw what is missing and print the folder."""
+    from calibration.evaluation.drawn_cases import write_drawn_cases
+
+    if arguments.per_tone < 1 or arguments.processes < 1:
+        raise ConfigError("--per-tone and --processes are at least 1")
+    write_drawn_cases(arguments.out, per_tone=arguments.per_tone, tell=Progress(), processes=arguments.processes)
+    print(arguments.out)
+    return 0
+
+
+def run_evaluate(arguments: argparse.Namespace) -> int:
+    """Measure, write the report, print its path; fail on a gate that is not met."""
+    from calibration.evaluation.case_folder import read_cases
+    from calibration.evaluation.evaluate import Plan, evaluate
+    from calibration.evaluation.gates import require
+    from calibration.evaluation.judge import Judge, judge_texts
+    from calibration.evaluation.limits import default_gates, gates_of, load_gates, merge_gates
+    from calibration.evaluation.report import REPORT, write_report
+    from edge_agent.contracts.bundle import open_bundle
+    from edge_agent.contracts.keys import load_keys, shipped_key_folder
+
+    if arguments.per_tone is not None and arguments.per_tone < 1:
+        raise ConfigError("--per-tone is at least 1")
+    judge = None
+    if arguments.judge:  # refused before the first hour is spent
+        judge = Judge(arguments.judge, model=arguments.judge_model, may_leave=arguments.judge_may_leave)
+    keys = load_keys(arguments.keys or shipped_key_folder())
+    candidate = open_bundle(arguments.bundle, keys=keys)
+    reference = open_bundle(arguments.against, keys=keys) if arguments.against else None
+    gates = gates_of(candidate.manifest.recipe, defaults=default_gates())
+    if arguments.gates:
+        gates = merge_gates(gates, load_gates(arguments.gates), source=str(arguments.gates))
+    cases = read_cases(arguments.cases, per_tone=arguments.per_tone)
+    tell = Progress()
+    plan = Plan(cases, gates, arguments.out / "answers", forced_per_tone=arguments.forced_per_tone)
+    found = evaluate(candidate, reference, plan, tell=tell)
+    judged = None
+    if judge is not None:
+        judged = judge_texts(
+            judge,
+            cases,
+            found.candidate.answers,
+            most=arguments.judge_cases,
+            tell=lambda done, total: tell("judge", done, total),
+        )
+    write_report(found, arguments.out, judged=judged)
+    print(arguments.out / REPORT)
+    if reference is None:
+        print("measured, not judged: give --against the FP32 bundle to judge the gates", file=sys.stderr)
+        return 0
+    require(found.gates)
+    return 0
+
+
+class Progress:
+    """Print one line per stage and every ten seconds, with the time that is left at the pace so far."""
+
+    def __init__(self) -> None:
+        self._stage, self._first, self._since, self._last = "", 0, 0.0, 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Tell where a stage is."""
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._first, self._since = stage, done, now
+        elif now - self._last < _EVERY_S and done != total:
+            return
+        self._last = now
+        fresh, spent = done - self._first, now - self._since
+        left = f"about {spent / fresh * (total - done) / 60:.0f} min left" if fresh and done < total else ""
+        print(f"{stage:<12} {done:>6}/{total:<6} {left}", file=sys.stderr, flush=True)

@@ -1,0 +1,71 @@
+"""``derm-calibrate accept`` as a model team runs it, on a random small checkpoint."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("optimum.intel")
+
+from calibration.cli import main
+from tests.simulators.sweep_source import SweepSource, write_source
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> SweepSource:
+    """A random small checkpoint without papers."""
+    return write_source(tmp_path_factory.mktemp("accept"))
+
+
+def _arguments(source: SweepSource, base: Path, out: Path) -> list[str]:
+    adapters = [f"--adapter={name}={folder}" for name, folder in source.adapters.items()]
+    # Strict on logits, as shipped; golden decisions of random weights are thrown dice.
+    gates = "[gates]\ncanary_max_of_range = 0.0001\ncanary_min_argmax = 0.99\ngolden_min_agreement = 0.0\n"
+    reference, recipe = source.recipe("fp32", gates=gates), source.recipe("int8")
+    return ["accept", str(base), *adapters, f"--reference={reference}", f"--recipe={recipe}", f"--out={out}"]
+
+
+def _report(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "acceptance.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_parity_and_build_pass_and_missing_papers_are_told(
+    source: SweepSource, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Random weights export truly; what stops them is that nobody wrote a change plan, a model card and licence texts."""
+    out = tmp_path / "out"
+    code = main(_arguments(source, source.base, out))
+    told = capsys.readouterr()
+    report = _report(out)
+    assert {one["step"]: one["state"] for one in report["steps"]} == {
+        "inspect": "passed", "parity": "passed", "build": "passed", "evaluate": "not run", "verify": "FAILED",
+    }, told.err  # fmt: skip
+    assert code == report["exit_code"] != 0
+    assert "derm-calibrate verify" in report["steps"][-1]["failure"]
+    assert {row["label"] for row in report["parity"]} == {"bare", *source.adapters}
+    assert all(row["max_abs"] < row["max_abs_bound"] for row in report["parity"])
+    assert {row["name"] for row in report["licences"]} == {"apache-2.0"}
+    assert told.out.strip().endswith("acceptance.html")
+    assert (out / "bundles" / "int8" / "manifest.json").is_file()
+
+
+def test_a_sick_checkpoint_stops_before_any_work(source: SweepSource, tmp_path: Path) -> None:
+    """A shape that claims to be Qwen2.5-VL-3B under a free licence is refused by the preflight; nothing is exported."""
+    base = shutil.copytree(source.base, tmp_path / "base")
+    card = "---\nlicense: apache-2.0\nbase_model: Qwen/Qwen2.5-VL-3B-Instruct\n---\n# Mine\n"
+    (base / "README.md").write_text(card, encoding="utf-8")
+    assert main(_arguments(source, base, tmp_path / "out")) == 81
+    report = _report(tmp_path / "out")
+    assert report["steps"][0]["state"] == "FAILED"
+    assert "carries the qwen-research licence" in report["steps"][0]["failure"]
+    assert "Qwen2.5-VL-3B, published under qwen-research" in report["known_base"]
+    assert {one["state"] for one in report["steps"][1:]} == {"not run"}
+    assert not (tmp_path / "out" / "stages").exists()

@@ -1,0 +1,82 @@
+"""``derm-calibrate evaluate`` as a person runs it: figures, report, one line and an exit code for what fell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from calibration.cli import main
+from calibration.evaluation.evaluate import Plan, evaluate
+from edge_agent.contracts.bundle import Bundle, open_bundle
+from edge_agent.contracts.keys import load_keys, shipped_key_folder
+from tests.simulators.evaluation_cases import golden_cases
+from tests.simulators.reference import BUNDLE
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    """The shipped bundle."""
+    return open_bundle(BUNDLE, keys=load_keys(shipped_key_folder()))
+
+
+@pytest.fixture(scope="module")
+def cases(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of its golden cases."""
+    folder = tmp_path_factory.mktemp("cases")
+    golden_cases(bundle, folder)
+    return folder
+
+
+def test_a_bundle_is_judged_and_falls_for_lack_of_cases(
+    cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Six cases prove nothing: exit code 83, the groups are named, and the report is there all the same."""
+    out = tmp_path / "out"
+    code = main(["evaluate", str(BUNDLE), "--cases", str(cases), "--against", str(BUNDLE), "--out", str(out)])
+    told = capsys.readouterr()
+    assert code == 83
+    assert "quality gates are not met: NOT met: hard danger_refusal_loss" in told.err
+    assert "3 cases, 2000 are asked" in told.err
+    assert told.out.strip() == str(out / "report.html")
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert summary["flips"] == []  # a bundle beside itself
+    assert {row["nats"] for row in summary["divergences"]} == {0.0}
+    assert summary["fields"]["candidate"] == summary["fields"]["reference"]
+
+
+def test_without_a_reference_nothing_is_judged(cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A measurement alone ends well and says that nothing was judged."""
+    code = main(["evaluate", str(BUNDLE), "--cases", str(cases), "--per-tone", "1", "--out", str(tmp_path)])
+    assert code == 0
+    assert "measured, not judged" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_goes_on(cases: Path, bundle: Bundle, tmp_path: Path) -> None:
+    """What was finished is not asked again: the second run answers nothing and has the same answers."""
+    from calibration.evaluation.case_folder import read_cases
+
+    plan = Plan(read_cases(cases, per_tone=1), (), tmp_path, is_timed=False)
+    first = evaluate(bundle, None, plan, tell=lambda *_: None)
+    asked: list[tuple[str, int, int]] = []
+    again = evaluate(bundle, None, plan, tell=lambda *row: asked.append(row))
+    assert again.candidate.answers == first.candidate.answers
+    assert asked == [("candidate", 2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--cases", "nowhere"], "cannot read the cases"),
+        (["--cases", ".", "--judge", "http://192.0.2.1/v1"], "--judge-may-leave"),
+        (["--cases", ".", "--per-tone", "0"], "--per-tone is at least 1"),
+        (["--cases", ".", "--gates", "nowhere.toml"], "nowhere.toml cannot be read"),
+    ],
+)
+def test_a_wrong_argument_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before any work is done."""
+    assert main(["evaluate", str(BUNDLE), *arguments]) != 0
+    assert words in " ".join(capsys.readouterr().err.split())

@@ -1,0 +1,109 @@
+"""``derm-calibrate inspect`` and ``shape`` as a person calls them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from calibration.cli import main
+from calibration.export import content_digest
+from edge_agent.errors import ConfigError, ExportError
+from tests.simulators import hf_folder
+
+REFERENCE_BUNDLE = Path(__file__).resolve().parents[2] / "edge_agent" / "bundles" / "reference"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A sound checkpoint."""
+    return hf_folder.write_folder(tmp_path / "base")
+
+
+def test_inspect_prints_a_checkpoint_with_digests(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Shapes, parts, files with sha256, licences, and one line per recipe and profile."""
+    assert main(["inspect", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "text 2 x 8, 2 heads / 1 KV" in out
+    assert hashlib.sha256((folder / hf_folder.SHARDS[0]).read_bytes()).hexdigest() in out
+    assert content_digest(folder) in out
+    assert "licence of calibration_data: cc0-1.0 (derm_edge.json)" in out
+    assert "generic, a case" in out
+    assert "no faults found" in out
+
+
+def test_inspect_as_json_holds_everything(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One document for machines: counts by part, adapters, estimates, faults."""
+    adapter = hf_folder.write_peft(tmp_path / "reasoning", r=2, digest=content_digest(folder))
+    assert main(["inspect", str(folder), "--json", "--recipe", "int4-data-free", f"--adapter=reasoning={adapter}"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["parameters"]["embeddings"] == 512
+    assert document["dtypes"] == {"BF16": len(hf_folder.TENSORS)}
+    assert document["shards"] == list(hf_folder.SHARDS)
+    assert document["faults"] == []
+    (found,) = document["adapters"]
+    assert (found["agent"], found["r"], found["alpha"], found["targets"]) == ("reasoning", 2, 4.0, ["q_proj"])
+    assert (found["dtypes"], found["parameters"], found["base_digest"]) == (["F32"], 32, content_digest(folder))
+    assert [one["recipe"] for one in document["estimates"]] == ["int4-data-free"]
+    assert document["tokenizer"]["special"]["<|image_pad|>"] == 55
+
+
+def test_inspect_prints_every_fault_and_ends_with_the_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A person mends all of them in one go; the exit code is that of a checkpoint that cannot be exported."""
+    (folder / "preprocessor_config.json").unlink()
+    (folder / "derm_edge.json").write_text("{}")
+    assert main(["inspect", str(folder)]) == ExportError.exit_code
+    printed = capsys.readouterr()
+    assert "has no preprocessor_config.json" in printed.out
+    assert "no licence for the calibration data" in printed.out
+    assert "has no preprocessor_config.json" in printed.err
+    assert "(and 1 more: derm-calibrate inspect" in printed.err
+
+
+def test_inspect_still_prints_a_bundle(capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder with a manifest is verified as before."""
+    assert main(["inspect", str(REFERENCE_BUNDLE)]) == 0
+    assert "signed by development key" in capsys.readouterr().out
+    assert main(["inspect", str(REFERENCE_BUNDLE), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "derm-edge-reference"
+
+
+def test_an_adapter_for_nobody_is_refused(folder: Path) -> None:
+    """AGENT is one of three."""
+    assert main(["inspect", str(folder), "--adapter", "treatment=x"]) == ConfigError.exit_code
+
+
+PROBE = """
+import sys
+from calibration.cli import main
+code = main(["inspect", sys.argv[1], "--json"])
+heavy = {"torch", "transformers", "openvino", "nncf", "peft"} & set(sys.modules)
+print(code, sorted(heavy), file=sys.stderr)
+"""
+
+
+def test_inspect_loads_no_heavy_library(folder: Path) -> None:
+    """The preflight answers in a moment and never imports torch, whatever the checkpoint."""
+    done = subprocess.run([sys.executable, "-c", PROBE, str(folder)], check=True, capture_output=True, text=True)
+    assert done.stderr.strip().splitlines()[-1] == "0 []"
+
+
+def test_shape_writes_a_folder_that_inspect_accepts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All that is missing is what only a person can say: the licence of the calibration data."""
+    out = tmp_path / "shape"
+    assert main(["shape", "--like", "reference", "--layers", "1", "--out", str(out)]) == 0
+    assert main(["inspect", str(out)]) == ExportError.exit_code
+    assert capsys.readouterr().out.count("fault:") == 1
+    hf_folder.edit(out / "derm_edge.json", {"licences": {"calibration_data": "CC0-1.0"}})
+    assert main(["inspect", str(out)]) == 0
+
+
+def test_shape_never_overwrites(folder: Path) -> None:
+    """A folder that is there is left alone."""
+    before = sorted(path.name for path in folder.iterdir())
+    assert main(["shape", "--like", "reference", "--out", str(folder)]) == ExportError.exit_code
+    assert sorted(path.name for path in folder.iterdir()) == before
