@@ -125,8 +125,8 @@ def test_pads_that_do_not_fit_their_picture_are_refused(engine: Engine) -> None:
     """A prompt of ids with one picture token too few, or with a picture that nobody gave."""
     view = engine.encode(picture(4))
     count = view.embeddings.shape[0]
-    engine.logits([5, *[PAD] * count, 6], adapter=None, views=[view])
-    for ids, views in (([5, *[PAD] * (count - 1), 6], [view]), ([5, *[PAD] * count, 6], [])):
+    engine.logits([40, *[PAD] * count, 41], adapter=None, views=[view])
+    for ids, views in (([40, *[PAD] * (count - 1), 41], [view]), ([40, *[PAD] * count, 41], [])):
         with pytest.raises(InferenceError, match="picture tokens do not fit the pictures"):
             engine.logits(ids, adapter=None, views=views)
 
