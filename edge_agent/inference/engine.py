@@ -272,9 +272,9 @@ class Engine:
                 if len(outputs) != len(expected):
                     raise RejectedError(f"golden case {case.case_id} expects {len(expected)} answers of {agent}")
                 for decisions, steps in zip(expected, outputs, strict=True):
-                    found = {output.step: output.value for output in steps}
-                    for step, fields in decisions.items():
-                        yield from (found.get(step, {}).get(name) == value for name, value in fields.items())
+                    found = {(o.step, name): field.value for o in steps for name, field in o.fields.items()}
+                    wanted = ((step, name, value) for step, row in decisions.items() for name, value in row.items())
+                    yield from ((step, name) in found and found[step, name] == value for step, name, value in wanted)
 
     def _golden_requests(self, case: GoldenCase, *, views: list[EncodedView], spec: AgentSpec) -> list[Request]:
         """Show a golden case to an agent as its inputs declare."""
