@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edge_agent.agents.expressions import Node
-from edge_agent.agents.facts import KINDS
-from edge_agent.agents.red_flags import RuleBook
-from edge_agent.agents.rule_file import Rule, composites
+from edge_agent.agents.rules.expressions import Node
+from edge_agent.agents.rules.facts import KINDS
+from edge_agent.agents.rules.red_flags import RuleBook
+from edge_agent.agents.rules.rule_file import Rule, composites
 from edge_agent.contracts.terms import FOLDER, Vocabulary, read_toml
 
 _LISTS = ("danger_sign", "vital_sign", "form_field", "severity_input")

@@ -23,7 +23,7 @@ from PIL import Image
 from calibration.reference.cases import RenderedCase, case, text_case
 from calibration.reference.forms import form_of
 from calibration.reference.signs import Signs
-from edge_agent.agents.report_html import render_html
+from edge_agent.agents.report.html import render_html
 from edge_agent.bootstrap import engine_wish
 from edge_agent.config import load_config
 from edge_agent.contracts.case import Case

@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from edge_agent.agents.evidence_record import REASON_FIELDS, Record, field_of, record_of
+from edge_agent.agents.evidence.record import REASON_FIELDS, Record, field_of, record_of
+from edge_agent.agents.evidence.signs_table import INSUFFICIENT, STANCES, SignTable, says_nothing
 from edge_agent.agents.representation import POINTED_FIELDS, Lead
-from edge_agent.agents.signs_table import INSUFFICIENT, STANCES, SignTable, says_nothing
 from edge_agent.contracts.agent_schemas import MAX_STEPS, MIN_STEPS
 
 CORE_SYNDROMES = ("blood_heat", "blood_dryness", "blood_stasis")

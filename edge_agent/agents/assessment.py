@@ -15,14 +15,14 @@ from typing import Any
 from edge_agent.agents import reasoning as reason_agent
 from edge_agent.agents.abstention import Abstention, Kept, keep, nothing_of, values
 from edge_agent.agents.answer import read_answer
-from edge_agent.agents.evidence import Reasoning, examine
-from edge_agent.agents.evidence_record import REASON_FIELDS, Record, record_of, render
-from edge_agent.agents.expressions import Fact
+from edge_agent.agents.evidence.check import Reasoning, examine
+from edge_agent.agents.evidence.record import REASON_FIELDS, Record, record_of, render
+from edge_agent.agents.evidence.signs_table import SignTable
 from edge_agent.agents.free_text import TextScreen
-from edge_agent.agents.herbs import HerbBook
 from edge_agent.agents.recognition import AgentEngine
 from edge_agent.agents.representation import Described, Merge
-from edge_agent.agents.signs_table import SignTable
+from edge_agent.agents.rules.expressions import Fact
+from edge_agent.agents.tcm.herbs import HerbBook
 from edge_agent.agents.withholding import uncalibrated_fields
 from edge_agent.contracts.case import AgentOutput, Case
 from edge_agent.contracts.manifest import Manifest

@@ -11,17 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edge_agent.agents.change import Change, change
-from edge_agent.agents.expressions import Fact
-from edge_agent.agents.facts import with_outcome
-from edge_agent.agents.plan import Plan, PlanInput, Planner
+from edge_agent.agents.plan.actions import Plan, PlanInput, Planner
 from edge_agent.agents.reasoning import without_plan
-from edge_agent.agents.red_flags import RuleBook, Verdict
-from edge_agent.agents.rule_file import EMERGENCY
+from edge_agent.agents.rules.expressions import Fact
+from edge_agent.agents.rules.facts import with_outcome
+from edge_agent.agents.rules.red_flags import RuleBook, Verdict
+from edge_agent.agents.rules.rule_file import EMERGENCY
+from edge_agent.agents.rules.triage import Triage, decide
 from edge_agent.agents.run_record import Findings
-from edge_agent.agents.severity import Severity, severity_of
-from edge_agent.agents.tcm import TcmBlock, TcmInput, TcmTable, tcm_absence, tcm_block
-from edge_agent.agents.triage import Triage, decide
+from edge_agent.agents.severity.assess import Severity, severity_of
+from edge_agent.agents.severity.change import Change, change
+from edge_agent.agents.tcm.block import TcmBlock, TcmInput, TcmTable, tcm_absence, tcm_block
 from edge_agent.agents.withholding import needs_human_reading
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.manifest import Manifest

@@ -14,16 +14,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from edge_agent.agents import report as reports
 from edge_agent.agents import scope as scopes
 from edge_agent.agents.abstention import Abstention, Kept, keep
 from edge_agent.agents.assessment import Assessor, Seen
 from edge_agent.agents.conclusions import Conclusions, has_emergency
-from edge_agent.agents.expressions import Fact
-from edge_agent.agents.facts import facts_of
 from edge_agent.agents.recognition import AgentEngine, keep_view, recognise
-from edge_agent.agents.red_flags import PictureFacts, RuleBook, Verdict
+from edge_agent.agents.report import document as reports
 from edge_agent.agents.representation import Described, merge, represent
+from edge_agent.agents.rules.expressions import Fact
+from edge_agent.agents.rules.facts import facts_of
+from edge_agent.agents.rules.red_flags import PictureFacts, RuleBook, Verdict
 from edge_agent.agents.run_record import Findings, Meter
 from edge_agent.agents.second_look import look_again
 from edge_agent.agents.withholding import before_reasoning, set_aside, uncalibrated_agents, uncalibrated_fields

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_agent.agents.abstention import NO_SYNDROME, Abstention, Kept, nothing_of
-from edge_agent.agents.expressions import Fact
-from edge_agent.agents.herbs import Asked, HerbBook, HerbCheck
 from edge_agent.agents.prompts import render_intake, render_representation
 from edge_agent.agents.recognition import AgentEngine
 from edge_agent.agents.representation import Merge
+from edge_agent.agents.rules.expressions import Fact
+from edge_agent.agents.tcm.herbs import Asked, HerbBook, HerbCheck
 from edge_agent.contracts.case import AgentOutput, Request
 from edge_agent.contracts.intake import Intake
 from edge_agent.contracts.manifest import AgentSpec

@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Any
 
 from edge_agent.agents.abstention import GRADES, LISTS, Kept, is_nothing, nothing_of
-from edge_agent.agents.pasi import REGION_OF_SITE, REGIONS
 from edge_agent.agents.prompts import DOMINANT_FIELDS, render_value
 from edge_agent.agents.recognition import AgentEngine
+from edge_agent.agents.severity.pasi import REGION_OF_SITE, REGIONS
 from edge_agent.contracts.case import AgentOutput, Request, View
 from edge_agent.contracts.manifest import AgentSpec
 from edge_agent.errors import ContractError

@@ -9,11 +9,11 @@ from typing import Any
 
 from edge_agent.agents.abstention import Abstention, Kept
 from edge_agent.agents.assessment import Assessed
-from edge_agent.agents.evidence import Reasoning
+from edge_agent.agents.evidence.check import Reasoning
 from edge_agent.agents.reasoning import SECTION as REASONING
 from edge_agent.agents.reasoning import Proposal
-from edge_agent.agents.red_flags import Verdict
 from edge_agent.agents.representation import Described, Merge
+from edge_agent.agents.rules.red_flags import Verdict
 from edge_agent.agents.scope import SECTION as SCOPE
 from edge_agent.agents.scope import Scope
 from edge_agent.contracts.case import AgentOutput

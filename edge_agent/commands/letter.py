@@ -53,8 +53,8 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
         CaseError: a file cannot be read, does not fit, or an id is unknown.
         ConfigError: the letter cannot be written where it was asked for.
     """
-    from edge_agent.agents.letter import letter
-    from edge_agent.agents.letter_parts import Sender, Wish
+    from edge_agent.agents.letter.document import letter
+    from edge_agent.agents.letter.parts import Sender, Wish
     from edge_agent.contracts.record_files import load_consent, load_intake
     from edge_agent.contracts.terms import Vocabulary
 
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
 
 
 def _rendered(told: dict[str, Any], vocabulary: Any, suffix: str) -> str:
-    from edge_agent.agents.letter_render import letter_html, letter_text
+    from edge_agent.agents.letter.render import letter_html, letter_text
 
     if suffix == ".json":
         return json.dumps(told, ensure_ascii=False, indent=2) + "\n"

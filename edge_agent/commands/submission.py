@@ -29,7 +29,7 @@ from edge_agent.state_dir import StateLock, prepare_state_dir
 from edge_agent.store.durable import write_whole
 
 if TYPE_CHECKING:
-    from edge_agent.agents.report_reading import ReportAudience
+    from edge_agent.agents.report.reading import ReportAudience
     from edge_agent.contracts.terms import Language, Vocabulary
 
 LOCK_WAIT_S = 120.0
@@ -245,7 +245,7 @@ def _print(report: dict[str, Any], *, words: Callable[[], Vocabulary] | None, la
         json.dump(report, sys.stdout, ensure_ascii=False, indent=2)
         sys.stdout.write("\n")
     else:
-        from edge_agent.agents.report_text import render_text
+        from edge_agent.agents.report.text import render_text
 
         sys.stdout.write(render_text(report, words(), language).rstrip("\n") + "\n")
     sys.stdout.flush()
@@ -260,7 +260,7 @@ def _write_page(
     path: Path,
     audience: ReportAudience,
 ) -> None:
-    from edge_agent.agents.report_html import render_html
+    from edge_agent.agents.report.html import render_html
 
     pictures = {view.index: view.frame for view in case.views}
     page = render_html(report, words(), language, audience=audience, pictures=pictures)

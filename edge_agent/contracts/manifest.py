@@ -125,7 +125,7 @@ class Step(Strict):
 class AgentInputs(Strict):
     """What an agent may see: pictures (one view, all, none) and named texts.
 
-    ``record_fields``: which fields of the visit's record the text ``record`` holds (``agents.evidence_record``), the ones
+    ``record_fields``: which fields of the visit's record the text ``record`` holds (``agents.evidence.record``), the ones
     that the agent was trained to read; given exactly where ``record`` is among the texts.
     """
 

@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 
 from edge_agent.agents.pipeline import CasePipeline
-from edge_agent.agents.report import report_schema
+from edge_agent.agents.report.document import report_schema
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.terms import Vocabulary
 from tests.simulators.answers import FULL_ASSESSMENT, FULL_INTEGRATED, FULL_PLAQUE, full_manifest

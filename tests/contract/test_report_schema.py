@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from edge_agent.agents.pipeline import CasePipeline
-from edge_agent.agents.report import report_schema
+from edge_agent.agents.report.document import report_schema
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.terms import Vocabulary
 from tests.simulators.cases import (

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.agents.signs_table import SignTable
+from edge_agent.agents.evidence.signs_table import SignTable
 from edge_agent.contracts.agent_schemas import pointer_pattern
 from edge_agent.contracts.bundle import open_bundle
 from edge_agent.contracts.keys import load_keys, shipped_key_folder

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.agents.report_html import render_html
+from edge_agent.agents.report.html import render_html
 from edge_agent.contracts.terms import LANGUAGES, Language, Vocabulary
 from tests.simulators.reports import full_report
 

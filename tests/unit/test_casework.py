@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edge_agent.agents.report_text import render_text
+from edge_agent.agents.report.text import render_text
 from edge_agent.casework import CaseWork, OnProgress, Report, is_without_model
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.terms import Vocabulary

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.agents.change import Change, change
-from edge_agent.agents.pasi import REGIONS
 from edge_agent.agents.representation import Described
-from edge_agent.agents.severity import severity_of
+from edge_agent.agents.severity.assess import severity_of
+from edge_agent.agents.severity.change import Change, change
+from edge_agent.agents.severity.pasi import REGIONS
 from edge_agent.contracts.previous import PreviousRegion, PreviousVisit
 from edge_agent.contracts.terms import Vocabulary
 from tests.simulators.cases import CREATED

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from edge_agent.agents.expressions import parse
-from edge_agent.agents.facts import KINDS
-from edge_agent.agents.red_flags import RuleBook
+from edge_agent.agents.rules.expressions import parse
+from edge_agent.agents.rules.facts import KINDS
+from edge_agent.agents.rules.red_flags import RuleBook
 from edge_agent.contracts.terms import Vocabulary
 from scripts.clinical_doc_main import PAGE, filled
 from scripts.clinical_doc_tables import RuleWords, _row, blocks

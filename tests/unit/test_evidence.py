@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edge_agent.agents.evidence import (
+from edge_agent.agents.evidence.check import (
     FINDINGS,
     VERDICTS,
     check,
@@ -15,9 +15,9 @@ from edge_agent.agents.evidence import (
     examine,
     verifiability,
 )
-from edge_agent.agents.evidence_record import REASON_FIELDS, Record, field_of, record_of
+from edge_agent.agents.evidence.record import REASON_FIELDS, Record, field_of, record_of
+from edge_agent.agents.evidence.signs_table import SignTable
 from edge_agent.agents.representation import Lead
-from edge_agent.agents.signs_table import SignTable
 from edge_agent.contracts.terms import Vocabulary
 
 TABLE = SignTable.load()

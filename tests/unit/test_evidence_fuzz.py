@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.agents.evidence import VERDICTS, check, examine
-from edge_agent.agents.evidence_record import Record, record_of
+from edge_agent.agents.evidence.check import VERDICTS, check, examine
+from edge_agent.agents.evidence.record import Record, record_of
+from edge_agent.agents.evidence.signs_table import SignTable
 from edge_agent.agents.representation import Lead
-from edge_agent.agents.signs_table import SignTable
 
 TABLE = SignTable.load()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge_agent.agents.abstention import Kept
-from edge_agent.agents.evidence_record import REASON_FIELDS, Record, field_of, record_of, render
+from edge_agent.agents.evidence.record import REASON_FIELDS, Record, field_of, record_of, render
 from edge_agent.agents.representation import Described, Lead, merge
 from edge_agent.contracts.intake import Intake
 from tests.simulators.cases import view

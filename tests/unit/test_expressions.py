@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.agents.expressions import Fact, Kind, evaluate, grounds, names, open_names, parse
+from edge_agent.agents.rules.expressions import Fact, Kind, evaluate, grounds, names, open_names, parse
 from edge_agent.errors import ConfigError
 
 SIGNS: dict[str, Kind] = {"a": "sign", "b": "sign", "c": "sign", "n": "number", "word": "id"}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from edge_agent.agents.expressions import Fact
-from edge_agent.agents.facts import KINDS, facts_of, with_outcome
+from edge_agent.agents.rules.expressions import Fact
+from edge_agent.agents.rules.facts import KINDS, facts_of, with_outcome
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.intake import Intake
 from tests.simulators.cases import CREATED, case, form, view

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.agents.expressions import Fact
-from edge_agent.agents.facts import facts_of
 from edge_agent.agents.free_text import HIDDEN, TextScreen
-from edge_agent.agents.herb_rules import FILE, TABLES, HerbCase, HerbRule, load_herb_rules
-from edge_agent.agents.herbs import Asked, HerbBook, HerbCheck
+from edge_agent.agents.rules.expressions import Fact
+from edge_agent.agents.rules.facts import facts_of
+from edge_agent.agents.tcm.herb_rules import FILE, TABLES, HerbCase, HerbRule, load_herb_rules
+from edge_agent.agents.tcm.herbs import Asked, HerbBook, HerbCheck
 from edge_agent.contracts.terms import FOLDER, Vocabulary
 from edge_agent.errors import ConfigError
 from tests.simulators.cases import case, form

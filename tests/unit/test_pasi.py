@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.agents.pasi import (
+from edge_agent.agents.severity.pasi import (
     REGION_OF_SITE,
     REGIONS,
     WEIGHT_TENTHS,

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.agents.expressions import evaluate
-from edge_agent.agents.fixed_texts import BLANK, fixed_text
-from edge_agent.agents.plan import MAX_ITEMS, Plan, PlanInput, Planner
-from edge_agent.agents.plan_book import TABLES, PlanBook, PlanRule
-from edge_agent.agents.rule_file import TIERS
+from edge_agent.agents.plan.actions import MAX_ITEMS, Plan, PlanInput, Planner
+from edge_agent.agents.plan.book import TABLES, PlanBook, PlanRule
+from edge_agent.agents.report.fixed_texts import BLANK, fixed_text
+from edge_agent.agents.rules.expressions import evaluate
+from edge_agent.agents.rules.rule_file import TIERS
 from edge_agent.contracts.terms import LANGUAGES, Language, Vocabulary
 from edge_agent.errors import ConfigError
 from tests.simulators.cases import form

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.agents.pasi import REGIONS
 from edge_agent.agents.pipeline import CasePipeline
-from edge_agent.agents.severity import severity_of
+from edge_agent.agents.severity.assess import severity_of
+from edge_agent.agents.severity.pasi import REGIONS
 from edge_agent.contracts.previous import PreviousRegion, PreviousVisit
 from edge_agent.contracts.record_files import load_previous
 from edge_agent.contracts.terms import Vocabulary

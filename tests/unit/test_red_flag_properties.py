@@ -7,10 +7,10 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.agents.expressions import Fact, Node, names, parse
-from edge_agent.agents.facts import KINDS
-from edge_agent.agents.red_flags import PictureFacts, RuleBook, Verdict
-from edge_agent.agents.rule_file import TIERS, Rule
+from edge_agent.agents.rules.expressions import Fact, Node, names, parse
+from edge_agent.agents.rules.facts import KINDS
+from edge_agent.agents.rules.red_flags import PictureFacts, RuleBook, Verdict
+from edge_agent.agents.rules.rule_file import TIERS, Rule
 
 BOOK = RuleBook.load("red_flags.toml")
 USED = sorted(

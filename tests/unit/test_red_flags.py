@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from edge_agent.agents.expressions import names
-from edge_agent.agents.facts import KINDS, facts_of
-from edge_agent.agents.red_flags import PictureFacts, RuleBook, Verdict, as_report, stops_photography
-from edge_agent.agents.rule_file import Rule, RuleCase
+from edge_agent.agents.rules.expressions import names
+from edge_agent.agents.rules.facts import KINDS, facts_of
+from edge_agent.agents.rules.red_flags import PictureFacts, RuleBook, Verdict, as_report, stops_photography
+from edge_agent.agents.rules.rule_file import Rule, RuleCase
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import ConfigError
 from tests.simulators.cases import case, form

@@ -6,9 +6,9 @@ from random import Random
 
 from calibration.reference.cases import RenderedCase, text_case, view_labels
 from calibration.reference.steps_truth import true_record, true_steps
-from edge_agent.agents.evidence import check, conclusion_follows
-from edge_agent.agents.evidence_record import Record, field_of, record_of
-from edge_agent.agents.signs_table import SignTable
+from edge_agent.agents.evidence.check import check, conclusion_follows
+from edge_agent.agents.evidence.record import Record, field_of, record_of
+from edge_agent.agents.evidence.signs_table import SignTable
 
 TABLE = SignTable.load()
 

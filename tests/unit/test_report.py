@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from edge_agent.agents.pipeline import CasePipeline
-from edge_agent.agents.report import report_schema
-from edge_agent.agents.report_html import render_html
-from edge_agent.agents.report_text import render_text
+from edge_agent.agents.report.document import report_schema
+from edge_agent.agents.report.html import render_html
+from edge_agent.agents.report.text import render_text
 from edge_agent.contracts.terms import LANGUAGES, Vocabulary
 from edge_agent.rules_only import rules_only_report
 from tests.simulators.cases import BLOOD_HEAT, FLOOR, HEAT, INTEGRATED, MOLE, PLAQUE, case, consent, form, manifest

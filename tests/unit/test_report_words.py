@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from edge_agent.agents.report_html import render_html
-from edge_agent.agents.report_parts import Line, Page, Table
-from edge_agent.agents.report_text import render_text
-from edge_agent.agents.report_words import page_of
+from edge_agent.agents.report.html import render_html
+from edge_agent.agents.report.parts import Line, Page, Table
+from edge_agent.agents.report.text import render_text
+from edge_agent.agents.report.words import page_of
 from edge_agent.contracts.terms import LANGUAGES, Language, Vocabulary
 from edge_agent.errors import CaseError
 from tests.simulators.reports import full_report, item, pointer, private_report, step, view

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.agents.pasi import REGIONS
-from edge_agent.agents.pest import pest_score
+from edge_agent.agents.plan.pest import pest_score
 from edge_agent.agents.representation import Described
-from edge_agent.agents.severity import Severity, severity_of
+from edge_agent.agents.severity.assess import Severity, severity_of
+from edge_agent.agents.severity.pasi import REGIONS
 from edge_agent.contracts.terms import Vocabulary
 from tests.simulators.cases import form
 from tests.simulators.graded import SITE_OF, plaque, said, visit

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.agents.evidence_record import CODE_FIELDS, REASON_FIELDS, words_of
-from edge_agent.agents.signs_table import SignTable, says_nothing
+from edge_agent.agents.evidence.record import CODE_FIELDS, REASON_FIELDS, words_of
+from edge_agent.agents.evidence.signs_table import SignTable, says_nothing
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import ConfigError
 

@@ -18,7 +18,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from edge_agent.agents.report import report_schema
+from edge_agent.agents.report.document import report_schema
 from edge_agent.bootstrap import open_store
 from edge_agent.case_wire import unpack_case
 from edge_agent.commands.screen import Screen

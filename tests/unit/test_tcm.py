@@ -10,11 +10,11 @@ from typing import Any, get_type_hints
 import pytest
 
 from edge_agent.agents.abstention import Kept
-from edge_agent.agents.facts import facts_of
-from edge_agent.agents.herbs import Asked, Change, HerbBook, HerbCheck, HerbVerdict
+from edge_agent.agents.evidence.signs_table import SignTable
 from edge_agent.agents.reasoning import Proposal, propose
-from edge_agent.agents.signs_table import SignTable
-from edge_agent.agents.tcm import TcmBlock, TcmInput, TcmTable, for_audience, is_coded, tcm_absence, tcm_block
+from edge_agent.agents.rules.facts import facts_of
+from edge_agent.agents.tcm.block import TcmBlock, TcmInput, TcmTable, for_audience, is_coded, tcm_absence, tcm_block
+from edge_agent.agents.tcm.herbs import Asked, Change, HerbBook, HerbCheck, HerbVerdict
 from edge_agent.contracts.practice import Practice
 from edge_agent.contracts.terms import Vocabulary
 from tests.simulators.cases import case, form

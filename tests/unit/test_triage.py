@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.agents import triage
-from edge_agent.agents.facts import facts_of, with_outcome
-from edge_agent.agents.red_flags import PictureFacts, RuleBook, Verdict
-from edge_agent.agents.rule_file import TIERS
+from edge_agent.agents.rules import triage
+from edge_agent.agents.rules.facts import facts_of, with_outcome
+from edge_agent.agents.rules.red_flags import PictureFacts, RuleBook, Verdict
+from edge_agent.agents.rules.rule_file import TIERS
 from edge_agent.contracts.intake_parts import ClinicianView, WorkerView
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import CaseError

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 
 from edge_agent.agents.abstention import Abstention, Kept, keep
 from edge_agent.agents.evidence_limits import limitations, person_outside
-from edge_agent.agents.herbs import HerbBook
 from edge_agent.agents.reasoning import propose
 from edge_agent.agents.scope import Scope, decide
+from edge_agent.agents.tcm.herbs import HerbBook
 from edge_agent.agents.withholding import (
     EFFECTS,
     before_reasoning,

@@ -1,0 +1,162 @@
+"""Make the referral letter of one case as a plain mapping: ids, numbers, times and the worker's own words.
+
+The name is written by hand and never enters. What only one destination may know (danger signs of self-harm, signs of
+abuse, the TCM block) is left out for every other one, as if it had not been asked. Pictures are listed only under a
+granted consent to the referral package; the letter itself carries none. Does not send, store or decide anything.
+
+Source: clinical-vocabulary section 13 (topics of the Australian teledermatology guideline [S 43], [K]); policy R5, R8, R9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from edge_agent.agents.letter.parts import (
+    Secrets,
+    Sender,
+    Wish,
+    consent_part,
+    danger_signs_part,
+    examination_part,
+    history_part,
+    person_part,
+    pictures_part,
+    plan_items,
+    plan_part,
+    program_part,
+    red_flags_part,
+    tcm_part,
+)
+from edge_agent.agents.rules.rule_file import TIERS
+from edge_agent.agents.rules.triage import LEAST_URGENT, is_clock_set, most_urgent
+from edge_agent.contracts.intake import Consent, Intake
+from edge_agent.contracts.terms import Vocabulary
+from edge_agent.errors import CaseError
+
+LETTER_VERSION = 1
+NOTICES = ("ref_notice", "clock_not_set", "test_case", "fictitious_consent", "rules_unreviewed", "rules_incomplete")
+
+
+def letter(
+    report: Mapping[str, Any],
+    intake: Intake,
+    *,
+    consent: Consent | None,
+    sender: Sender,
+    wish: Wish,
+    vocabulary: Vocabulary,
+) -> dict[str, Any]:
+    """Return the letter; JSON-ready, keys in the order of printing.
+
+    Args:
+        report: what ``CasePipeline.run`` returned for the case.
+        intake: the same case's form.
+        consent: its consent record; None for a test case.
+        sender: who sends it.
+        wish: where to, and the worker's own words.
+        vocabulary: checks the ids of the wish and knows what only one destination may be told.
+
+    Raises:
+        CaseError: an id of the wish is unknown, or report and form are not of one case; says what to mend.
+    """
+    _check(wish, vocabulary)
+    _check_same_case(report, intake)
+    secrets = Secrets.of(vocabulary, wish.destination)
+    tier = _tier(report, wish.destination, secrets)
+    return {
+        "letter_version": LETTER_VERSION,
+        "letter_id": wish.letter_id,
+        "case_id": report["case_id"],
+        "written": wish.written.isoformat(),
+        "visited": report["created"],
+        "language": wish.language,
+        "destination": wish.destination,
+        "is_confidential": secrets.is_confidential,
+        "tier": tier,
+        **_deadline(report, tier, vocabulary),
+        "questions": _questions(vocabulary, wish.destination),
+        "question": wish.question,
+        "notices": [name for name in NOTICES if name in report["notices"]],
+        "person": person_part(intake, consent, wish),
+        "sender": {"post": sender.post, "worker": sender.worker, "role": sender.role, "call_back": sender.call_back},
+        "history": history_part(intake, secrets),
+        "examination": examination_part(report, intake),
+        "danger_signs": danger_signs_part(intake, secrets),
+        "red_flags": red_flags_part(report, secrets),
+        "rules_not_assessed": [row["id"] for row in report["not_assessed"] if row["id"] not in secrets.rules],
+        "pictures": pictures_part(report, intake, consent, wish),
+        "plan": plan_part(report, secrets),
+        "worker": dict(report["worker"]),
+        "program": program_part(report, consent, wish, secrets),
+        "tcm": tcm_part(report, intake) if secrets.is_tcm_told else None,
+        "consent": consent_part(consent),
+        "reply": {"how": wish.reply_how, "to": wish.reply_to},
+    }
+
+
+def destinations(vocabulary: Vocabulary) -> tuple[str, ...]:
+    """List the ids that a letter can be addressed to."""
+    return tuple(i for i, term in vocabulary.lists["plan_object"].terms.items() if term.facts["action"] == "refer")
+
+
+def _check(wish: Wish, vocabulary: Vocabulary) -> None:
+    known = destinations(vocabulary)
+    if wish.destination not in known:
+        raise CaseError(f"{wish.destination!r} is no destination; use one of: {', '.join(known)}")
+    if not vocabulary.has(wish.delivery, of="picture_delivery"):
+        ids = ", ".join(vocabulary.lists["picture_delivery"].terms)
+        raise CaseError(f"{wish.delivery!r} is no way to deliver pictures; use one of: {ids}")
+    if wish.decision is not None and not vocabulary.has(wish.decision, of="decision"):
+        ids = ", ".join(vocabulary.lists["decision"].terms)
+        raise CaseError(f"{wish.decision!r} is no decision; use one of: {ids}")
+
+
+def _check_same_case(report: Mapping[str, Any], intake: Intake) -> None:
+    """Refuse a form of another person: what both hold must agree."""
+    try:
+        told = {name: report["worker"][name] for name in ("impression", "tier", "worried")}
+        same_views = len(report["recognition"]) in {0, len(intake.views)} or not intake.views
+        same_bsa = report["severity"].get("bsa_percent") == intake.bsa_percent
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise CaseError("this is no report of derm-edge case --json: name the file that it wrote") from exc
+    if told != intake.worker.model_dump(include=set(told)) or not same_views or not same_bsa:
+        raise CaseError("report and form are not of one case: name the form that the report was made with")
+
+
+def _tier(report: Mapping[str, Any], destination: str, secrets: Secrets) -> str:
+    """Return the plan's tier for this destination; the case's own where the plan does not name it.
+
+    Where a rule of another destination's alone made the case as urgent as it is, the letter has the tier that the rest
+    asks for: the urgency would tell what the letter must not, and the destination concerned gets its own letter.
+    """
+    named = [row.get("tier") for row in plan_items(report) if row["action"] == "refer" and row["object"] == destination]
+    tiers = [str(tier) for tier in named if tier is not None]
+    if tiers:
+        return min(tiers, key=TIERS.index)
+    triage = report["triage"]
+    is_hidden = any(row["id"] in secrets.rules for row in report["red_flags"])
+    if not is_hidden or triage["by"].get("clinician") is not None:
+        return str(triage["final"])
+    asked = [row["tier"] for row in red_flags_part(report, secrets)]
+    asked += [tier for who, tier in triage["by"].items() if who != "rules" and tier is not None]
+    asked.append("T4_routine" if triage["needs_human_reading"] else LEAST_URGENT)
+    return max(most_urgent(asked) or LEAST_URGENT, str(triage["final"]), key=TIERS.index)
+
+
+def _deadline(report: Mapping[str, Any], tier: str, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Return the deadline of the letter's tier: a time, and the hours from the visit (None: no fixed date)."""
+    if tier == report["triage"]["final"]:
+        return {name: report["triage"][name] for name in ("deadline", "deadline_hours")}
+    hours: int | None = vocabulary.lists["triage"].terms[tier].facts.get("deadline_hours")
+    visited = datetime.fromisoformat(report["created"])
+    due = visited + timedelta(hours=hours) if hours is not None and is_clock_set(visited) else None
+    return {
+        "deadline": None if due is None else due.isoformat(),
+        "deadline_hours": hours,
+    }
+
+
+def _questions(vocabulary: Vocabulary, destination: str) -> list[str]:
+    return [i for i, term in vocabulary.lists["letter_question"].terms.items() if destination in term.facts["to"]]

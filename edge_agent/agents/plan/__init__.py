@@ -1,0 +1,1 @@
+"""The ordered actions of the report, by rules."""

@@ -1,0 +1,1 @@
+"""The report as a document, and the same document in words: terminal, screen and print."""

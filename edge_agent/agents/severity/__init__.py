@@ -1,0 +1,1 @@
+"""Severity by code: PASI, body surface, bands, and the change since the previous visit."""
