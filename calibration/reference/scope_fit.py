@@ -8,31 +8,38 @@ one view seems to contradict another. No photograph takes part.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from calibration.reference.engine_decider import EngineDecider, Row, row_of
 from calibration.reference.pool import PoolCase, PoolView
-from edge_agent.agents.scope import names_another, read_view, seems_ours
+from edge_agent.agents.scope import NOT_NEAR, names_another, read_view, seems_ours
 from edge_agent.agents.second_look import turned
 from edge_agent.contracts.case import AgentOutput, FieldValue, Finding
 
 # The promise is 0.90 on unseen cases. What lies above it is spent on refusing: to call a tumour psoriasis is worse than
 # to send a psoriasis to a person.
-SENSITIVITY = 0.92
+SENSITIVITY = 0.91
 DANGER_FALSE_ALARMS = 0.015
 DISAGREEMENTS = 0.005
 LOOKS = 8
 LOOK_CASES = 600  # in-scope cases that are looked at again; their quantile is known to about one point
 Tell = Callable[[str, int, int, str], None]
-Looks = Sequence[Sequence[Sequence[Row]]]  # per case, per view: the first look, then the further ones
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """One in-scope case: per view its distance, and its looks in order, the first one first."""
+
+    shots: Sequence[str | None]
+    looks: Sequence[Sequence[Row]]
 
 
 def further_looks(
     decider: EngineDecider, cases: Sequence[PoolCase], recognised: Sequence[Sequence[AgentOutput]], *, tell: Tell
-) -> list[list[list[Row]]]:
+) -> list[LookedAt]:
     """Return every look at every view of the in-scope cases, at most ``LOOK_CASES`` of them.
 
     Args:
@@ -59,31 +66,32 @@ def further_looks(
             for n, output in zip(places, rows, strict=True):
                 one[n].append(row_of([output]))
         tell("calibrate looks", look, LOOKS - 1, "")
-    return looks
+    return [LookedAt([view.shot for view in case.views], one) for (case, _), one in zip(inside, looks, strict=True)]
 
 
-def scope_thresholds(looks: Looks, temperatures: Mapping[str, float]) -> dict[str, float]:
+def scope_thresholds(cases: Sequence[LookedAt], temperatures: Mapping[str, float]) -> dict[str, float]:
     """Return the scope thresholds that keep ``SENSITIVITY`` of the given in-scope cases.
 
     The danger threshold is the lowest that alarms on at most ``DANGER_FALSE_ALARMS`` of them, and a foreign family
-    contradicts at the lowest probability that at most ``DISAGREEMENTS`` of them reach.
+    contradicts at the lowest probability that at most ``DISAGREEMENTS`` of them reach in a view that the device asks.
 
     Args:
-        looks: every look at every view of in-scope cases.
+        cases: every look at every view of in-scope cases.
         temperatures: of ``family`` and ``applicability``.
     """
     found, danger, foreign = [], [], []
-    for case in looks:
+    for case in cases:
         rows = [
             read_view(Finding(n, first), further)
-            for n, (first, *further) in enumerate([_output(row, temperatures) for row in view] for view in case)
+            for n, (first, *further) in enumerate([_output(row, temperatures) for row in view] for view in case.looks)
         ]
         ours = [
             min(row.in_scope_family, row.lesion_visible) for row in rows if seems_ours(row.applicability, row.family)
         ]
         found.append(max(ours, default=0.0))
         danger.append(max(row.danger_family for row in rows))
-        others = [row.named_family for row in rows if names_another(row.applicability, row.family)]
+        near = [row for row, shot in zip(rows, case.shots, strict=True) if shot not in NOT_NEAR]
+        others = [row.named_family for row in near if names_another(row.applicability, row.family)]
         foreign.append(max(others, default=0.0))
     least = float(np.quantile(found, 1 - SENSITIVITY))
     alarm = float(np.quantile(danger, 1 - DANGER_FALSE_ALARMS))

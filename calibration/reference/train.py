@@ -57,8 +57,8 @@ FULL = Schedule(
     overviews=VisionSettings(steps=600, learning_rate=3e-3, seed=2, overviews=0.6),
     refine=VisionSettings(steps=2400, learning_rate=4e-3, seed=3, overviews=0.25),
     describe=TextSettings(steps=600, batch=40, learning_rate=3e-3, seed=13),
-    recognition=TextSettings(steps=700, batch=40, learning_rate=3e-3, seed=17),
-    representation=TextSettings(steps=500, batch=40, learning_rate=3e-3, seed=19),
+    recognition=TextSettings(steps=2400, batch=40, learning_rate=3e-3, seed=17),
+    representation=TextSettings(steps=1200, batch=40, learning_rate=3e-3, seed=19),
     reasoning=TextSettings(steps=1100, batch=32, learning_rate=3e-3, seed=23),
 )
 

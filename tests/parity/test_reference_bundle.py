@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from calibration.build import BuildRequest, build
+from calibration.golden import write_golden
 from calibration.package import manifest_bytes
 from calibration.recipe import load_recipe
 from calibration.sign import development_key, sign_bundle
 from edge_agent.contracts.bundle import Bundle, open_bundle
-from edge_agent.contracts.golden import read_golden
+from edge_agent.contracts.golden import Decisions, GoldenCase, GoldenSet, read_golden
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from edge_agent.contracts.manifest import AGENTS, Manifest
 from edge_agent.engine_bootstrap import EngineWish, open_pipeline
@@ -94,6 +95,25 @@ def test_golden_cases_are_decided_as_by_pytorch(shipped: Bundle, strict: bool) -
     golden = read_golden(shipped.path_of("golden"))
     assert report.golden_total >= 8 * sum(len(case.pictures) for case in golden.cases)
     assert report.golden_equal >= shipped.manifest.golden.min_agreement * report.golden_total
+
+
+def test_decisions_inside_objects_are_compared_too(shipped: Bundle, tmp_path: Path) -> None:
+    """Golden cases that ask for nothing but fields of the object `biomedical` are repeated like all others."""
+    golden = read_golden(shipped.path_of("golden"))
+    nested = [case.model_copy(update={"expected": {"reasoning": _only_nested(case)}}) for case in golden.cases]
+    folder = shutil.copytree(shipped.path, tmp_path / "bundle")
+    write_golden(GoldenSet(cases=tuple(nested), pictures=golden.pictures), folder / "golden.zip")
+    with Engine(Bundle(folder, shipped.manifest, shipped.signed_by)) as engine:
+        report = engine.run_canary()
+    assert report.golden_total == 2 * len(nested)
+    assert report.golden_equal >= shipped.manifest.golden.min_agreement * report.golden_total
+
+
+def _only_nested(case: GoldenCase) -> list[Decisions]:
+    return [
+        {step: {name: value for name, value in fields.items() if "." in name} for step, fields in decisions.items()}
+        for decisions in case.expected["reasoning"]
+    ]
 
 
 def test_an_engine_that_answers_otherwise_is_refused_at_load(shipped: Bundle, tmp_path: Path) -> None:

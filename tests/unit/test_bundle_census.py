@@ -27,12 +27,12 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_int4_recipe_gives_int4_linears_and_an_int8_head(source: Path, tmp_path: Path) -> None:
-    """Under the INT4 recipe the decoder's linears are i4 in groups of 64, and the head is u8 per row."""
+    """Under the INT4 recipe the decoder's linears are u4 in groups of 32, and the head is u8 per row."""
     compress_part("language_model", source, tmp_path / "out.xml", recipe=load_recipe("int4"))
     found = {t.name: t for t in weight_tensors(ov.Core().read_model(tmp_path / "out.xml"), part="language_model")}
     for name in LINEARS:
         tensor = found[f"self.model.layers.0.mlp.{name}.weight"]
-        assert (tensor.element_type, tensor.group_size, tensor.elements) == ("i4", 64, HIDDEN * HIDDEN)
+        assert (tensor.element_type, tensor.group_size, tensor.elements) == ("u4", 32, HIDDEN * HIDDEN)
     assert found["self.lm_head.weight"].element_type == "u8"
 
 
@@ -46,7 +46,8 @@ def test_fp32_recipe_changes_no_weight(source: Path, tmp_path: Path) -> None:
 
 def test_census_counts_bytes_of_packed_types(source: Path, tmp_path: Path) -> None:
     """Two INT4 weights take half a byte each in the manifest's rows."""
-    rows = compress_part("language_model", source, tmp_path / "out.xml", recipe=load_recipe("int4"))
+    symmetric = changed(load_recipe("int4"), mode="int4_sym")  # without zero points, which are INT4 constants too
+    rows = compress_part("language_model", source, tmp_path / "out.xml", recipe=symmetric)
     (row,) = [row for row in rows if row.element_type == "i4"]
     assert (row.tensors, row.elements, row.bytes) == (2, 2 * HIDDEN * HIDDEN, HIDDEN * HIDDEN)
 
@@ -54,10 +55,10 @@ def test_census_counts_bytes_of_packed_types(source: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"mode": "int4_asym"}, "is i4, the recipe declares u4"),
-        ({"mode": "int8_asym"}, "is i4, the recipe declares u8"),
+        ({"mode": "int4_sym"}, "is u4, the recipe declares i4"),
+        ({"mode": "int8_asym"}, "is u4, the recipe declares u8"),
         ({"mode": "none"}, "is u8, the recipe declares f32"),
-        ({"group_size": 32}, "has group size 64, the recipe declares 32"),
+        ({"group_size": 64}, "has group size 32, the recipe declares 64"),
         ({"backup_mode": "int8_sym"}, "lm_head.weight is u8, the recipe declares i8"),
         ({"ratio": 0.2}, "1.000 of the decoder's weights"),
     ],

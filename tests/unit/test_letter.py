@@ -12,7 +12,9 @@ import pytest
 
 from edge_agent.agents.letter.document import destinations, letter
 from edge_agent.agents.letter.parts import Sender, Wish
-from edge_agent.agents.letter.render import letter_html, letter_text
+from edge_agent.agents.letter.render import letter_html, letter_text, lines_needed
+from edge_agent.agents.letter.terms import Row
+from edge_agent.agents.letter.words import Section
 from edge_agent.agents.pipeline import CasePipeline
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.intake import Consent, Intake
@@ -368,3 +370,13 @@ def test_the_form_of_another_case_is_refused() -> None:
         written(change={"worker": other})
     with pytest.raises(CaseError, match="no report"):
         written(change={"worker": None})
+
+
+def test_a_pair_of_parts_is_as_long_as_its_longer_half() -> None:
+    """Two lines beside eight take eight lines and a title; the next pair begins anew."""
+
+    def half(rows: int) -> Section:
+        return Section("section_worker", "title", tuple(Row("", "words") for _ in range(rows)), is_half=True)
+
+    assert lines_needed([half(2), half(8)]) == lines_needed([half(8), half(2)]) == 9
+    assert lines_needed([half(2), half(8), half(3), half(1)]) == 13

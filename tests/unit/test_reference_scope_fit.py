@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from calibration.reference.scope_fit import DANGER_FALSE_ALARMS, SENSITIVITY, scope_thresholds  # noqa: E402
+from calibration.reference.scope_fit import DANGER_FALSE_ALARMS, SENSITIVITY, LookedAt, scope_thresholds  # noqa: E402
 from calibration.reference.vision_stage import augment  # noqa: E402
 from edge_agent.agents.scope import decide  # noqa: E402
 from edge_agent.contracts.case import AgentOutput, FieldValue, Finding  # noqa: E402
@@ -29,14 +30,24 @@ def row(family: Shares, visible: float) -> dict[str, tuple[str, Shares]]:
     }
 
 
-def drawn(cases: int, *, looks: int) -> list[list[list[dict[str, tuple[str, Shares]]]]]:
+def near(looks: Sequence[Sequence[dict[str, tuple[str, Shares]]]]) -> LookedAt:
+    """Return a case of close-ups."""
+    return LookedAt(["close_up"] * len(looks), looks)
+
+
+def drawn(cases: int, *, looks: int) -> list[LookedAt]:
     """Draw looks at two views per case, most of them sure and some not."""
     rng = np.random.default_rng(11)
     return [
-        [
-            [row(dict(zip(FAMILIES, rng.dirichlet((30, 2, 0.2)), strict=True)), rng.beta(40, 1)) for _ in range(looks)]
-            for _ in range(2)
-        ]
+        near(
+            [
+                [
+                    row(dict(zip(FAMILIES, rng.dirichlet((30, 2, 0.2)), strict=True)), rng.beta(40, 1))
+                    for _ in range(looks)
+                ]
+                for _ in range(2)
+            ]
+        )
         for _ in range(cases)
     ]
 
@@ -56,8 +67,8 @@ def test_the_device_keeps_as_many_cases_as_the_fit_promised() -> None:
     thresholds = Thresholds(**found)
     kept = 0
     for case in cases:
-        findings = [Finding(n, output(view[0])) for n, view in enumerate(case)]
-        further = {n: [output(look) for look in view[1:]] for n, view in enumerate(case)}
+        findings = [Finding(n, output(view[0])) for n, view in enumerate(case.looks)]
+        further = {n: [output(look) for look in view[1:]] for n, view in enumerate(case.looks)}
         kept += decide(findings, thresholds, further=further).decision == "in_scope"
     assert SENSITIVITY - DANGER_FALSE_ALARMS - 0.005 <= kept / len(cases) <= SENSITIVITY + 0.005
 
@@ -65,7 +76,7 @@ def test_the_device_keeps_as_many_cases_as_the_fit_promised() -> None:
 def test_one_look_would_ask_for_another_threshold() -> None:
     """Thresholds belong to a number of looks: averages lie closer together than single looks."""
     cases = drawn(400, looks=8)
-    single = scope_thresholds([[view[:1] for view in case] for case in cases], TEMPERATURES)
+    single = scope_thresholds([near([view[:1] for view in case.looks]) for case in cases], TEMPERATURES)
     assert scope_thresholds(cases, TEMPERATURES)["in_scope_family"] != single["in_scope_family"]
 
 
@@ -73,12 +84,14 @@ def test_views_may_contradict_in_few_drawn_cases() -> None:
     """The threshold is the lowest that only DISAGREEMENTS of the in-scope cases reach, never below one half."""
     sure = row({"papulosquamous": 0.98, "eczematous": 0.02}, 0.99)
 
-    def with_foreign(share: float) -> list[list[dict[str, tuple[str, Shares]]]]:
-        return [[sure], [row({"papulosquamous": 1 - share, "eczematous": share}, 0.99)]]
+    def with_foreign(share: float, *, shot: str = "close_up") -> LookedAt:
+        return LookedAt(["close_up", shot], [[sure], [row({"papulosquamous": 1 - share, "eczematous": share}, 0.99)]])
 
-    plain = [[[sure], [sure]]] * 990
+    plain = [near([[sure], [sure]])] * 990
     assert scope_thresholds([*plain, *[with_foreign(0.7)] * 10], TEMPERATURES)["views_disagree"] == 0.7
     assert scope_thresholds([*plain, *[with_foreign(0.7)] * 2], TEMPERATURES)["views_disagree"] == 0.5
+    far = [with_foreign(0.7, shot="overview")] * 10  # the device asks no overview for its family
+    assert scope_thresholds([*plain, *far], TEMPERATURES)["views_disagree"] == 0.5
 
 
 def lit_from_above(count: int) -> torch.Tensor:

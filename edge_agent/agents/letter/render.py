@@ -38,14 +38,18 @@ def letter_html(letter: Mapping[str, Any], vocabulary: Vocabulary) -> str:
 def lines_needed(sections: Sequence[Section]) -> int:
     """Return about how many lines the parts take at full size; a longer letter is set smaller to stay on one page.
 
-    Counts Chinese characters twice as wide; half-width parts stand in pairs, so each counts half.
+    Counts Chinese characters twice as wide. Half-width parts stand in pairs, and a pair is as long as its longer half.
     """
-    total = 0.0
+    total, beside = 0.0, 0.0
     for section in sections:
         is_narrow = section.is_half or section.name in IN_COLUMNS
         width = UNITS_PER_LINE // 2 if is_narrow else UNITS_PER_LINE
         rows = sum(-(-_units(row.label + row.text) // width) for row in section.rows)
-        total += (rows + 1) / 2 if section.is_half else rows / 2 + 1 if is_narrow else rows + 1
+        if section.is_half:
+            total += max(0.0, rows + 1 - beside)  # what it is longer than the half that it stands beside
+            beside = 0.0 if beside else rows + 1
+        else:
+            total, beside = total + (rows / 2 if is_narrow else rows) + 1, 0.0
     return round(total)
 
 
