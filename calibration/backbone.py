@@ -1,6 +1,6 @@
 """Export a checkpoint's four parts and compress each by recipe, with or without calibration cases.
 
-Writes the bundle's IRs and nothing else: the FP32 parts and FP32 adapters lie in a folder beside it that goes with the
+Writes the bundle's IRs and nothing else: the exported parts and FP32 adapters lie in a folder beside it that goes with the
 block, and what was captured from cases never has a name (``calibration.grafted``).
 """
 
@@ -15,11 +15,12 @@ from typing import Any, Literal
 
 from calibration.adapters.base import BaseShape
 from calibration.adapters.importing import import_adapter, write_adapter
-from calibration.compress import LANGUAGE_MODEL, compress_part
+from calibration.compress import LANGUAGE_MODEL, compress_part, write_wide
 from calibration.export import PARTS, export_parts, quiet_vendors
 from calibration.golden import load_golden_source
 from calibration.grafted.provisional import Checkpoint, provisional_manifest, with_side_branch
 from calibration.grafted.stage import MAX_CASES, AdapterFolder, StageRequest, run_in_child
+from calibration.memory import release_memory
 from calibration.recipe import Recipe
 from calibration.recipe_rules import check_group_size
 from edge_agent.contracts.manifest import AdapterSpec, AgentName, CensusRow
@@ -41,7 +42,7 @@ class BackboneSource:
         later: PEFT folders of the same backbone that it shall not see, for the figures alone.
         cases: folder of calibration cases, as ``golden/``; read only where the recipe looks at activations.
         side_branch: as written into the bundle's folder; the engine that runs the cases has it too.
-        exported: the FP32 parts as ``export_parts`` left them for this checkpoint; None exports them here. Only read.
+        exported: the parts as ``export_parts`` left them for this checkpoint; None exports them here. Only read.
     """
 
     checkpoint: Checkpoint
@@ -113,6 +114,9 @@ def build_backbone(
             sources = export_parts(source.checkpoint.folder, scratch)
         else:
             sources = {part: source.exported / f"{stem}.xml" for part, stem in PARTS.items()}
+        if recipe.calibration is not None:  # the engine runs them and NNCF looks through them, both in float32
+            (scratch / "wide").mkdir()
+            sources = {part: write_wide(part, path, scratch / "wide" / path.name) for part, path in sources.items()}
         for part, path in sources.items():
             announce(f"compress {part} ({recipe.name})")
             if part == LANGUAGE_MODEL and recipe.language_model.needs_data:
@@ -122,6 +126,7 @@ def build_backbone(
                 rows += found
             else:
                 rows += compress_part(part, path, folder / f"{part}.xml", recipe=recipe)
+            release_memory()
     return rows, record
 
 

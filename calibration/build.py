@@ -24,6 +24,7 @@ from calibration.census import count_constants
 from calibration.declaration import BundleDeclaration, agent_specs
 from calibration.export import quiet_vendors
 from calibration.gates import check_gates
+from calibration.memory import release_memory
 from calibration.recipe import Recipe
 from calibration.side_branch.building import write_branch
 from calibration.sign import sign_bundle
@@ -61,7 +62,7 @@ class BuildRequest:
         replace: ``out`` may be an older bundle.
         cases: calibration cases, as ``golden/``; None takes ``calibration/`` or ``golden/`` of the base.
         later: PEFT folders by agent that the compression shall not see; their error is told beside the others'.
-        exported: the FP32 parts of this checkpoint, if a sweep has them already; None exports them.
+        exported: the exported parts of this checkpoint, if a sweep has them already; None exports them.
     """
 
     base: Path
@@ -111,13 +112,19 @@ def build(request: BuildRequest, *, announce: Announce) -> Manifest:
     if request.private_key is not None:
         load_private_key(request.private_key)  # a wrong key is found now, not after the work
     inputs = read_inputs(
-        request.base, adapters=request.adapters, recipe=request.recipe, out=request.out, cases=request.cases
+        request.base,
+        adapters=request.adapters,
+        recipe=request.recipe,
+        out=request.out,
+        cases=request.cases,
+        later=request.later,
     )
     with package.staged(request.out, replace=request.replace) as folder:
         _copy_texts(request, folder)
         parts = _write_parts(request, inputs, folder, announce=announce)
         announce("expected values from PyTorch + PEFT")
         expected = _write_expected(request, inputs, folder)
+        release_memory()
         manifest = _manifest(folder, inputs=inputs, parts=parts, expected=expected, recipe=request.recipe)
         package.write_unsigned(folder, manifest)
         announce("gates: the device's engine against PyTorch + PEFT")
@@ -237,10 +244,6 @@ def _write_canary(
 def _manifest(folder: Path, *, inputs: BuildInputs, parts: _Parts, expected: _Expected, recipe: Recipe) -> Manifest:
     checkpoint, vocabulary = inputs.checkpoint, Vocabulary.load()
     declaration = checkpoint.declaration
-    if declaration.vocabulary_version != vocabulary.version:
-        raise ExportError(
-            f"the adapters were tuned on vocabulary {declaration.vocabulary_version}, this program has {vocabulary.version}"
-        )
     manifest = Manifest(
         schema_version=1,
         name=declaration.name,

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,6 +24,9 @@ from calibration.sweep import cli as sweep_cli
 from calibration.trust import cli as trust_cli
 from edge_agent.contracts.manifest import AGENTS, AgentName, Manifest
 from edge_agent.errors import ConfigError, EdgeError
+
+if TYPE_CHECKING:
+    from edge_agent.contracts.bundle import Bundle
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,8 +115,12 @@ def _build(args: argparse.Namespace) -> int:
         manifest = build(request, announce=lambda line: progress.begin(line, status.update))
     progress.end()
     print_summary(manifest, signed_by=None, console=_output())
+    measure = f"derm-calibrate evaluate {args.out} --cases DIR --against BUNDLE_FP32"
     if args.key is None:
-        console.print(f"not signed: no device loads it; next: derm-calibrate sign {args.out} --key NAME.pem")
+        console.print(f"not measured and not signed: no device loads it; next: {measure}, then", soft_wrap=True)
+        console.print(f"derm-calibrate sign {args.out} --key NAME.pem", soft_wrap=True)
+    else:
+        console.print(f"signed, but not measured on labelled cases: {measure}", soft_wrap=True)
     return 0
 
 
@@ -146,11 +154,32 @@ def _inspect(args: argparse.Namespace) -> int:
     from edge_agent.contracts.keys import load_keys, shipped_key_folder
 
     bundle = open_bundle(args.folder, keys=load_keys(args.keys or shipped_key_folder()))
+    proof = _nothing_captured(bundle)
     if args.json:
         print(bundle.manifest.model_dump_json(indent=1))
         return 0
-    print_summary(bundle.manifest, signed_by=bundle.signed_by, console=_output())
+    console = _output()
+    print_summary(bundle.manifest, signed_by=bundle.signed_by, console=console)
+    console.print(f"nothing captured from cases: {proof}", highlight=False, soft_wrap=True)
     return 0
+
+
+def _nothing_captured(bundle: Bundle) -> str:
+    """Prove by positive contents that no calibration case or captured input travels inside; return the proof in words.
+
+    Raises:
+        RejectedError: a file holds more than its role says; names it.
+    """
+    from calibration.trust.contents import check_contents
+    from calibration.trust.expected_values import check_canary, check_golden
+
+    facts = []
+    for check in (check_contents, check_canary, check_golden):
+        found = check(bundle)
+        if found.faults:
+            raise found.faults[0]
+        facts.append(found.facts)
+    return "; ".join(facts)
 
 
 def _keygen(args: argparse.Namespace) -> int:

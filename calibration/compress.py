@@ -1,4 +1,4 @@
-"""Compress the exported FP32 IRs by recipe with NNCF, and give every node a name that repeats.
+"""Compress the exported IRs by recipe with NNCF, and give every node a name that repeats.
 
 Does not collect activations: a recipe that needs data compresses the language model in ``calibration.grafted``. Does
 not evaluate: whether the compressed model is still good is the gates' question (``calibration.build``).
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from calibration import census
 from calibration.export import quiet_vendors
+from calibration.half_weights import HALVES, mend, widen
 from calibration.recipe import LanguageModelRecipe, Recipe
 from edge_agent.contracts.manifest import CensusRow
 from edge_agent.errors import CompressionError
@@ -29,7 +30,7 @@ def compress_part(part: str, source: Path, target: Path, *, recipe: Recipe) -> l
 
     Args:
         part: ``vision_embeddings``, ``vision_merger``, ``text_embeddings`` or ``language_model``.
-        source: the FP32 ``.xml``.
+        source: the ``.xml`` as exported.
         target: the ``.xml`` to write (``.bin`` beside it).
         recipe: what every weight shall become.
 
@@ -42,22 +43,46 @@ def compress_part(part: str, source: Path, target: Path, *, recipe: Recipe) -> l
     options = nncf_options(part, recipe=recipe)
     if options is not None:
         model = run_nncf(model, options, part=part)
+    else:
+        widen(model, target.parent)
     return save_part(model, target, part=part, recipe=recipe, count=count)
 
 
 def read_source(part: str, source: Path) -> tuple[ov.Model, int]:
-    """Read an FP32 IR and return it with the number of its weights.
+    """Read an exported IR and return it with the number of its weights; they may be stored in 16 bits.
 
     Raises:
-        CompressionError: a weight is not float32: NNCF would change nothing and say nothing.
+        CompressionError: a weight is an integer: NNCF would change nothing and say nothing.
     """
     import openvino as ov
 
     model = ov.Core().read_model(source)
     before = census.weight_tensors(model, part=part)
-    if any(tensor.element_type != "f32" for tensor in before):
+    if any(tensor.element_type not in ("f32", *HALVES) for tensor in before):
         raise CompressionError(f"{part} is already compressed; NNCF would change nothing and say nothing")
+    mend(model)
     return model, len(before)
+
+
+def write_wide(part: str, source: Path, target: Path) -> Path:
+    """Write an exported IR with float32 weights and return its path; one that holds nothing else is returned itself.
+
+    Args:
+        part: which part it is.
+        source: the ``.xml`` as exported.
+        target: the ``.xml`` to write.
+
+    Raises:
+        CompressionError: a weight is already an integer.
+    """
+    import openvino as ov
+
+    model, _ = read_source(part, source)
+    if all(tensor.element_type == "f32" for tensor in census.weight_tensors(model, part=part)):
+        return source
+    widen(model, target.parent)
+    ov.save_model(model, target, compress_to_fp16=False)
+    return target
 
 
 def save_part(model: ov.Model, target: Path, *, part: str, recipe: Recipe, count: int) -> list[CensusRow]:

@@ -1,4 +1,4 @@
-"""Read a checkpoint in Hugging Face layout and export it to four FP32 IRs with optimum-intel.
+"""Read a checkpoint in Hugging Face layout and export it to four IRs with optimum-intel.
 
 Does not compress and does not touch adapters. Never goes to a network: every file is local.
 """
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from calibration.memory import release_memory
 from edge_agent.contracts.manifest import Backbone, PreprocessingSpec, VisionSpec
 from edge_agent.errors import ExportError
 
@@ -161,7 +162,7 @@ def read_preprocessing(folder: Path, *, max_pixels: int | None = None) -> Prepro
 
 
 def load_torch_model(folder: Path) -> Any:
-    """Load the checkpoint in PyTorch as float32 on the CPU, whatever type its weights are stored in.
+    """Load the checkpoint in PyTorch on the CPU, its weights mapped from their files in the type they are stored in.
 
     Raises:
         ExportError: a file is missing or transformers refuses the checkpoint.
@@ -170,49 +171,38 @@ def load_torch_model(folder: Path) -> Any:
         if not (folder / name).is_file():
             raise ExportError(f"{folder} has no {name}; is this a checkpoint in Hugging Face layout?")
     with quiet_vendors():
-        import torch
-        from transformers import Qwen2_5_VLForConditionalGeneration
+        from calibration.mapped_model import load_mapped
 
-        try:
-            model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
-                folder, dtype=torch.float32, local_files_only=True, attn_implementation="sdpa"
-            )
-        except (OSError, ValueError, RuntimeError, KeyError) as exc:
-            raise ExportError(f"transformers cannot load {folder}: {' '.join(str(exc).split())[:200]}") from exc
-    return model.eval()
+        return load_mapped(folder)
 
 
 def export_parts(folder: Path, out_dir: Path) -> dict[str, Path]:
-    """Export the checkpoint to four FP32 IRs and return their ``.xml`` paths by part.
+    """Export the checkpoint to four IRs that compute in float32 and return their ``.xml`` paths by part.
+
+    A matrix stored in 16 bits stays so in the IR, a conversion to float32 behind it: the same values at half the size.
+    ``calibration.half_weights`` reads such an IR.
 
     Args:
         folder: checkpoint in Hugging Face layout (``model_type`` qwen2_5_vl).
-        out_dir: an empty folder; files of no part are left there too.
+        out_dir: an empty folder.
 
     Raises:
         ExportError: a file is missing, or optimum-intel failed.
     """
     model = load_torch_model(folder)
-    with quiet_vendors():
-        from optimum.exporters.openvino.convert import export_from_model
-        from optimum.intel.openvino.configuration import OVConfig
-
-        try:
-            export_from_model(
-                model,
-                output=out_dir,
-                task="image-text-to-text",
-                ov_config=OVConfig(dtype="fp32"),  # otherwise models above 1e9 parameters are exported as INT8
-                stateful=True,
-                preprocessors=None,
-                device="cpu",
-            )
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as exc:
-            raise ExportError(f"optimum-intel cannot export {folder}: {' '.join(str(exc).split())[:200]}") from exc
     paths = {part: out_dir / f"{stem}.xml" for part, stem in PARTS.items()}
-    for part, path in paths.items():
-        if not path.is_file():
-            raise ExportError(f"the export of {folder} has no {part}; check the versions of optimum-intel")
+    with quiet_vendors():
+        from calibration.tracing import trace_part
+
+        for part, path in paths.items():
+            try:
+                trace_part(model, part, path)
+            except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as exc:
+                reason = " ".join(str(exc).split())[:200]
+                raise ExportError(f"optimum-intel cannot export {folder}: {reason}") from exc
+            if not path.is_file():
+                raise ExportError(f"the export of {folder} has no {part}; check the versions of optimum-intel")
+            release_memory()
     return paths
 
 

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 
 from calibration.adapters.peft_loading import load_with_peft
 from calibration.export import load_torch_model, quiet_vendors
+from calibration.mapped_model import widen_on_use
 from calibration.schema_writer import SchemaWriter, is_writable
 from calibration.side_branch.torch_branch import TorchSideBranch
 from edge_agent.agents import prompts
@@ -57,6 +58,7 @@ class TorchReference:
         self._backbone = backbone
         self.side_branch = side_branch
         self._model: Any = load_torch_model(base)
+        widen_on_use(self._model)
         self._adapters = dict(adapters)
         with quiet_vendors():
             self._load_adapters()

@@ -37,6 +37,7 @@ PRECISIONS = ("fp32", "int8", "int4")
 SHIPPED = ("int4", "own")  # what a device runs: measured on the most cases
 SPEED_CASES = 40
 PHOTOS = "DERM_REAL_PHOTOS"  # names the folder of the PAD-UFES-20 sample
+SCALE = Path(__file__).resolve().parent / "scale"
 CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
 
 
@@ -115,6 +116,7 @@ class Benchmarks:
             "scope": self._scope(bundles[SHIPPED[0]], Path(photos) if photos else None),
             "speed": speed,
             "sizes": {precision: sizes(bundle) for precision, bundle in bundles.items()},
+            "scale": scale_results(),
         }
 
     def _kept(self, name: str, make: Callable[[], Any], *, belongs_to: str | None = None) -> Any:
@@ -193,6 +195,12 @@ def sizes(bundle: Bundle) -> dict[str, int]:
         name = {"adapter": "three adapters", "vision_embeddings": "vision", "vision_merger": "vision"}.get(part, part)
         out[name] = out.get(name, 0) + entry.size_bytes
     return out
+
+
+def scale_results() -> list[dict[str, Any]]:
+    """Return what ``scale_main`` measured, the largest shape last; the files lie beside this module."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in SCALE.glob("*.json")]
+    return sorted(found, key=lambda figures: int(figures["bf16_bytes"]))
 
 
 def folder_digest(folder: Path) -> str:

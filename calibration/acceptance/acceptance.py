@@ -7,7 +7,7 @@ mended. Decides nothing by itself: every step is a command of its own too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,20 @@ from calibration.checkpoint.licences import KNOWN_BASES
 from calibration.checkpoint.preflight import device_profiles
 from calibration.checkpoint.workstation import detect_workstation
 from calibration.recipe import Recipe, is_uncompressed
+from calibration.sign import sign_bundle
 from calibration.sweep.display import Display
 from calibration.sweep.plan import SweepRequest
 from calibration.sweep.report import write_sweep_report
 from calibration.sweep.sweep import RecipeResult, SweepResult, sweep
-from calibration.trust.outcome import Report
 from calibration.trust.verify import SIGNATURE, verify
+from calibration.unsigned import read_unsigned
+from edge_agent.contracts.bundle import check_signer
+from edge_agent.contracts.dsse import open_sealed, seal
 from edge_agent.contracts.keys import TrustedKey
-from edge_agent.errors import ConfigError, EdgeError
+from edge_agent.errors import ConfigError, EdgeError, SignatureRejected
 
-_NO_CASES = "no --cases: nothing was measured, no quality gate was judged"
+_NO_CASES = "no --cases: nothing was measured, no quality gate was judged; give labelled cases (docs/evaluation.md)"
+_TRIAL = "application/vnd.derm-edge.trial"  # no device takes it for a manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def check_recipes(reference: Recipe, recipe: Recipe) -> list[Recipe]:
 
 
 def accept(request: AcceptanceRequest, *, display: Display, on_progress: Progress | None = None) -> Acceptance:
-    """Run every step until one fails.
+    """Run every step until one fails; sign the bundle at the end, when everything was run and nothing failed.
 
     Args:
         request: what to accept.
@@ -73,24 +77,37 @@ def accept(request: AcceptanceRequest, *, display: Display, on_progress: Progres
         on_progress: told of the bytes that are hashed.
 
     Raises:
-        ConfigError: another run works in the folder, or the key cannot be used.
+        ConfigError: another run works in the folder, the key cannot be used, or it is none of the trusted ones.
         CaseError: a labelled case is malformed.
         CalibrationError: the folder cannot be written.
     """
-    run = _Run(request)
+    run = _Run(request, signer=_signer_of(request))
     run.inspect(on_progress)
     if not run.has_failed:
-        result = sweep(request.sweep, display=display)
+        result = sweep(replace(request.sweep, private_key=None), display=display)
         write_sweep_report(result, request.sweep.out)
         run.take(result)
     return run.finished()
 
 
-class _Run:
-    """The steps so far."""
+def _signer_of(request: AcceptanceRequest) -> TrustedKey | None:
+    """Return who will have signed; a key that nobody trusts is found now, not after the work."""
+    private_key = request.sweep.private_key
+    if private_key is None:
+        return None
+    trial = seal(b"{}", payload_type=_TRIAL, private_key=private_key)
+    try:
+        return open_sealed(trial, payload_type=_TRIAL, keys=request.keys)[1]
+    except SignatureRejected as exc:
+        public = private_key.with_suffix(".pub.pem").name
+        raise ConfigError(f"nobody trusts --key {private_key}; give --keys with the folder of {public}") from exc
 
-    def __init__(self, request: AcceptanceRequest) -> None:
-        self._request = request
+
+class _Run:
+    """The steps so far; ``signer`` is whose key the finished bundle will carry."""
+
+    def __init__(self, request: AcceptanceRequest, *, signer: TrustedKey | None) -> None:
+        self._request, self._signer = request, signer
         self._steps: list[StepResult] = []
         self._checkpoint: Checkpoint | None = None
         self._parity: tuple[Mapping[str, Any], ...] = ()
@@ -162,17 +179,23 @@ class _Run:
         if bundle is None:
             raise failure or RuntimeError("nothing failed, and there is no bundle")
         report = verify(bundle, keys=self._request.keys)
-        is_signed = self._request.sweep.private_key is not None
-        faults = [
-            fault
-            for outcome in report.outcomes
-            if is_signed or outcome.check != SIGNATURE
-            for fault in outcome.findings.faults
-        ]
+        outcomes = [one for one in report.outcomes if one.check != SIGNATURE]  # it comes last, when all else holds
+        faults = [fault for one in outcomes for fault in one.findings.faults]
         if faults:
             more = f" (and {len(faults) - 1} more: derm-calibrate verify {bundle})" if len(faults) > 1 else ""
             raise type(faults[0])(f"{faults[0]}{more}")
-        return _checks_of(report, is_signed=is_signed)
+        return (*(f"{one.check}: {one.findings.facts}" for one in outcomes), self._sign(bundle))
+
+    def _sign(self, bundle: Path) -> str:
+        """Sign what passed everything, and say so; a bundle that nobody measured stays unsigned."""
+        wanted = self._request.sweep
+        if self._signer is None or wanted.private_key is None:
+            return "not signed: no device loads it; `derm-calibrate sign` comes next"
+        if wanted.cases is None:
+            return "not signed: nothing was measured"
+        check_signer(read_unsigned(bundle), self._signer)
+        sign_bundle(bundle, private_key=wanted.private_key)
+        return f"signed by {self._signer.name}"
 
     def _step(self, step: Step, act: Callable[[], tuple[str, ...]]) -> None:
         """Take a step unless an earlier one failed."""
@@ -224,8 +247,3 @@ def _measured(one: RecipeResult, failure: EdgeError | None) -> tuple[str, ...]:
     gates = one.measured["gates"]
     judged = f"{len(gates)} gates, all met" if gates else "uncompressed: nothing to compare it with"
     return (f"{len(one.measured['fields'])} fields measured; {judged}",)
-
-
-def _checks_of(report: Report, *, is_signed: bool) -> tuple[str, ...]:
-    lines = [f"{one.check}: {one.findings.facts}" for one in report.outcomes if is_signed or one.check != SIGNATURE]
-    return tuple(lines) if is_signed else (*lines, "not signed: no device loads it; `derm-calibrate sign` comes next")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from edge_agent.errors import EdgeError
+from edge_agent.errors import EdgeError, QualityGateError
 
 
 class Step(StrEnum):
@@ -94,9 +94,11 @@ class Acceptance:
 
     @property
     def exit_code(self) -> int:
-        """Return 0, or the exit code of the failure."""
+        """Return 0, or the exit code of the failure; what was not measured has not passed its gates."""
         failed = self.failed
-        return 0 if failed is None or failed.failure is None else failed.failure.exit_code
+        if failed is not None and failed.failure is not None:
+            return failed.failure.exit_code
+        return QualityGateError.exit_code if self._skipped else 0
 
     @property
     def headline(self) -> str:
@@ -104,5 +106,8 @@ class Acceptance:
         failed = self.failed
         if failed is not None:
             return f"Not accepted: {failed.step.value} failed."
-        skipped = [one.step.value for one in self.steps if one.state is State.NOT_RUN]
-        return f"Accepted, but not run: {', '.join(skipped)}." if skipped else "Accepted."
+        return f"Not accepted: {', '.join(self._skipped)} was not run." if self._skipped else "Accepted."
+
+    @property
+    def _skipped(self) -> tuple[str, ...]:
+        return tuple(one.step.value for one in self.steps if one.state is State.NOT_RUN)

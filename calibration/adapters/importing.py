@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from calibration.adapters.base import BaseShape, read_base_shape
-from calibration.adapters.factors import Pair, check_shapes, load_factors
+from calibration.adapters.factors import Pair, load_factors
+from calibration.adapters.headers import check_headers
 from calibration.adapters.ir import write_ir
 from calibration.adapters.record import ImportRecord, file_digest, layers_by_linear
-from calibration.adapters.settings import LoraSettings, read_settings
-from calibration.adapters.targets import check_coverage, expected_targets
-from calibration.adapters.tensors import read_pairs, weights_file
+from calibration.adapters.settings import LoraSettings
 from edge_agent.contracts.manifest import Activation, AdapterSpec, AgentName
 from edge_agent.errors import ExportError
 
@@ -48,11 +47,8 @@ def import_adapter(peft_dir: Path, *, name: AgentName, base: BaseShape, base_dig
         ExportError: the folder holds something that a device cannot carry, or lacks something; one message per cause.
     """
     is_noted = check_labels(peft_dir, name=name, base_digest=base_digest)
-    settings = read_settings(peft_dir)
-    tensors = read_pairs(weights_file(peft_dir), is_activated=bool(settings.invocation))
-    declared = expected_targets(settings, base=base, generation=tensors.generation)
-    check_coverage(tensors.pairs, declared=declared, base=base, generation=tensors.generation, file=tensors.file)
-    check_shapes(tensors, settings=settings, base=base)
+    headers = check_headers(peft_dir, base=base)
+    settings, tensors, declared = headers.settings, headers.tensors, headers.declared
     pairs = load_factors(tensors, settings=settings)
     record = ImportRecord(
         adapter=name,

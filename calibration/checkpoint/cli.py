@@ -40,7 +40,9 @@ def add_parser(subparsers: Any, *, inspect_bundle: Run) -> None:
     inspect.add_argument("--out", type=Path, default=Path(), help="where the build would write; default: this folder")
     inspect.add_argument("--json", action="store_true", help="print everything as JSON")
     inspect.set_defaults(run=lambda args: run_inspect(args, inspect_bundle=inspect_bundle))
-    shape = subparsers.add_parser("shape", help="write a checkpoint of a real shape with random weights")
+    shape = subparsers.add_parser(
+        "shape", help="write a checkpoint of a real shape with random weights and all that a build takes"
+    )
     shape.add_argument("--like", required=True, choices=tuple(SHAPES))
     shape.add_argument("--out", type=Path, required=True, help="the checkpoint's folder; must not exist")
     shape.add_argument("--layers", type=int, help="at most this many decoder layers and vision blocks")
@@ -105,7 +107,7 @@ def adapter_folders(items: list[str]) -> dict[str, Path]:
 
 
 def run_shape(args: argparse.Namespace) -> int:
-    """Write a random checkpoint and print its folder."""
+    """Write a random checkpoint and print its folder, and on stderr how to build it."""
     if args.layers is not None and args.layers < 1:
         raise ConfigError(f"--layers {args.layers}: a model has at least one layer")
     from calibration.checkpoint.shape import write_shape
@@ -119,6 +121,9 @@ def run_shape(args: argparse.Namespace) -> int:
             seed=args.seed,
             on_progress=lambda name, done, total: bar.update(task, description=name, completed=done, total=total),
         )
+    adapters = " ".join(f"--adapter {agent}={args.out / 'adapters' / agent}" for agent in AGENTS)
+    command = f"derm-calibrate build --base {args.out} {adapters} --recipe {args.out / 'recipe.toml'} --out DIR"
+    Console(stderr=True).print(f"next: {command}", soft_wrap=True, highlight=False, markup=False)
     print(args.out)
     return 0
 

@@ -6,14 +6,13 @@ work, never a result.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from calibration.checkpoint.adapter_folders import AdapterFolder
 from calibration.checkpoint.architecture import Architecture
 from calibration.checkpoint.factors import Factors
-from calibration.checkpoint.sizes import BundleSize, bundle_size, fp32_ir_bytes, kv_bytes_per_token, parameters
+from calibration.checkpoint.sizes import BundleSize, bundle_size, ir_bytes, kv_bytes_per_token, parameters
 from calibration.checkpoint.workstation import Workstation
 from calibration.recipe import Recipe
 from device_profiles.profile import Profile
@@ -53,16 +52,30 @@ class RecipeEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is estimated: backbone, adapters and the pixel budget in px that a picture may have."""
+    """What is estimated: backbone, adapters and the pixel budget in px that a picture may have.
+
+    ``stored``: the types of the backbone's tensors. One type is mapped as it lies there, several become float32 copies.
+    """
 
     arch: Architecture
     adapters: tuple[AdapterFolder, ...]
     max_pixels: int
+    stored: tuple[str, ...] = ("BF16",)
 
     @property
     def visual_tokens(self) -> int:
         """Return the merged tokens of one view at the full budget."""
         return self.max_pixels // (self.arch.patch_size * self.arch.spatial_merge_size) ** 2
+
+    @property
+    def copied_bytes(self) -> int:
+        """Return what PyTorch holds of the weights itself: nothing that a file stands behind."""
+        return 4 * parameters(self.arch) if len(self.stored) > 1 else 0
+
+    @property
+    def exported_bytes(self) -> int:
+        """Return the files of the exported IRs."""
+        return ir_bytes(self.arch, 2 if self.stored in (("BF16",), ("F16",)) else 4)
 
 
 def estimate_recipe(
@@ -76,33 +89,44 @@ def estimate_recipe(
 
 
 def _build(subject: Subject, recipe: Recipe, size: BundleSize, factors: Factors) -> BuildEstimate:
-    count = parameters(subject.arch)
-    bf16 = 2 * count
+    arch, language = subject.arch, recipe.language_model
+    count = parameters(arch)
+    is_wide = language.needs_data or language.mode == "none"
     stages = {
-        "export": _export_bytes(subject.arch, bf16, factors),
-        "compression": max(size.language_model, size.vision) * factors["build.compress_per_result"],
-        "expected values": bf16 * factors["build.reference_per_bf16"]
-        + 4 * sum(one.parameters for one in subject.adapters),
+        "export": subject.copied_bytes + _export_bytes(arch, factors),
+        "compression": _compression_bytes(arch, 0 if language.mode == "none" else size.language_model, factors),
+        "expected values": subject.copied_bytes + _reference_bytes(subject, factors),
         "gates": _running_bytes(subject, size, factors["build.running_anonymous_factor"], factors),
     }
-    if recipe.language_model.needs_data:
-        stages["calibration cases"] = _data_aware_bytes(subject.arch, recipe, factors)
+    if language.needs_data:
+        stages["calibration cases"] = _data_aware_bytes(arch, recipe, factors)
     stage = max(stages, key=lambda name: stages[name])
     seconds = count * factors["build.seconds_per_parameter"] * _time_factor(recipe, factors)
     seconds += 2 * count * factors["build.expected_values_tokens"] / factors["build.torch_flops_per_s"]
-    seconds += 2 * bf16 / factors["build.digest_bytes_per_s"]
+    seconds += 4 * count / factors["build.digest_bytes_per_s"]
     memory = round(factors["build.libraries_bytes"] + stages[stage])
-    return BuildEstimate(memory, stage, fp32_ir_bytes(subject.arch) + size.total, seconds)
+    disk = subject.exported_bytes + size.total + (ir_bytes(arch, 4) if is_wide else 0)
+    return BuildEstimate(memory, stage, disk, seconds)
 
 
-def _export_bytes(arch: Architecture, bf16: int, factors: Factors) -> float:
-    """Return the anonymous memory of the export: FP32 weights, and what tracing leaves until Python collects it."""
-    traced = 1 - math.exp(-arch.vision_depth / factors["build.tracing_blocks"])
-    return (
-        bf16 * factors["build.export_per_bf16"]
-        + arch.num_hidden_layers * factors["build.export_bytes_per_layer"]
-        + arch.vision_hidden_size * factors["build.tracing_bytes_per_vision_feature"] * traced
-    )
+def _export_bytes(arch: Architecture, factors: Factors) -> float:
+    """Return the anonymous memory of the export: the graphs; weights are file mappings, and 84 px are few patches."""
+    return (arch.num_hidden_layers + arch.vision_depth) * factors["build.export_bytes_per_module"]
+
+
+def _compression_bytes(arch: Architecture, result: int, factors: Factors) -> float:
+    """Return what NNCF holds of the language model, its result and the widest matrix, or of the text embeddings."""
+    head = arch.vocab_size * arch.hidden_size
+    language = result * factors["build.compress_per_result"] + head * factors["build.compress_bytes_per_head_weight"]
+    return max(language, head * factors["build.compress_bytes_per_embedding"])
+
+
+def _reference_bytes(subject: Subject, factors: Factors) -> float:
+    """Return what PyTorch + PEFT hold: adapters in float32, one widened matrix or a piece of it, logits."""
+    head = 4 * subject.arch.vocab_size * subject.arch.hidden_size
+    logits = 8 * factors["build.expected_values_rows"] * subject.arch.vocab_size
+    adapters = 4 * sum(one.parameters for one in subject.adapters)
+    return adapters + min(head, factors["build.widened_bytes"]) + logits
 
 
 def _data_aware_bytes(arch: Architecture, recipe: Recipe, factors: Factors) -> float:

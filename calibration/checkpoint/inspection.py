@@ -138,7 +138,7 @@ def inspect_checkpoint(request: InspectionRequest, *, on_progress: Progress | No
         preprocessor=around.preprocessor,
         licences=around.licences,
         adapters=around.adapters,
-        estimates=_estimates(request, arch, around),
+        estimates=_estimates(request, arch, around, stored=_stored(weights)),
         workstation=request.workstation,
         notes=tuple(_notes(arch, weights, around)),
         faults=(*pointers, *weight_faults, *around.faults, *_digest_faults(around.adapters, digest)),
@@ -165,9 +165,18 @@ def _read_around(request: InspectionRequest, arch: Architecture) -> _Around:
     return _Around(tokenizer, preprocessor, adapters, licences, all_faults)
 
 
-def _estimates(request: InspectionRequest, arch: Architecture, around: _Around) -> tuple[RecipeEstimate, ...]:
+def _stored(weights: Weights) -> tuple[str, ...]:
+    """Return the types of the backbone's tensors; a side branch is read by its own import."""
+    backbone = (tensor for tensor in weights.tensors if part_of(published_name(tensor.name)) != "side_branch")
+    return tuple(sorted({tensor.dtype for tensor in backbone})) or ("BF16",)
+
+
+def _estimates(
+    request: InspectionRequest, arch: Architecture, around: _Around, *, stored: tuple[str, ...]
+) -> tuple[RecipeEstimate, ...]:
     factors = load_factors()
-    subject = Subject(arch, around.adapters, _pixel_budget(request.folder, around.preprocessor, factors))
+    pixels = _pixel_budget(request.folder, around.preprocessor, factors)
+    subject = Subject(arch, around.adapters, pixels, stored)
     return tuple(
         estimate_recipe(subject, recipe, profiles=request.profiles, factors=factors) for recipe in request.recipes
     )

@@ -1,6 +1,6 @@
 """Write a checkpoint with random weights and a real shape, in Hugging Face layout: what the loaders are tried on.
 
-Its answers mean nothing. It holds no adapters and no ``derm_edge.json``.
+Its answers mean nothing. It holds all that a build takes: declaration, golden case, adapters and a recipe without gates.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from calibration.checkpoint.architecture import PLAIN, expected_tensors, read_architecture
 from calibration.checkpoint.estimates import gigabytes
+from calibration.checkpoint.shape_declared import write_declared
 from calibration.checkpoint.shape_tokenizer import special_ids, write_tokenizer
 from calibration.checkpoint.shape_weights import WeightProgress, write_weights
 from calibration.checkpoint.shapes import Shape
@@ -76,6 +77,7 @@ def write_shape(
             name=shape.name, source=shape.source, layers=shape.num_hidden_layers, depth=shape.vision_depth, seed=seed
         )
         (folder / "README.md").write_text(card, encoding="utf-8")
+        write_declared(folder, shape, seed=seed)
         write_weights(folder, tensors, seed=seed, shard_bytes=shape.shard_bytes, on_progress=on_progress)
     return out
 

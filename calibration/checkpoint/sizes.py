@@ -32,10 +32,10 @@ def parameters(arch: Architecture) -> int:
     return sum(math.prod(shape) for shape in expected_tensors(arch).values())
 
 
-def fp32_ir_bytes(arch: Architecture) -> int:
-    """Return the bytes of the four FP32 IRs: a tied matrix stands in two of them."""
+def ir_bytes(arch: Architecture, bytes_per_weight: int) -> int:
+    """Return the bytes of the four exported IRs: a tied matrix stands in two of them."""
     tied = arch.vocab_size * arch.hidden_size if arch.is_tied else 0
-    return 4 * (parameters(arch) + tied)
+    return bytes_per_weight * (parameters(arch) + tied)
 
 
 def bundle_size(

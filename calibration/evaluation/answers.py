@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from edge_agent.contracts.manifest import Manifest, Strict
 from edge_agent.errors import CalibrationError
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Said(Strict):
@@ -54,11 +54,15 @@ class Reading(Strict):
 
 
 class CaseAnswer(Strict):
-    """Everything that one bundle said on one case; ``readings`` per turn and step, empty where nothing was forced."""
+    """Everything that one bundle said on one case; ``readings`` per turn and step, empty where nothing was forced.
+
+    ``words_open``: whether words open the case in a bundle that lets them; None where no words decide (``text_scope``).
+    """
 
     case_id: str
     decision: Literal["in_scope", "out_of_scope", "abstained"]
     said: list[Said]
+    words_open: bool | None = None
     texts: dict[str, str] = Field(default_factory=dict)
     turns: list[Turn] = Field(default_factory=list)
     readings: list[list[Reading]] = Field(default_factory=list)

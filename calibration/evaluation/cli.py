@@ -9,10 +9,17 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edge_agent.errors import ConfigError
+from edge_agent.errors import ConfigError, QualityGateError
+
+if TYPE_CHECKING:
+    from calibration.evaluation.evaluate import Evaluation
+    from calibration.evaluation.judge import Judged
+    from calibration.evaluation.limits import QualityGate
+    from edge_agent.contracts.bundle import Bundle
 
 _EVERY_S = 10.0
 
@@ -22,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "evaluate", help="measure a bundle on labelled cases, beside FP32, and judge its quality gates"
     )
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("bundle", type=Path, help="signed, or as the build left it")
     parser.add_argument("--cases", type=Path, required=True, help="folder of labelled cases (docs/evaluation.md)")
     parser.add_argument(
         "--against", type=Path, metavar="BUNDLE_FP32", help="its FP32 twin; without it nothing is judged"
@@ -62,45 +69,85 @@ def run_cases(arguments: argparse.Namespace) -> int:
 def run_evaluate(arguments: argparse.Namespace) -> int:
     """Measure, write the report, print its path; fail on a gate that is not met."""
     from calibration.evaluation.case_folder import read_cases
-    from calibration.evaluation.evaluate import Plan, evaluate
+    from calibration.evaluation.evaluate import Plan, check_uncompressed, evaluate
     from calibration.evaluation.gates import require
-    from calibration.evaluation.judge import Judge, judge_texts
-    from calibration.evaluation.limits import default_gates, gates_of, load_gates, merge_gates
     from calibration.evaluation.report import REPORT, write_report
-    from edge_agent.contracts.bundle import open_bundle
-    from edge_agent.contracts.keys import load_keys, shipped_key_folder
+    from calibration.evaluation.text_scope import advice
 
-    if arguments.per_tone is not None and arguments.per_tone < 1:
-        raise ConfigError("--per-tone is at least 1")
-    judge = None
-    if arguments.judge:  # refused before the first hour is spent
-        judge = Judge(arguments.judge, model=arguments.judge_model, may_leave=arguments.judge_may_leave)
-    keys = load_keys(arguments.keys or shipped_key_folder())
-    candidate = open_bundle(arguments.bundle, keys=keys)
-    reference = open_bundle(arguments.against, keys=keys) if arguments.against else None
-    gates = gates_of(candidate.manifest.recipe, defaults=default_gates())
-    if arguments.gates:
-        gates = merge_gates(gates, load_gates(arguments.gates), source=str(arguments.gates))
+    _check_counts(arguments)
+    judge = _judge(arguments)  # refused before the first hour is spent
+    candidate = _open(arguments.bundle, arguments.keys)
+    reference = _open(arguments.against, arguments.keys) if arguments.against else None
+    if reference is not None:
+        check_uncompressed(reference)
+    gates = _gates(candidate, arguments.gates)
     cases = read_cases(arguments.cases, per_tone=arguments.per_tone)
     tell = Progress()
     plan = Plan(cases, gates, arguments.out / "answers", forced_per_tone=arguments.forced_per_tone)
     found = evaluate(candidate, reference, plan, tell=tell)
-    judged = None
-    if judge is not None:
-        judged = judge_texts(
+    judged = None if judge is None else judge(found, tell)
+    summary = write_report(found, arguments.out, judged=judged)
+    print(arguments.out / REPORT)
+    if summary["text_scope"] is not None:
+        print(advice(summary["text_scope"]), file=sys.stderr)
+    if reference is None:
+        print("measured, not judged: give --against the FP32 bundle to judge the gates", file=sys.stderr)
+        return 0
+    try:
+        require(found.gates)
+    except QualityGateError:
+        print(
+            f"{arguments.bundle} stays where it is: do not sign it, and withdraw it where it is in use", file=sys.stderr
+        )
+        raise
+    return 0
+
+
+def _check_counts(arguments: argparse.Namespace) -> None:
+    if arguments.per_tone is not None and arguments.per_tone < 1:
+        raise ConfigError("--per-tone is at least 1")
+    if arguments.forced_per_tone < 1:
+        raise ConfigError("--forced-per-tone is at least 1")
+
+
+def _open(folder: Path, keys: Path | None) -> Bundle:
+    """Open a bundle; unsigned as a build left it, or signed by somebody trusted."""
+    from calibration.unsigned import is_unsigned, open_unsigned
+    from edge_agent.contracts.bundle import open_bundle
+    from edge_agent.contracts.keys import load_keys, shipped_key_folder
+
+    return (
+        open_unsigned(folder)
+        if is_unsigned(folder)
+        else open_bundle(folder, keys=load_keys(keys or shipped_key_folder()))
+    )
+
+
+def _gates(candidate: Bundle, path: Path | None) -> Sequence[QualityGate]:
+    from calibration.evaluation.limits import default_gates, gates_of, load_gates, merge_gates
+
+    gates = gates_of(candidate.manifest.recipe, defaults=default_gates())
+    return gates if path is None else merge_gates(gates, load_gates(path), source=str(path))
+
+
+def _judge(arguments: argparse.Namespace) -> Callable[[Evaluation, Progress], Judged] | None:
+    """Return what asks the judge about a finished evaluation; None where none was named."""
+    from calibration.evaluation.judge import Judge, judge_texts
+
+    if not arguments.judge:
+        return None
+    judge = Judge(arguments.judge, model=arguments.judge_model, may_leave=arguments.judge_may_leave)
+
+    def ask(found: Evaluation, tell: Progress) -> Judged:
+        return judge_texts(
             judge,
-            cases,
+            found.cases,
             found.candidate.answers,
             most=arguments.judge_cases,
             tell=lambda done, total: tell("judge", done, total),
         )
-    write_report(found, arguments.out, judged=judged)
-    print(arguments.out / REPORT)
-    if reference is None:
-        print("measured, not judged: give --against the FP32 bundle to judge the gates", file=sys.stderr)
-        return 0
-    require(found.gates)
-    return 0
+
+    return ask
 
 
 class Progress:

@@ -10,7 +10,7 @@ from calibration.evaluation.bounds import Floats, Resampler
 from calibration.evaluation.case_folder import EvaluationCase
 from calibration.evaluation.forcing import Divergence, diverge_case
 from calibration.evaluation.limits import GroupKind
-from calibration.evaluation.outcomes import Flip, Outcome, flips_of, outcomes_of
+from calibration.evaluation.outcomes import Flip, Outcome, flips_of, outcomes_of, paired
 
 BOOTSTRAP = "bootstrap over cases"
 
@@ -40,7 +40,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """``value`` in the sample of ``n`` cases (pairs), and the upper one-sided 95 % ``bound`` by ``method``."""
+    """``value`` in the sample of ``n`` cases (pairs) that tell it, and the upper one-sided 95 % ``bound`` by ``method``."""
 
     value: float
     bound: float
@@ -62,6 +62,8 @@ Result = Estimate | Missing
 class Comparison:
     """A candidate and its reference on the same cases, in the same order; everything below is derived from them.
 
+    ``before`` and ``after`` hold the same fields of the same cases (``outcomes.paired``).
+
     ``text_pairs`` are scores per case: score's name -> case index -> (reference's, candidate's). ``weights`` are relative
     errors by linear (``weights.weight_errors``).
     """
@@ -78,8 +80,9 @@ class Comparison:
     _resamplers: dict[int, Resampler] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.before = outcomes_of(self.cases, self.reference)
-        self.after = outcomes_of(self.cases, self.candidate)
+        self.before, self.after = paired(
+            outcomes_of(self.cases, self.reference), outcomes_of(self.cases, self.candidate)
+        )
         self.flips = flips_of(self.cases, self.reference, self.candidate)
         pairs = zip(self.reference, self.candidate, strict=True)
         self.divergences = {index: found for index, (old, new) in enumerate(pairs) if (found := diverge_case(old, new))}
@@ -94,7 +97,7 @@ class Comparison:
         return [Group(kind, value) for value in sorted({row.view_type for row in self.after} | {v for _, v in rows})]
 
     def fields(self) -> list[str]:
-        """Return the labelled fields that the candidate decides, in the order of its answers."""
+        """Return the labelled fields that either bundle decides, in the order of the candidate's answers."""
         return list(dict.fromkeys(row.field for row in self.after))
 
     def members(self, group: Group) -> list[int]:
@@ -106,8 +109,9 @@ class Comparison:
         ]
 
     def bootstrap(self, sums: Floats, statistic: Callable[[Floats], Floats], *, n: int) -> Estimate:
-        """Return the estimate of a statistic of case totals; cases that add nothing count too."""
-        if n not in self._resamplers:
-            self._resamplers[n] = Resampler(n)
-        value, bound = self._resamplers[n].upper(sums, statistic)
+        """Return the estimate of a statistic of case totals; all rows are resampled, ``n`` of them tell something."""
+        rows = len(sums)
+        if rows not in self._resamplers:
+            self._resamplers[rows] = Resampler(rows)
+        value, bound = self._resamplers[rows].upper(sums, statistic)
         return Estimate(value, bound, n, BOOTSTRAP)

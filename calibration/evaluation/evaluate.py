@@ -98,11 +98,13 @@ def evaluate(candidate: Bundle, reference: Bundle | None, plan: Plan, *, tell: T
 
 
 def check_comparable(candidate: Manifest, reference: Manifest) -> None:
-    """Refuse a reference that is asked other questions, or may give other answers.
+    """Refuse a reference that is of other weights, is asked other questions, or may give other answers.
 
     Raises:
-        CalibrationError: names the agent.
+        CalibrationError: names what differs.
     """
+    if candidate.backbone.content_digest != reference.backbone.content_digest:
+        raise CalibrationError("the two bundles are of different weights; give the FP32 build of the same checkpoint")
     for agent in AGENTS:
         ours, theirs = candidate.agents[agent], reference.agents[agent]
         if (ours.inputs, ours.steps) != (theirs.inputs, theirs.steps):
@@ -111,6 +113,22 @@ def check_comparable(candidate: Manifest, reference: Manifest) -> None:
             )
     if candidate.thresholds != reference.thresholds:
         raise CalibrationError("the two bundles have other thresholds; give the FP32 build of the same checkpoint")
+
+
+def check_uncompressed(reference: Bundle) -> None:
+    """Refuse a reference that is compressed itself: beside it nothing looks lost.
+
+    Raises:
+        CalibrationError: names its recipe and a part.
+    """
+    recipe = reference.manifest.recipe
+    for part in ("language_model", "vision", "embeddings", "adapters"):
+        told = recipe.get(part)
+        if not isinstance(told, dict) or told.get("mode") != "none":
+            raise CalibrationError(
+                f"--against {reference.path} is no FP32 build: its recipe {recipe.get('name')} compresses {part}; build "
+                "the same checkpoint with --recipe fp32"
+            )
 
 
 def forced_cases(cases: Sequence[EvaluationCase], *, per_tone: int) -> frozenset[str]:

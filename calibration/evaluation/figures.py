@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from calibration.evaluation.answers import CaseAnswer
@@ -77,32 +78,55 @@ def reliability(outcomes: Iterable[Outcome]) -> list[tuple[float, float, int]]:
 
 
 def text_figures(cases: Sequence[EvaluationCase], answers: Sequence[CaseAnswer]) -> dict[str, Figures]:
-    """Return per step the scores of its texts against the experts' (``representation.integrate``, ``cascade.assess``)."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    """Return per step the scores of its texts against the experts' (``representation.integrate``, ``cascade.assess``).
+
+    Over all texts and, under ``groups``, by tone and by view type.
+    """
+    found: dict[str, list[TextPair]] = {}
     for case, answer in zip(cases, answers, strict=True):
-        for step, said, wanted in text_pairs(case, answer):
-            found.setdefault(step, []).append((said, wanted))
-    out: dict[str, Figures] = {}
-    for step, pairs in found.items():
-        rows = [sentence_scores(said, wanted) for said, wanted in pairs]
-        means = {name: round(sum(row[name] for row in rows) / len(rows), 4) for name in SENTENCE_SCORES}
-        corpus = corpus_bleu_zh([said for said, _ in pairs], [wanted for _, wanted in pairs])
-        out[step] = {"n": len(pairs), CORPUS_BLEU: round(corpus, 4), **means}
-    return out
+        for pair in text_pairs(case, answer):
+            found.setdefault(pair.step, []).append(pair)
+    return {step: {**_text_scores(pairs), "groups": _text_groups(pairs)} for step, pairs in found.items()}
 
 
-def text_pairs(case: EvaluationCase, answer: CaseAnswer) -> list[tuple[str, str, str]]:
-    """Return (step, text, expert's text) of every text that an expert wrote too."""
+def _text_scores(pairs: Sequence[TextPair]) -> Figures:
+    rows = [sentence_scores(one.said, one.wanted) for one in pairs]
+    means = {name: round(sum(row[name] for row in rows) / len(rows), 4) for name in SENTENCE_SCORES}
+    corpus = corpus_bleu_zh([one.said for one in pairs], [one.wanted for one in pairs])
+    return {"n": len(pairs), CORPUS_BLEU: round(corpus, 4), **means}
+
+
+def _text_groups(pairs: Sequence[TextPair]) -> dict[str, Figures]:
+    tones = {f"tone {tone}": [one for one in pairs if one.tone == tone] for tone in sorted({one.tone for one in pairs})}
+    types = sorted({one.view_type for one in pairs})
+    views = {f"view {kind}": [one for one in pairs if one.view_type == kind] for kind in types}
+    return {name: _text_scores(rows) for name, rows in (tones | views).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class TextPair:
+    """One text beside an expert's; ``view_type`` as in ``outcomes.Outcome``."""
+
+    step: str
+    said: str
+    wanted: str
+    tone: str
+    view_type: str
+
+
+def text_pairs(case: EvaluationCase, answer: CaseAnswer) -> list[TextPair]:
+    """Return every text that an expert wrote too."""
     out = []
     for place, said in answer.texts.items():
         head, _, step = place.partition(".")
         if head.startswith("view"):
-            wanted = case.file.views[int(head.removeprefix("view")) - 1].text
+            view = case.file.views[int(head.removeprefix("view")) - 1]
+            wanted, kind = view.text, str(view.shot or "unknown")
         else:
-            step = place
+            step, kind = place, case.view_type
             wanted = case.file.texts.get(place.replace("cascade.", "reasoning.", 1))
         if wanted:
-            out.append((step, said, wanted))
+            out.append(TextPair(step, said, wanted, case.file.tone_group, kind))
     return out
 
 
@@ -112,10 +136,14 @@ def paired_text_scores(
     """Return per score and case index the mean score of the reference's and of the candidate's texts."""
     out: TextPairs = {}
     for index, (case, old, new) in enumerate(zip(cases, before, after, strict=True)):
-        pairs = [text_pairs(case, one) for one in (old, new)]
-        if not all(pairs):
+        places = {
+            **dict.fromkeys(old.texts, ""),
+            **dict.fromkeys(new.texts, ""),
+        }  # a text that one lacks scores nothing
+        full = [one.model_copy(update={"texts": {**places, **one.texts}}) for one in (old, new)]
+        rows = [[sentence_scores(pair.said, pair.wanted) for pair in text_pairs(case, one)] for one in full]
+        if not all(rows):
             continue
-        rows = [[sentence_scores(said, wanted) for _, said, wanted in side] for side in pairs]
         for name in SENTENCE_SCORES:
             first, second = (sum(row[name] for row in side) / len(side) for side in rows)
             out.setdefault(name, {})[index] = (first, second)

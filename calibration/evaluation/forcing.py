@@ -9,7 +9,7 @@ reference's likeliest are kept apart and all others count together: the divergen
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,9 +78,7 @@ def force(
             for number, turn in enumerate(one.turns)
             if turn.agent == agent
         ]
-        size = _batch_size(engine)
-        for first in range(0, len(places), size):
-            part = places[first : first + size]
+        for part in _parts(places, _batch_size(engine)):
             turns = [references[case].turns[number] for case, number in part]
             requests = [
                 Request(views=tuple(encoded[case][view] for view in turn.views), texts=turn.texts)
@@ -91,6 +89,10 @@ def force(
                 found[case][number] = steps
     engine.forget()
     return found
+
+
+def _parts(places: Sequence[tuple[int, int]], size: int) -> Iterator[Sequence[tuple[int, int]]]:
+    return (places[first : first + size] for first in range(0, len(places), size))
 
 
 def _read(

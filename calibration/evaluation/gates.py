@@ -10,11 +10,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from calibration.evaluation.comparison import Comparison, Estimate, Group, Missing, Result
+from calibration.evaluation.comparison import BOOTSTRAP, Comparison, Estimate, Group, Missing, Result
 from calibration.evaluation.limits import QualityGate
 from calibration.evaluation.metrics import measure
 from edge_agent.errors import QualityGateError
 
+_LEAST_TONES = 2  # a gate on each of one group asks nothing that the gate on all cases does not ask
 _SHOWN = 5  # gates named in the one line of an error; the report has all
 
 
@@ -73,6 +74,10 @@ def _judge(comparison: Comparison, gate: QualityGate) -> Iterator[GateResult]:
         yield GateResult(gate, gate.part, Group(gate.group, gate.group), few, gate.limit, is_met=False)
         return
     groups = comparison.groups(gate.group)
+    if gate.group == "each_tone" and len(groups) < _LEAST_TONES:
+        one = Missing("all cases are of one tone group, so no group can fall behind; label them by tone")
+        yield GateResult(gate, gate.part, Group(gate.group, gate.group), one, gate.limit, is_met=False)
+        return
     parts = comparison.fields() if gate.part == "each" else [gate.part]
     if not groups or not parts:
         missing = Missing("no labelled field is decided" if not parts else "there is no such group")
@@ -90,13 +95,20 @@ def _too_few(comparison: Comparison, least: int) -> Missing | None:
 
 
 def _judge_one(comparison: Comparison, gate: QualityGate, part: str, group: Group) -> GateResult:
-    result = measure(comparison, gate.metric, part, group)
+    result = _enough(measure(comparison, gate.metric, part, group), gate)
     limit, substitute = gate.limit, ""
     if isinstance(result, Missing) and gate.substitute is not None:
         other = gate.substitute
         substitute, limit = f"{other.metric} of {other.part}", other.limit
-        result = measure(comparison, other.metric, other.part, group)
+        result = _enough(measure(comparison, other.metric, other.part, group), gate)
     return GateResult(gate, part, group, result, limit, is_met=is_inside(result, limit), substitute=substitute)
+
+
+def _enough(result: Result, gate: QualityGate) -> Result:
+    """Take nothing from a resampled bound that rests on too few cases; the other bounds know their n."""
+    if isinstance(result, Estimate) and result.method == BOOTSTRAP and result.n < gate.least_told:
+        return Missing(f"only {result.n} cases tell it, {gate.least_told} are asked")
+    return result
 
 
 def is_inside(result: Result, limit: float) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from calibration.evaluation.answers import CaseAnswer, Said
@@ -25,7 +25,8 @@ FLIP_FIELDS = {
 class Outcome:
     """One labelled field of one case.
 
-    ``case`` is the case's index; ``view_type`` the picture's distance for Rec's fields, else those of the whole visit.
+    ``case`` is the case's index, ``view`` the picture's (None for the visit); ``view_type`` the picture's distance for
+    Rec's fields, else those of the whole visit.
     ``is_leading_right`` is about the leading item of a list, which is what the confidence is about. ``is_telling``: the
     answer says something; ``is_shown``: the device would show it. ``truth`` and ``answer`` are written forms.
     """
@@ -41,6 +42,7 @@ class Outcome:
     is_shown: bool
     truth: str = ""
     answer: str = ""
+    view: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,28 @@ def _outcome(index: int, case: EvaluationCase, said: Said, truth: Label) -> Outc
         is_shown=said.is_shown,
         truth=told(label),
         answer=told(said.value),
+        view=said.view,
+    )
+
+
+def paired(before: Sequence[Outcome], after: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
+    """Return both sides with the same fields of the same cases: what only one side answered the other has wrong.
+
+    Else a bundle that falls silent where the other one answers would lose nothing: fewer answers, the same share right.
+    """
+    ours, theirs = {_place(row) for row in before}, {_place(row) for row in after}
+    silent_before = [_unanswered(row) for row in after if _place(row) not in ours]
+    silent_after = [_unanswered(row) for row in before if _place(row) not in theirs]
+    return [*before, *silent_before], [*after, *silent_after]
+
+
+def _place(row: Outcome) -> tuple[int, int | None, str]:
+    return row.case, row.view, row.field
+
+
+def _unanswered(row: Outcome) -> Outcome:
+    return replace(
+        row, is_right=False, confidence=None, is_leading_right=False, is_telling=False, is_shown=False, answer=""
     )
 
 

@@ -22,10 +22,11 @@ from calibration.evaluation.figures import field_figures, groups_of, mean_accura
 from calibration.evaluation.forcing import Divergence
 from calibration.evaluation.gates import GateResult, worst_groups
 from calibration.evaluation.judge import Judged
-from calibration.evaluation.limits import WORDS
+from calibration.evaluation.limits import WORDS, default_gates, widened
 from calibration.evaluation.metrics import measure
-from calibration.evaluation.outcomes import FLIP_FIELDS, outcomes_of
+from calibration.evaluation.outcomes import FLIP_FIELDS, Outcome, outcomes_of
 from calibration.evaluation.plots import Point, bars_svg, gates_svg, pareto_svg, reliability_svg
+from calibration.evaluation.text_scope import advice, text_scope_figures
 from calibration.evaluation.text_scores import CORPUS_BLEU, SENTENCE_SCORES
 from edge_agent.contracts.manifest import AGENTS
 from edge_agent.errors import CalibrationError
@@ -33,6 +34,7 @@ from edge_agent.errors import CalibrationError
 REPORT, SUMMARY = "report.html", "summary.json"
 FLIPS_SHOWN = 200
 _FALLEN_SHOWN = 12
+_EVERYBODY = Group("all", "all").name
 
 
 def write_report(
@@ -70,20 +72,29 @@ def summarise(evaluation: Evaluation, *, judged: Judged | None = None) -> dict[s
     measured = {"candidate": evaluation.candidate}
     if evaluation.reference is not None:
         measured["reference"] = evaluation.reference
-    comparison = evaluation.comparison
+    comparison, digest = evaluation.comparison, cases_digest(evaluation.cases)
+    words = text_scope_figures(evaluation.cases, evaluation.candidate.answers, split=f"cases {digest[:16]}")
     return {
         "cases": len(evaluation.cases),
-        "cases_digest": cases_digest(evaluation.cases),
+        "cases_digest": digest,
         "tones": dict(sorted(Counter(case.file.tone_group for case in evaluation.cases).items())),
         "bundles": {role: _bundle(one) for role, one in measured.items()},
-        "fields": {role: field_figures(outcomes_of(evaluation.cases, one.answers)) for role, one in measured.items()},
+        "fields": {role: field_figures(rows) for role, rows in _outcomes(evaluation).items()},
         "texts": {role: text_figures(evaluation.cases, one.answers) for role, one in measured.items()},
         "gates": [gate_row(row) for row in evaluation.gates],
         "flips": None if comparison is None else [asdict(flip) for flip in comparison.flips],
         "flip_table": [] if comparison is None else list(_flip_table(comparison)),
         "divergences": [] if comparison is None else list(_divergences(comparison)),
+        "text_scope": words,
         "judge": None if judged is None else judged.as_data(),
     }
+
+
+def _outcomes(evaluation: Evaluation) -> dict[str, list[Outcome]]:
+    """Return the rows by role: beside a reference the paired ones, which the gates count too."""
+    if evaluation.comparison is not None:
+        return {"candidate": evaluation.comparison.after, "reference": evaluation.comparison.before}
+    return {"candidate": outcomes_of(evaluation.cases, evaluation.candidate.answers)}
 
 
 def gate_row(row: GateResult) -> dict[str, Any]:
@@ -119,22 +130,33 @@ def _bundle(measured: Measured) -> dict[str, Any]:
 
 
 def _flip_table(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    everybody = Group("all", "all")
+    """Yield a row per kind of flip and group, the one over all cases first."""
     for what in FLIP_FIELDS:
-        result = measure(comparison, "flips", what, everybody)
-        if not isinstance(result, Estimate):
-            continue
-        rows = [flip for flip in comparison.flips if flip.what == what and flip.truth]
-        right = [(_is_right(what, flip.before, flip.truth), _is_right(what, flip.after, flip.truth)) for flip in rows]
-        yield {
-            "what": what,
-            "cases": round(result.value * result.n),
-            "n": result.n,
-            "share": round(result.value, 4),
-            "bound": round(result.bound, 4),
-            "lost": sum(old and not new for old, new in right),
-            "gained": sum(new and not old for old, new in right),
-        }
+        for group in _every_group(comparison):
+            result = measure(comparison, "flips", what, group)
+            if isinstance(result, Estimate):
+                yield {"what": what, "group": group.name, **_flip_row(comparison, what, group, result)}
+
+
+def _flip_row(comparison: Comparison, what: str, group: Group, result: Estimate) -> dict[str, Any]:
+    rows = [
+        flip
+        for flip in comparison.flips
+        if flip.what == what and flip.truth and group.holds(tone=flip.tone, view_type=flip.view_type)
+    ]
+    right = [(_is_right(what, flip.before, flip.truth), _is_right(what, flip.after, flip.truth)) for flip in rows]
+    return {
+        "cases": round(result.value * result.n),
+        "n": result.n,
+        "share": round(result.value, 4),
+        "bound": round(result.bound, 4),
+        "lost": sum(old and not new for old, new in right),
+        "gained": sum(new and not old for old, new in right),
+    }
+
+
+def _every_group(comparison: Comparison) -> list[Group]:
+    return [*comparison.groups("all"), *comparison.groups("each_tone"), *comparison.groups("each_view_type")]
 
 
 def _is_right(what: str, value: str, truth: str) -> bool:
@@ -143,7 +165,7 @@ def _is_right(what: str, value: str, truth: str) -> bool:
 
 def _divergences(comparison: Comparison) -> Iterator[dict[str, Any]]:
     for agent in AGENTS:
-        for group in [*comparison.groups("all"), *comparison.groups("each_tone"), *comparison.groups("each_view_type")]:
+        for group in _every_group(comparison):
             members = set(comparison.members(group))
             rows = [one[agent] for index, one in comparison.divergences.items() if index in members and agent in one]
             total = sum(rows, Divergence())
@@ -164,41 +186,52 @@ def _page(evaluation: Evaluation, summary: Mapping[str, Any], *, points: Sequenc
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["share"] = lambda value: "–" if value is None or math.isnan(value) else f"{value:.3f}"
-    ours = summary["fields"]["candidate"]
-    theirs = summary["fields"].get("reference", {})
-    flips = summary["flips"]
+    own, flips, words = summary["bundles"]["candidate"], summary["flips"], summary["text_scope"]
     return environment.get_template(
         "report.html.j2"
     ).render(
         title=f"Evaluation of {evaluation.candidate.name}",
-        subtitle=summary["bundles"]["candidate"]["bundle"],
-        notice=summary["bundles"]["candidate"]["notice"],
+        subtitle=own["bundle"],
+        notice=own["notice"],
         verdict=_verdict(evaluation),
-        bundles=[
-            {**row, "accuracy": mean_accuracy(summary["fields"][role]), "size_mb": row["size_bytes"] / 1e6}
-            for role, row in summary["bundles"].items()
-        ],
         plots={name: Markup(text) for name, text in _plots(evaluation, summary, points).items()},  # noqa: S704 - our own SVG
         gates=summary["gates"],
-        fields=[{"name": name, **row, "reference": theirs.get(name, {}).get("accuracy")} for name, row in ours.items()],
-        groups=groups_of(ours),
         flips=None if flips is None else flips[:FLIPS_SHOWN],
         flip_count=0 if flips is None else len(flips),
         flip_table=summary["flip_table"],
         divergences=summary["divergences"],
-        texts=[
-            {"step": step, "bundle": role, **row}
-            for role, steps in summary["texts"].items()
-            for step, row in steps.items()
-        ],
         text_scores=(CORPUS_BLEU, *SENTENCE_SCORES),
+        text_scope=words,
+        text_scope_advice="" if words is None else advice(words),
         judged=summary["judge"],
         case_count=summary["cases"],
         tones=summary["tones"],
         cases_digest=summary["cases_digest"][:16],
         resamples=RESAMPLES,
         words={row.gate.metric: WORDS[row.gate.metric] for row in evaluation.gates},
+        **_tables(summary),
     )
+
+
+def _tables(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rows of the tables of bundles, fields and texts."""
+    ours, theirs = summary["fields"]["candidate"], summary["fields"].get("reference", {})
+    return {
+        "bundles": [
+            {**row, "accuracy": mean_accuracy(summary["fields"][role]), "size_mb": row["size_bytes"] / 1e6}
+            for role, row in summary["bundles"].items()
+        ],
+        "fields": [
+            {"name": name, **row, "reference": theirs.get(name, {}).get("accuracy")} for name, row in ours.items()
+        ],
+        "groups": groups_of(ours),
+        "texts": [
+            {"step": step, "bundle": role, "group": group, **row}
+            for role, steps in summary["texts"].items()
+            for step, whole in steps.items()
+            for group, row in {_EVERYBODY: whole, **whole["groups"]}.items()
+        ],
+    }
 
 
 def _verdict(evaluation: Evaluation) -> dict[str, Any]:
@@ -208,7 +241,9 @@ def _verdict(evaluation: Evaluation) -> dict[str, Any]:
     if not evaluation.gates:
         return {"is_good": False, "headline": "Not judged: there are no gates.", "fallen": []}
     if not fallen:
-        return {"is_good": True, "headline": f"All {len(evaluation.gates)} gates are met.", "fallen": []}
+        asked = widened([row.gate for row in evaluation.gates], defaults=default_gates())
+        note = f" Asked less than by default: {', '.join(asked)}." if asked else ""
+        return {"is_good": True, "headline": f"All {len(evaluation.gates)} gates are met.{note}", "fallen": []}
     worst = sorted(worst_groups(fallen), key=lambda row: not row.gate.is_hard)
     lines = [_fall(row, fallen) for row in worst[:_FALLEN_SHOWN]]
     more = [f"and {len(worst) - _FALLEN_SHOWN} more, see Gates"] if len(worst) > _FALLEN_SHOWN else []

@@ -14,19 +14,22 @@ from typing import Any, Literal
 
 from calibration.evaluation.answers import CaseAnswer, Said, Turn
 from calibration.evaluation.case_folder import EvaluationCase, Label
+from calibration.evaluation.text_scope import assumed, decides_by_words
 from edge_agent.agents import scope as scopes
 from edge_agent.agents.abstention import LISTS, Kept, keep, nothing_of, values
+from edge_agent.agents.answer import WORKING
 from edge_agent.agents.evidence.record import record_of, render
 from edge_agent.agents.prompts import render_intake, render_representation
 from edge_agent.agents.recognition import AgentEngine, keep_view
 from edge_agent.agents.representation import Described, merge, own_text, render_findings, view_texts
 from edge_agent.agents.second_look import look_again
+from edge_agent.agents.text.coder import DIFFERENTIAL
 from edge_agent.agents.text.intake_words import intake_texts
 from edge_agent.agents.text.reader import TextReader
 from edge_agent.agents.withholding import uncalibrated_fields
-from edge_agent.contracts.case import AgentOutput, Finding, Frame, Request, View, Written
+from edge_agent.contracts.case import AgentOutput, FieldValue, Finding, Frame, Request, View, Written
 from edge_agent.contracts.intake import Intake
-from edge_agent.contracts.manifest import AGENTS, AgentName, Manifest
+from edge_agent.contracts.manifest import AGENTS, AgentName, Manifest, Thresholds
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import CalibrationError
 
@@ -44,6 +47,7 @@ class _Visit:
     represented: Mapping[str, Kept]
     written: tuple[Written, ...]
     decision: Decision
+    words_open: bool | None
     said: list[Said]
     turns: list[Turn]
     texts: dict[str, str]
@@ -78,7 +82,14 @@ class BundleRun:
             self._reason(inside, name, is_true=is_true)
         self._engine.forget()
         return [
-            CaseAnswer(case_id=one.case.case_id, decision=one.decision, said=one.said, texts=one.texts, turns=one.turns)
+            CaseAnswer(
+                case_id=one.case.case_id,
+                decision=one.decision,
+                words_open=one.words_open,
+                said=one.said,
+                texts=one.texts,
+                turns=one.turns,
+            )
             for one in visits
         ]
 
@@ -101,7 +112,7 @@ class BundleRun:
             for number, (frame, view) in enumerate(zip(pictures, case.file.views, strict=True))
         )
         encoded = [self._engine.encode(view.frame) for view in views]
-        return _Visit(case, views, encoded, (), {}, (), "abstained", [], [], {})
+        return _Visit(case, views, encoded, (), {}, (), "abstained", None, [], [], {})
 
     def _recognise(self, visits: Sequence[_Visit]) -> None:
         rows = [(visit, number) for visit in visits for number in range(len(visit.views))]
@@ -110,7 +121,7 @@ class BundleRun:
         for visit in visits:
             answers = [next(outputs)[0] for _ in visit.views]
             found = [Finding(view.index, output) for view, output in zip(visit.views, answers, strict=True)]
-            visit.decision = self._scope(visit, found)
+            visit.decision, visit.words_open = self._scope(visit, found)
             described = []
             for view, output in zip(visit.views, answers, strict=True):
                 kept, _ = keep_view(view, output, self._manifest.thresholds, uncalibrated=self._uncalibrated)
@@ -118,11 +129,15 @@ class BundleRun:
                 self._note(visit, "recognition", [output], kept, view=view.index, texts={})
             visit.described = tuple(described)
 
-    def _scope(self, visit: _Visit, found: Sequence[Finding]) -> Decision:
+    def _scope(self, visit: _Visit, found: Sequence[Finding]) -> tuple[Decision, bool | None]:
+        """Decide as the device does; where words decide, also whether they would open the case."""
         thresholds = self._manifest.thresholds
         further = look_again(self._engine, found, views=visit.views, thresholds=thresholds, on_progress=lambda *_: None)
         shots = {view.index: view.shot for view in visit.views}
-        return scopes.decide(found, thresholds, further=further, shots=shots).decision
+        decision = scopes.decide(found, thresholds, further=further, shots=shots).decision
+        if not decides_by_words(found):
+            return decision, None
+        return decision, scopes.decide(found, assumed(thresholds), further=further, shots=shots).decision == "in_scope"
 
     def _represent(self, visits: Sequence[_Visit]) -> None:
         spec = self._manifest.agents["representation"]
@@ -209,7 +224,7 @@ class BundleRun:
         """Write down what was decided, and what teacher forcing repeats (Reason on the true findings, not on its own)."""
         place = "" if view is None else f"view{view + 1}."
         for output in steps:
-            visit.said += decided(name, output, kept, view=view)
+            visit.said += decided(name, output, kept, view=view, thresholds=self._manifest.thresholds)
             visit.texts |= {f"{place}{name}.{one.step}": one.text for one in output.written}
         if name != "cascade":
             agent: AgentName = next(one for one in AGENTS if one == name)
@@ -227,19 +242,29 @@ def _raw_answers(output: AgentOutput) -> list[str]:
     return [one.raw for one in output.written] or [output.text]
 
 
-def decided(name: str, output: AgentOutput, kept: Mapping[str, Kept], *, view: int | None) -> Iterator[Said]:
-    """Yield the fields that one step decided: nested ones (``biomedical.working``) by their dotted names."""
+def decided(
+    name: str, output: AgentOutput, kept: Mapping[str, Kept], *, view: int | None, thresholds: Thresholds
+) -> Iterator[Said]:
+    """Yield the fields that one step decided: nested ones (``biomedical.working``) by their dotted names.
+
+    Reason's words about no condition at all are an answer too: it names none.
+    """
     for field, row in output.fields.items():
         if row.probability is None and row.coded is None:
             continue  # the grammar fixed it
         shown = kept.get(field)
-        yield Said(
-            view=view,
-            field=f"{name}.{field}",
-            value=row.value,
-            confidence=row.probability,
-            is_shown=shown is None or not shown.is_withheld,
-        )
+        is_shown = not shown.is_withheld if shown is not None else _is_sure(field, row, output, thresholds)
+        yield Said(view=view, field=f"{name}.{field}", value=row.value, confidence=row.probability, is_shown=is_shown)
+    if output.agent == "reasoning" and output.written:
+        for field in (WORKING, DIFFERENTIAL):
+            if field not in output.fields:
+                yield Said(view=view, field=f"{name}.{field}", value=None, confidence=None, is_shown=False)
+
+
+def _is_sure(field: str, row: FieldValue, output: AgentOutput, thresholds: Thresholds) -> bool:
+    """Say of a nested field whether the device shows it: it withholds the working condition alone (``agents.answer``)."""
+    limit = thresholds.fields.get(f"{output.agent}.{field}")
+    return field != WORKING or row.probability is None or limit is None or row.probability >= limit.min_confidence
 
 
 def labelled(views: Sequence[View], case: EvaluationCase) -> Iterator[Described]:

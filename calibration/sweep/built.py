@@ -1,4 +1,4 @@
-"""Open and publish bundles that a sweep's own stages built."""
+"""Publish bundles that a sweep's own stages built."""
 
 from __future__ import annotations
 
@@ -9,35 +9,10 @@ from pathlib import Path
 from calibration.package import UNSIGNED_NAME
 from calibration.sign import sign_bundle
 from calibration.sweep import durable
-from edge_agent.contracts.bundle import ENVELOPE_NAME, Bundle, check_files, check_manifest, parse_manifest
+from edge_agent.contracts.bundle import ENVELOPE_NAME
 from edge_agent.contracts.dsse import seal
-from edge_agent.contracts.manifest import PAYLOAD_TYPE, Manifest
-from edge_agent.errors import CalibrationError, RejectedError
-
-
-def read_built(folder: Path) -> Manifest:
-    """Return the manifest that a build left in its folder; says nothing about the files.
-
-    Raises:
-        RejectedError: missing or malformed.
-    """
-    try:
-        payload = (folder / UNSIGNED_NAME).read_bytes()
-    except OSError as exc:
-        raise RejectedError(f"{folder / UNSIGNED_NAME} cannot be read: {exc.strerror}; remove {folder.parent}") from exc
-    return parse_manifest(payload)
-
-
-def open_built(folder: Path) -> Bundle:
-    """Open an unsigned bundle as a device opens a signed one: every file is compared with the manifest.
-
-    Raises:
-        RejectedError: a file or the manifest is not what the build wrote.
-    """
-    manifest = read_built(folder)
-    check_manifest(manifest)
-    check_files(folder, manifest.files, ignored=(UNSIGNED_NAME,))
-    return Bundle(path=folder.resolve(), manifest=manifest, signed_by="nobody")
+from edge_agent.contracts.manifest import PAYLOAD_TYPE
+from edge_agent.errors import CalibrationError
 
 
 def publish(built: Path, target: Path, *, key: Path | None) -> None:

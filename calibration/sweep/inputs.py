@@ -6,6 +6,7 @@ figures of older code pass for these.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import platform
@@ -28,15 +29,15 @@ TOOLS = (
     "tokenizers",
 )
 _ROOT = Path(__file__).resolve().parents[2]
-_SUFFIXES = frozenset({".py", ".toml", ".json", ".j2", ".txt"})
-_EXPORT_CODE = ("calibration/export.py", "calibration/sweep/worker.py")
-_BUILD_CODE = (
-    "calibration/*.*", "calibration/adapters", "calibration/grafted", "calibration/side_branch", "calibration/trust",
-    "calibration/checkpoint", "calibration/sweep/worker.py", "edge_agent/contracts", "edge_agent/inference",
-    "edge_agent/agents",
-)  # fmt: skip
-_EVALUATION_CODE = ("calibration/evaluation", "calibration/reference/confidence.py", "calibration/reference/scores.py")
-CODE = {"export": _EXPORT_CODE, "build": _BUILD_CODE, "evaluate": (*_BUILD_CODE, *_EVALUATION_CODE)}
+_PACKAGES = frozenset({"calibration", "device_profiles", "edge_agent"})
+_WORKER = "calibration/sweep/worker.py"  # by its file: it names every stage's modules
+_FIRST = {
+    "export": ("calibration.export",),
+    "build": ("calibration.build", "calibration.unsigned", "calibration.sweep.tasks"),
+    "evaluate": ("calibration.evaluation.evaluate", "calibration.evaluation.report", "calibration.unsigned"),
+}
+_DATA_SUFFIXES = frozenset({".toml", ".json", ".j2", ".txt"})
+_DATA_FOLDERS = ("schemas", "tables", "templates", "vocabulary")  # beside the modules that read them
 
 
 def files_digest(folder: Path, *, only: Iterable[str] = ("**/*",), without: Iterable[str] = ()) -> str:
@@ -60,15 +61,45 @@ def files_digest(folder: Path, *, only: Iterable[str] = ("**/*",), without: Iter
 
 def code_digest(kind: str) -> str:
     """Return the sha256 over the program's files that take part in a stage of this kind."""
-    return _digest((path.relative_to(_ROOT).as_posix(), path) for path in sorted(set(_code_files(CODE[kind]))))
+    return _digest((path.relative_to(_ROOT).as_posix(), path) for path in sorted(code_files(kind)))
 
 
-def _code_files(places: Iterable[str]) -> Iterator[Path]:
-    for place in places:
-        found = _ROOT.glob(place) if "*" in place else [_ROOT / place]
-        for path in found:
-            inside = path.rglob("*") if path.is_dir() else [path]
-            yield from (one for one in inside if one.suffix in _SUFFIXES and one.is_file())
+def code_files(kind: str) -> set[Path]:
+    """Return the modules that a stage of this kind imports, in whatever function, and the data that lies beside them."""
+    found = _imported(_FIRST[kind])
+    folders = set() if kind == "export" else {path.parent for path in found}  # an export reads no table of ours
+    places = [*folders, *(folder / name for folder in folders for name in _DATA_FOLDERS)]
+    data = {path for place in places if place.is_dir() for path in place.iterdir() if path.suffix in _DATA_SUFFIXES}
+    return found | data | {_ROOT / _WORKER}
+
+
+def _imported(names: Iterable[str]) -> set[Path]:
+    """Return the files of some modules of ours and of all that they import, directly or not; runs none of them."""
+    waiting, found = list(names), set[Path]()
+    while waiting:
+        path = _file_of(waiting.pop())
+        if path is not None and path not in found:
+            found.add(path)
+            waiting += _imports(path)
+    return found
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module
+            yield from (f"{node.module}.{one.name}" for one in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+
+
+def _file_of(name: str) -> Path | None:
+    """Return a module's file, None for packages of others and for names that are no module."""
+    parts = name.split(".")
+    if parts[0] not in _PACKAGES:
+        return None
+    path = _ROOT.joinpath(*parts).with_suffix(".py")
+    return path if path.is_file() else None
 
 
 def _digest(files: Iterable[tuple[str, Path]]) -> str:

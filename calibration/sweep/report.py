@@ -117,26 +117,22 @@ def _state(one: RecipeResult) -> str:
 
 
 def _losses(one: RecipeResult, twin: RecipeResult | None) -> list[Loss]:
-    """Return the losses over all cases and by tone, with the gates' bounds where they could be computed."""
+    """Return the losses over all cases and by tone: as the gates judged them, else the difference without a bound."""
     if twin is None or one.is_twin or not one.measured or not twin.measured:
         return []
     ours, theirs = one.measured["fields"], twin.measured["fields"]
-    bounds = _bounds(one.measured["gates"])
-    out = [_loss(_EVERYBODY, mean_accuracy(theirs), mean_accuracy(ours), bounds)]
-    for group in (name for name in groups_of(ours) if name.startswith("tone ")):
-        before, after = mean_accuracy(theirs, group=group), mean_accuracy(ours, group=group)
-        out.append(_loss(group, before, after, bounds))
+    judged = _judged(one.measured["gates"])
+    out = []
+    for group in (_EVERYBODY, *(name for name in groups_of(ours) if name.startswith("tone "))):
+        named = None if group == _EVERYBODY else group
+        lost = mean_accuracy(theirs, group=named) - mean_accuracy(ours, group=named)
+        out.append(judged.get(group) or Loss(group, round(100 * lost, 2), None))
     return out
 
 
-def _loss(group: str, before: float, after: float, bounds: Mapping[str, float]) -> Loss:
-    bound = bounds.get(group)
-    return Loss(group, round(100 * (before - after), 2), None if bound is None else round(100 * bound, 2))
-
-
-def _bounds(gates: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def _judged(gates: Sequence[Mapping[str, Any]]) -> dict[str, Loss]:
     return {
-        row["group"]: row["bound"]
+        row["group"]: Loss(row["group"], round(100 * row["value"], 2), round(100 * row["bound"], 2))
         for row in gates
         if row["metric"] == "field_accuracy_loss" and row["part"] == "mean" and row.get("bound") is not None
     }

@@ -2,6 +2,7 @@
 
     OUT/stages/<kind>-<recipe>-<key>/      a finished stage: its files, and ``stage.json`` with inputs and result
     OUT/stages/.tmp-...                    a stage that a kill cut off; removed at the next start
+    OUT/answers/<evaluate-...>/            what a bundle said on labelled cases; goes with its stage's inputs
 
 A stage is finished when its folder has its name: the folder was synced before. So nothing needs to be hashed again, and
 what changes an input (a weight, a recipe, a tool, the program itself) changes the name. Does not run anything.
@@ -26,6 +27,7 @@ from edge_agent.contracts.manifest import Strict
 from edge_agent.errors import CalibrationError
 
 STAGES = "stages"
+ANSWERS = "answers"
 RECORD_NAME = "stage.json"
 _KEY_DIGITS = 16
 
@@ -91,6 +93,7 @@ class StageStore:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             left = durable.remove_leftovers(self._folder)
+            left += durable.remove_leftovers(self._folder.parent / ANSWERS)
             # An export's scratch folder of a build that was killed lies beside the bundle that it was meant for.
             return left + durable.remove_leftovers(self._folder.parent, "derm-export-")
         except OSError as exc:
@@ -142,11 +145,12 @@ class StageStore:
         durable.discard(self.folder_of(stage))
 
     def drop_others(self, stage: Stage) -> None:
-        """Remove finished stages of the same kind and recipe whose inputs are no longer these."""
+        """Remove finished stages of the same kind and recipe whose inputs are no longer these, and their answers."""
         prefix = stage.name.removesuffix(stage.key[:_KEY_DIGITS])
-        for path in sorted(self._folder.iterdir()):
-            if path.name != stage.name and path.name[:-_KEY_DIGITS] == prefix:
-                durable.discard(path)
+        for folder in (self._folder, self._folder.parent / ANSWERS):
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if path.name != stage.name and path.name[:-_KEY_DIGITS] == prefix:
+                    durable.discard(path)
 
     def seconds_of(self, kind: Kind) -> list[float]:
         """Return how long the finished stages of a kind took."""

@@ -20,14 +20,13 @@ from calibration.sweep.display import Display
 from calibration.sweep.forecast import Forecast
 from calibration.sweep.lock import locked
 from calibration.sweep.plan import RecipePlan, SweepPlan, SweepRequest, make_plan
-from calibration.sweep.stages import Kind, Stage, StageRecord, StageStore
+from calibration.sweep.stages import ANSWERS, Kind, Stage, StageRecord, StageStore
 from calibration.sweep.tasks import At, BuildTask, EvaluateTask, ExportTask, Say
 from calibration.sweep.worker import BUNDLE
 from edge_agent.contracts.dsse import load_private_key
 from edge_agent.errors import CalibrationError, EdgeError, QualityGateError
 
 BUNDLES = "bundles"
-ANSWERS = "answers"
 LOGS = "logs"
 Task = ExportTask | BuildTask | EvaluateTask
 

@@ -102,10 +102,10 @@ def _build(task: BuildTask, tell: Tell) -> dict[str, Any]:
 
 def _parity(bundle: Path) -> list[dict[str, Any]]:
     """Return, per adapter and for the bare backbone, how far the FP32 parts are from PyTorch + PEFT."""
-    from calibration.sweep.built import open_built
+    from calibration.unsigned import open_unsigned
     from edge_agent.inference.engine import Engine, EngineSettings
 
-    with Engine(open_built(bundle), settings=EngineSettings(strict=True)) as engine:
+    with Engine(open_unsigned(bundle), settings=EngineSettings(strict=True)) as engine:
         report = engine.run_canary()
     bounds = {"max_abs_bound": report.bounds.strict_max_abs, "argmax_bound": report.bounds.strict_min_argmax}
     return [{"label": row.label, "max_abs": row.max_abs, "argmax": row.argmax, **bounds} for row in report.rows]
@@ -118,11 +118,11 @@ def _evaluate(task: EvaluateTask, tell: Tell) -> dict[str, Any]:
     from calibration.evaluation.gates import require
     from calibration.evaluation.limits import default_gates, gates_of
     from calibration.evaluation.report import write_report
-    from calibration.sweep.built import open_built
+    from calibration.unsigned import open_unsigned
     from edge_agent.errors import QualityGateError
 
-    candidate = open_built(task.bundle)
-    reference = None if task.against is None else open_built(task.against)
+    candidate = open_unsigned(task.bundle)
+    reference = None if task.against is None else open_unsigned(task.against)
     _take_over(task.twin_answers, task.answers)
     plan = Plan(
         cases=read_cases(task.cases, per_tone=task.per_tone),

@@ -31,7 +31,8 @@ _MAX_TOKENS = 4096
 _NAME = re.compile(r"([a-z_]+)\.(\d)\.(input_ids|logits|frame)")
 _MAX_CANARY_BYTES = 512 * 1024 * 1024
 _PNG = b"\x89PNG\r\n\x1a\n"
-_NOTES = (b"eXIf", b"tEXt", b"iTXt", b"zTXt")  # PNG chunks that say where a picture comes from
+# What a PNG needs to be drawn; every other chunk may say where a picture comes from (PNG, third edition, section 11).
+_DRAWN = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"sRGB", b"gAMA", b"cHRM", b"sBIT", b"bKGD", b"pHYs"})
 _MAX_PICTURE_BYTES = 4 * 1024 * 1024
 
 
@@ -122,7 +123,20 @@ def _golden_faults(bundle: Bundle, golden: GoldenSet) -> Iterator[RejectedError]
             )
         elif not data.startswith(_PNG) or len(data) > _MAX_PICTURE_BYTES:
             yield RejectedError(f"golden picture {name} is no small PNG; draw it again and build the bundle again")
-        elif any(note in data for note in _NOTES):
+        elif (surplus := _surplus_chunk(data)) is not None:
             yield RejectedError(
-                f"golden picture {name} carries notes about its origin; draw it again, without metadata"
+                f"golden picture {name} carries notes about its origin ({surplus}); draw it again, without metadata"
             )
+
+
+def _surplus_chunk(data: bytes) -> str | None:
+    """Return what a PNG holds besides its pixels, None where there is nothing: a chunk's name, or bytes behind the end."""
+    place = len(_PNG)
+    while place + 8 <= len(data):
+        length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        if kind not in _DRAWN:
+            return kind.decode("ascii", "replace")
+        place += 12 + length  # length, kind, the chunk, its checksum
+        if kind == b"IEND":
+            break
+    return None if place == len(data) else "bytes that are no chunk"

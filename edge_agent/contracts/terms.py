@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from edge_agent.contracts.agent_schemas import agent_schema, agent_steps
-from edge_agent.contracts.manifest import AGENTS, AgentName, Manifest
+from edge_agent.contracts.manifest import AGENTS, AgentName, Manifest, Step
 from edge_agent.contracts.schema_subset import problems
 from edge_agent.contracts.term_lists import TermList, term_list
 from edge_agent.errors import ConfigError, Incompatible
@@ -98,18 +98,26 @@ class Vocabulary:
         Raises:
             Incompatible: names the agent, the field and the id.
         """
+        found = self.unknown_in({name: spec.steps for name, spec in manifest.agents.items()})
+        if found is not None:
+            raise Incompatible(
+                f"the bundle's {found}, which vocabulary {self.version} does not know: update the device or choose"
+                " another bundle"
+            )
+
+    def unknown_in(self, steps: Mapping[AgentName, Sequence[Step]]) -> str | None:
+        """Return the first thing that an agent's steps can write and this vocabulary does not know; None without any.
+
+        Args:
+            steps: by agent; free texts have no schema and are left out.
+        """
         for agent in AGENTS:
-            spec = manifest.agents.get(agent)
             published = self.agent_schema(agent)
-            for step in spec.steps if spec else ():
-                if step.output_schema is None:
-                    continue
-                found = problems(step.output_schema, published, is_whole=False)
+            for step in steps.get(agent, ()):
+                found = problems(step.output_schema, published, is_whole=False) if step.output_schema else []
                 if found:
-                    raise Incompatible(
-                        f"the bundle's {agent} {found[0]}, which vocabulary {self.version} does not know: update the"
-                        " device or choose another bundle"
-                    )
+                    return f"{agent} {found[0]}"
+        return None
 
 
 def _check_order(lists: Mapping[str, TermList]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -216,7 +217,8 @@ def _noted() -> bytes:
     ("cases", "pictures", "words"),
     [
         ([golden_case()], {"p0.png": png(), "p9.png": png()}, "'p9.png', which no case names"),
-        ([golden_case()], {"p0.png": _noted()}, "notes about its origin"),
+        ([golden_case()], {"p0.png": _noted()}, "notes about its origin (tEXt)"),
+        ([golden_case()], {"p0.png": png() + b"IMG_2041, ward 3"}, "notes about its origin (bytes that are no chunk)"),
         ([golden_case()], {"p0.png": b"\xff\xd8\xff jpeg"}, "no small PNG"),
         ([golden_case()] * 13, {"p0.png": png()}, "holds 13 cases"),
         ([golden_case() | {"expected": {}}], {"p0.png": png()}, "no decision of reasoning"),
@@ -229,6 +231,21 @@ def test_golden_cases_with_more_or_less_than_declared(
     bundle.put("golden", golden_zip(cases, pictures))
     bundle.seal()
     fails(report_of(bundle), "golden", RejectedError, words)
+
+
+def test_pixels_may_spell_a_chunks_name(bundle: TrustedFolder) -> None:
+    """The letters tEXt inside compressed pixels are pixels: one picture in some thousands holds them by chance."""
+    raw = (b"\0" + b"tEX" * 8) * 8  # 8 x 8 pixels of three bytes, a filter byte before each row
+    stored = zlib.compress(raw, level=0)  # as it is, uncompressed
+    assert b"tEXt" in stored
+    plain = png()
+    start = plain.index(b"IDAT") - 4
+    end = plain.index(b"IEND") - 4
+    chunk = b"IDAT" + stored
+    data = plain[:start] + len(stored).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + plain[end:]
+    bundle.put("golden", golden_zip([golden_case()], {"p0.png": data}))
+    bundle.seal()
+    assert report_of(bundle).is_trusted
 
 
 def test_census_that_tells_another_precision(bundle: TrustedFolder) -> None:

@@ -13,7 +13,10 @@ pytest.importorskip("torch")
 pytest.importorskip("optimum.intel")
 
 from calibration.cli import main
+from calibration.trust.outcome import Status
+from calibration.trust.verify import SIGNATURE, verify
 from tests.simulators.sweep_source import SweepSource, write_source
+from tests.simulators.trusted_bundle import CARD, NOTICE, PLAN
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +58,25 @@ def test_parity_and_build_pass_and_missing_papers_are_told(
     assert {row["name"] for row in report["licences"]} == {"apache-2.0"}
     assert told.out.strip().endswith("acceptance.html")
     assert (out / "bundles" / "int8" / "manifest.json").is_file()
+
+
+def test_with_its_papers_a_built_bundle_is_verified(source: SweepSource, tmp_path: Path) -> None:
+    """Model card, change plan and figures beside the checkpoint: everything that was really built passes ``verify``.
+
+    It is not accepted all the same: nobody measured it.
+    """
+    base, out = shutil.copytree(source.base, tmp_path / "base"), tmp_path / "out"
+    notice = json.loads((base / "derm_edge.json").read_text(encoding="utf-8"))["notice"]
+    (base / "README.md").write_text(CARD.replace(NOTICE, notice), encoding="utf-8")
+    (base / "pccp.toml").write_text(PLAN.replace('lineage = "paper"', 'lineage = "random"'), encoding="utf-8")
+    figures = {"accuracy": {"family": 0.95}, "accuracy_per_tone": {"5": 0.94}}
+    (base / "metrics.json").write_text(json.dumps(figures), encoding="utf-8")
+    code = main(_arguments(source, base, out))
+    report = _report(out)
+    assert report["steps"][-1]["state"] == "passed", report["steps"][-1]["failure"]
+    assert (code, report["headline"]) == (83, "Not accepted: evaluate was not run.")
+    checked = verify(out / "bundles" / "int8", keys=())
+    assert [one.check for one in checked.outcomes if one.status is not Status.PASSED] == [SIGNATURE]
 
 
 def test_a_sick_checkpoint_stops_before_any_work(source: SweepSource, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 pytest.importorskip("matplotlib")
 
 from calibration.cli import main
-from calibration.evaluation.evaluate import Plan, evaluate
-from edge_agent.contracts.bundle import Bundle, open_bundle
+from calibration.evaluation.evaluate import Plan, check_comparable, evaluate
+from calibration.package import UNSIGNED_NAME, manifest_bytes
+from edge_agent.contracts.bundle import ENVELOPE_NAME, Bundle, open_bundle
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
-from tests.simulators.evaluation_cases import golden_cases
+from edge_agent.errors import CalibrationError
+from tests.simulators.evaluation_cases import called_uncompressed, golden_cases
 from tests.simulators.reference import BUNDLE
 
 
@@ -32,13 +35,14 @@ def cases(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_bundle_is_judged_and_falls_for_lack_of_cases(
-    cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cases: Path, bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Six cases prove nothing: exit code 83, the groups are named, and the report is there all the same."""
-    out = tmp_path / "out"
-    code = main(["evaluate", str(BUNDLE), "--cases", str(cases), "--against", str(BUNDLE), "--out", str(out)])
+    out, twin = tmp_path / "out", called_uncompressed(bundle, tmp_path / "fp32")
+    code = main(["evaluate", str(BUNDLE), "--cases", str(cases), "--against", str(twin), "--out", str(out)])
     told = capsys.readouterr()
     assert code == 83
+    assert f"{BUNDLE} stays where it is: do not sign it" in told.err
     assert "quality gates are not met: NOT met: hard danger_refusal_loss" in told.err
     assert "3 cases, 2000 are asked" in told.err
     assert told.out.strip() == str(out / "report.html")
@@ -46,6 +50,32 @@ def test_a_bundle_is_judged_and_falls_for_lack_of_cases(
     assert summary["flips"] == []  # a bundle beside itself
     assert {row["nats"] for row in summary["divergences"]} == {0.0}
     assert summary["fields"]["candidate"] == summary["fields"]["reference"]
+
+
+def test_a_compressed_reference_is_refused(cases: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside itself, or beside another recipe, no bundle loses anything: that would be a gate that cannot fall."""
+    assert main(["evaluate", str(BUNDLE), "--cases", str(cases), "--against", str(BUNDLE)]) == 80
+    assert "is no FP32 build: its recipe" in capsys.readouterr().err
+
+
+def test_other_weights_are_no_reference(bundle: Bundle) -> None:
+    """The FP32 build of another checkpoint answers the same questions and says nothing about this one."""
+    backbone = bundle.manifest.backbone.model_copy(update={"content_digest": "b" * 64})
+    other = bundle.manifest.model_copy(update={"backbone": backbone})
+    with pytest.raises(CalibrationError, match="different weights"):
+        check_comparable(bundle.manifest, other)
+
+
+def test_a_bundle_is_measured_before_anybody_signs_it(
+    cases: Path, bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the build left it: a signature comes after the measurement, not before."""
+    folder = tmp_path / "built"
+    shutil.copytree(bundle.path, folder)
+    (folder / ENVELOPE_NAME).unlink()
+    (folder / UNSIGNED_NAME).write_bytes(manifest_bytes(bundle.manifest))
+    code = main(["evaluate", str(folder), "--cases", str(cases), "--per-tone", "1", "--out", str(tmp_path / "out")])
+    assert code == 0, capsys.readouterr().err
 
 
 def test_without_a_reference_nothing_is_judged(cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,6 +103,7 @@ def test_an_interrupted_run_goes_on(cases: Path, bundle: Bundle, tmp_path: Path)
         (["--cases", "nowhere"], "cannot read the cases"),
         (["--cases", ".", "--judge", "http://192.0.2.1/v1"], "--judge-may-leave"),
         (["--cases", ".", "--per-tone", "0"], "--per-tone is at least 1"),
+        (["--cases", ".", "--forced-per-tone", "0"], "--forced-per-tone is at least 1"),
         (["--cases", ".", "--gates", "nowhere.toml"], "nowhere.toml cannot be read"),
     ],
 )

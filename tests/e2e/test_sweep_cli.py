@@ -15,7 +15,7 @@ from calibration.cli import main
 from calibration.sign import development_key
 from edge_agent.contracts.bundle import open_bundle
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
-from tests.simulators.sweep_run import run_until
+from tests.simulators.sweep_run import run_for
 from tests.simulators.sweep_source import SweepSource, write_source
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
     recipes = source.recipe("int8", gates=strict, called="strict"), source.recipe("int8")
     out = source.folder / "out"
     arguments = [*source.arguments(*recipes, out=out), f"--key={development_key()}"]
-    said, code = run_until(arguments, lines=None)
+    said, code = run_for(arguments, seconds=None)
     return Swept(source, arguments, out, said, code)
 
 
@@ -79,7 +79,7 @@ def test_a_sweep_builds_what_a_build_builds(swept: Swept, tmp_path: Path) -> Non
 def test_a_mended_recipe_joins_without_repeating_anything(swept: Swept) -> None:
     """The recipe that fell is built from the kept export, the other is not touched; the export goes when all are built."""
     swept.source.recipe("int8", called="strict")  # the same name, a bound that random weights meet
-    said, code = run_until(swept.arguments, lines=None)
+    said, code = run_for(swept.arguments, seconds=None)
     assert code == 0, said
     assert said[0] == "3 stages, 2 finished before"
     assert not any("export base" in line or "build int8" in line for line in said)

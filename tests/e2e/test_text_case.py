@@ -19,6 +19,9 @@ pytest.importorskip("torch")
 pytest.importorskip("optimum.intel")
 
 from calibration.cli import main
+from calibration.evaluation.case_folder import read_cases
+from calibration.evaluation.evaluate import Plan, evaluate
+from calibration.evaluation.limits import QualityGate, Substitute
 from calibration.golden import write_golden
 from calibration.recipe import recipe_folder
 from calibration.reference import agents_spec
@@ -35,6 +38,7 @@ from edge_agent.inference.engine import Engine, EngineSettings
 from tests.simulators.checkpoint import write_adapters, write_base
 from tests.simulators.declaration import write_declared
 from tests.simulators.kiosk import DEMO, Kiosk
+from tests.simulators.sweep_source import write_labelled_cases
 from tests.simulators.text_bundle import PLAQUE_TEXT, PROMPTS, TEXT_SCOPE, text_agents
 
 TEXTS = {"recognition_text": f"图1:{PLAQUE_TEXT}", "representation_text": "皮损对称。", "intake_zh": "舌色:红"}
@@ -150,3 +154,21 @@ def test_a_case_of_random_texts_ends_with_an_abstention(built: Built, tmp_path: 
     assert report["abstentions"] and report["tcm"] is None
     assert report["triage"]["needs_human_reading"] and "coded_from_text" in report["notices"]
     assert "writing" in done.stderr
+
+
+def test_a_text_bundle_can_be_measured(built: Built, tmp_path: Path) -> None:
+    """Every agent's own text is teacher-forced, coded values are compared, and a substitute stands for confidences."""
+    cases = read_cases(write_labelled_cases(tmp_path / "cases"))
+    gate = QualityGate(metric="calibration_error_gain", limit=0.02, min_cases=1)
+    other = Substitute(metric="divergence", part="reasoning", limit=0.01)
+    plan = Plan(cases, [gate, gate.model_copy(update={"substitute": other})], tmp_path / "work", is_timed=False)
+    found = evaluate(built.bundle, built.bundle, plan, tell=lambda *_: None)
+    assert found.comparison is not None
+    for case in found.comparison.divergences.values():
+        assert set(case) == {"recognition", "representation", "reasoning"}
+        assert all(one.decisions > 0 and one.nats < 1e-6 for one in case.values())  # the bundle beside itself
+    assert [row.is_met for row in found.gates] == [False, True]
+    assert "no confidence was told" in found.gates[0].line()
+    answers = found.candidate.answers
+    assert all(one.words_open is False for one in answers)  # random words open nothing
+    assert {one.confidence for answer in answers for one in answer.said} == {None}

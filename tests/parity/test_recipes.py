@@ -13,6 +13,7 @@ import numpy as np
 import openvino as ov
 import pytest
 
+from calibration.compress import nncf_options
 from calibration.export import quiet_vendors
 from calibration.grafted.capture import capture
 from calibration.grafted.captured import ArrayFile
@@ -102,10 +103,10 @@ def test_nncf_is_told_to_leave_every_branch_alone(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "bound"), [("int8", 0.2), ("int4-mixed-80", 0.99), ("int4-se", 0.97), ("int4-gptq", 0.6)]
+    ("name", "bound"), [("int8", 0.2), ("int4-mixed-80", 0.99), ("int4-se", 0.985), ("int4-gptq", 0.6)]
 )
 def test_every_recipe_beats_data_free_int4_with_the_adapter_on(bench: Bench, name: str, bound: float) -> None:
-    """INT4 by weights alone errs by .41 to .45; the bound is the largest share of that which a recipe may have."""
+    """INT4 by weights alone errs by .35 to .40; the bound is the largest share of that which a recipe may have."""
     plain, found = bench.errors("int4-data-free"), bench.errors(name)
     for label in SEEN:
         assert found[label].logits <= bound * plain[label].logits, label
@@ -142,10 +143,10 @@ def test_gptq_through_the_graft_beats_gptq_on_the_bare_graph(bench: Bench) -> No
 
 
 def test_awq_breaks_every_adapter_while_the_bare_graph_looks_well(bench: Bench) -> None:
-    """Why AWQ is refused: bare .42 as without it, adapter on 1.0 to 1.1 instead of .41 to .45; NNCF says nothing."""
+    """Why AWQ is refused: bare .36 as without it (.37), adapter on 1.0 to 1.1 instead of .35 to .40; NNCF says nothing."""
     with quiet_vendors():
-        mode = nncf.CompressWeightsMode.INT4_SYM
-        model = nncf.compress_weights(ov.Core().read_model(bench.source), mode=mode, group_size=64, ratio=1.0, awq=True)
+        plain_options = nncf_options("language_model", recipe=load_recipe("int4-data-free")) or {}
+        model = nncf.compress_weights(ov.Core().read_model(bench.source), **plain_options, awq=True)
     ov.save_model(model, bench.folder / "awq.xml", compress_to_fp16=False)
     found, plain = bench.compare(bench.folder / "awq.xml", bench.built), bench.errors("int4-data-free")
     assert found["bare"].logits <= 1.1 * plain["bare"].logits

@@ -1,4 +1,4 @@
-"""SIGKILL a sweep at ten random lines of what it says: the bundles are those of an undisturbed run, byte for byte."""
+"""SIGKILL a sweep at ten random moments: the bundles are those of an undisturbed run, byte for byte."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,11 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("optimum.intel")
 
-from tests.simulators.sweep_run import run_until
+from tests.simulators.sweep_run import run_for
 from tests.simulators.sweep_source import SweepSource, write_source
 
 KILLS = int(os.environ.get("DERM_SWEEP_KILLS", "10"))
 SEED = int(os.environ.get("DERM_SWEEP_SEED", "4"))
-# A start says one line, an export three, a build ten: most kills come inside a stage, some just behind one.
-MOST_LINES = 11
-MOST_SECONDS_MORE = 0.6
 
 
 def _bundles(out: Path) -> dict[str, str]:
@@ -47,22 +45,25 @@ def test_ten_kills_change_no_byte(source: SweepSource, tmp_path: Path) -> None:
     """A sweep of two recipes that is killed ten times and started again ends with the undisturbed run's bundles.
 
     Each kill takes the sweep's process alone; its worker must die with it, or the next start would find the lock taken.
+    Moments are drawn evenly over the time of the undisturbed run, so a long step is hit as often as it is long. A run that
+    was done before its moment came is compared and begun anew.
     """
     recipes = [source.recipe("int8"), source.recipe("int4-data-free")]
-    said, code = run_until(source.arguments(*recipes, out=tmp_path / "calm"), lines=None)
+    began = time.monotonic()
+    said, code = run_for(source.arguments(*recipes, out=tmp_path / "calm"), seconds=None)
+    whole_s = time.monotonic() - began
     assert code == 0, said
     calm, draw, killed = _bundles(tmp_path / "calm"), random.Random(SEED), 0
+    assert {name.split("/")[1] for name in calm} == {"int8", "int4-data-free"}
     out = tmp_path / "out"
     while killed < KILLS:
-        lines, delay_s = draw.randint(1, MOST_LINES), draw.uniform(0.0, MOST_SECONDS_MORE)
-        said, code = run_until(source.arguments(*recipes, out=out), lines=lines, delay_s=delay_s)
+        said, code = run_for(source.arguments(*recipes, out=out), seconds=draw.uniform(0.0, whole_s))
         assert code in (0, -9), said
         killed += code == -9
-        if code == 0:  # it was done before the kill came: once more from the beginning
+        if code == 0:
             assert _bundles(out) == calm
             shutil.rmtree(out)
-    said, code = run_until(source.arguments(*recipes, out=out), lines=None)
+    said, code = run_for(source.arguments(*recipes, out=out), seconds=None)
     assert code == 0, said
-    assert {name.split("/")[1] for name in calm} == {"int8", "int4-data-free"}
     assert _bundles(out) == calm
     assert _half_written(out) == []

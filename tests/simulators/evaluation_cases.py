@@ -6,11 +6,14 @@ uncompressed model decides on it: enough to see whether damage is noticed.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from calibration.evaluation.case_folder import CaseFile, EvaluationCase, LabelledView, read_cases, write_case
-from edge_agent.contracts.bundle import Bundle
+from calibration.package import UNSIGNED_NAME, manifest_bytes
+from calibration.sign import development_key, sign_bundle
+from edge_agent.contracts.bundle import ENVELOPE_NAME, Bundle
 from edge_agent.contracts.golden import GoldenCase, read_golden
 from edge_agent.contracts.intake import Intake
 
@@ -42,6 +45,21 @@ def golden_cases(bundle: Bundle, folder: Path, *, tones: tuple[str, ...] = ("1",
         )
         write_case(folder, file, {new: golden.pictures[old] for old, new in names.items()})
     return read_cases(folder)
+
+
+def called_uncompressed(bundle: Bundle, folder: Path) -> Path:
+    """Copy a bundle, let its recipe say that nothing is compressed, and sign it with the development key.
+
+    It stands in for the FP32 twin, which is not shipped, where only the command line is tested.
+    """
+    shutil.copytree(bundle.path, folder)
+    recipe = dict(bundle.manifest.recipe)
+    for part in ("language_model", "vision", "embeddings", "adapters"):
+        recipe[part] = {"mode": "none"}
+    (folder / ENVELOPE_NAME).unlink()
+    (folder / UNSIGNED_NAME).write_bytes(manifest_bytes(bundle.manifest.model_copy(update={"recipe": recipe})))
+    sign_bundle(folder, private_key=development_key())
+    return folder
 
 
 def _merged(case: GoldenCase, agent: Any, request: int) -> dict[str, Any]:

@@ -48,13 +48,14 @@ def test_the_first_failure_is_the_verdict(fallen: Acceptance) -> None:
     assert [one.remedy != "" for one in fallen.steps] == [False, False, True, False, False]
 
 
-def test_what_was_not_measured_is_in_the_verdict() -> None:
-    """No cases: accepted, but everybody sees that nothing was measured."""
+def test_what_was_not_measured_is_not_accepted() -> None:
+    """No cases, no judgement: whoever looks at the exit code alone must not take it for a pass."""
     states = {Step.EVALUATE: State.NOT_RUN}
     steps = tuple(StepResult(step, states.get(step, State.PASSED)) for step in Step)
-    assert Acceptance("base", "int8", steps).headline == "Accepted, but not run: evaluate."
-    whole = tuple(StepResult(step, State.PASSED) for step in Step)
-    assert Acceptance("base", "int8", whole).headline == "Accepted."
+    found = Acceptance("base", "int8", steps)
+    assert (found.headline, found.exit_code) == ("Not accepted: evaluate was not run.", 83)
+    whole = Acceptance("base", "int8", tuple(StepResult(step, State.PASSED) for step in Step))
+    assert (whole.headline, whole.exit_code) == ("Accepted.", 0)
 
 
 def test_the_page_says_it_all_and_escapes_what_others_wrote(fallen: Acceptance, tmp_path: Path) -> None:

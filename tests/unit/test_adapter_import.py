@@ -247,6 +247,17 @@ def test_an_old_flat_config_gives_the_same_base() -> None:
     assert base_shape(flat) == shape()
 
 
+def test_a_vision_config_that_leaves_defaults_out() -> None:
+    """Vision-R1-7B's config.json names the tower's hidden_size alone; the other numbers are transformers' defaults."""
+    transformers = pytest.importorskip("transformers")
+    depth = transformers.Qwen2_5_VLConfig(vision_config={"hidden_size": 1280}).vision_config.depth
+    short = base_shape(
+        BASE_CONFIG | {"vision_config": {"hidden_size": 1280}, "text_config": BASE_CONFIG["text_config"]}
+    )
+    assert f"model.visual.blocks.{depth - 1}.attn.qkv" in short.others
+    assert f"model.visual.blocks.{depth}.attn.qkv" not in short.others
+
+
 def test_a_base_without_its_numbers_is_refused(tmp_path: Path) -> None:
     """The missing number is named."""
     (tmp_path / "config.json").write_text(json.dumps({"hidden_size": 24, "vision_config": {"depth": 2}}))

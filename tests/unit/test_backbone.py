@@ -12,13 +12,13 @@ from calibration.backbone import check_before_export, find_cases
 from calibration.recipe import CalibrationRecipe, load_recipe
 from edge_agent.errors import CompressionError, ExportError
 
-SHAPE = BaseShape(layers=1, linears={"model.language_model.layers.0.mlp.down_proj": (96, 160)}, others={})
+SHAPE = BaseShape(layers=1, linears={"model.language_model.layers.0.mlp.down_proj": (96, 144)}, others={})
 WIDE = BaseShape(layers=1, linears={"model.language_model.layers.0.mlp.down_proj": (128, 256)}, others={})
 
 
 def test_a_group_size_that_does_not_fit_the_base(tmp_path: Path) -> None:
     """Named with the linear and a size that fits."""
-    with pytest.raises(CompressionError, match=r"group_size 64 does not divide the 160 inputs of .*down_proj; use 32"):
+    with pytest.raises(CompressionError, match=r"group_size 32 does not divide the 144 inputs of .*down_proj; use 16"):
         check_before_export(load_recipe("int4"), shape=SHAPE, cases=tmp_path)
 
 

@@ -77,7 +77,7 @@ def test_a_head_that_was_to_be_int4_too_is_missed(source: Path, tmp_path: Path) 
     """``all_layers`` makes lm_head one of the linears: an INT8 head then differs from the declaration."""
     compress_part("language_model", source, tmp_path / "out.xml", recipe=load_recipe("int4"))
     tensors = weight_tensors(ov.Core().read_model(tmp_path / "out.xml"), part="language_model")
-    with pytest.raises(CompressionError, match=r"lm_head.weight is u8, the recipe declares i4"):
+    with pytest.raises(CompressionError, match=r"lm_head.weight is u8, the recipe declares u4"):
         check_language_model(tensors, recipe=changed(load_recipe("int4"), all_layers=True).language_model)
 
 
@@ -85,7 +85,7 @@ def test_all_layers_makes_the_head_int4(source: Path, tmp_path: Path) -> None:
     """Under ``all_layers`` NNCF compresses lm_head like the linears, and the census agrees."""
     compress_part("language_model", source, tmp_path / "out.xml", recipe=changed(load_recipe("int4"), all_layers=True))
     found = weight_tensors(ov.Core().read_model(tmp_path / "out.xml"), part="language_model")
-    assert {(t.element_type, t.group_size) for t in found} == {("i4", 64)}
+    assert {(t.element_type, t.group_size) for t in found} == {("u4", 32)}
 
 
 def test_every_weight_of_a_bundle_is_listed_for_a_report(source: Path, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_every_weight_of_a_bundle_is_listed_for_a_report(source: Path, tmp_path:
     (tmp_path / "bundle").mkdir()
     compress_part("language_model", source, tmp_path / "bundle" / "language_model.xml", recipe=load_recipe("int4"))
     rows = {t.name: (t.part, t.element_type, t.group_size, t.bytes) for t in bundle_tensors(tmp_path / "bundle")}
-    assert rows["self.model.layers.0.mlp.q_proj.weight"] == ("language_model", "i4", 64, HIDDEN * HIDDEN // 2)
+    assert rows["self.model.layers.0.mlp.q_proj.weight"] == ("language_model", "u4", 32, HIDDEN * HIDDEN // 2)
     assert rows["self.lm_head.weight"] == ("language_model", "u8", -1, 300 * HIDDEN)
 
 

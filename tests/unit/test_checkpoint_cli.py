@@ -12,6 +12,7 @@ import pytest
 
 from calibration.cli import main
 from calibration.export import content_digest
+from edge_agent.contracts.manifest import AGENTS
 from edge_agent.errors import ConfigError, ExportError
 from tests.simulators import hf_folder
 
@@ -93,13 +94,16 @@ def test_inspect_loads_no_heavy_library(folder: Path) -> None:
 
 
 def test_shape_writes_a_folder_that_inspect_accepts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All that is missing is what only a person can say: the licence of the calibration data."""
+    """Nothing is missing: licences, declaration, and an adapter of rank 16 for every agent."""
     out = tmp_path / "shape"
     assert main(["shape", "--like", "reference", "--layers", "1", "--out", str(out)]) == 0
-    assert main(["inspect", str(out)]) == ExportError.exit_code
-    assert capsys.readouterr().out.count("fault:") == 1
-    hf_folder.edit(out / "derm_edge.json", {"licences": {"calibration_data": "CC0-1.0"}})
-    assert main(["inspect", str(out)]) == 0
+    capsys.readouterr()
+    adapters = [f"--adapter={agent}={out / 'adapters' / agent}" for agent in AGENTS]
+    assert main(["inspect", str(out), *adapters, f"--recipe={out / 'recipe.toml'}", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["faults"] == []
+    assert {one["agent"]: one["r"] for one in report["adapters"]} == dict.fromkeys(AGENTS, 16)
+    assert [one["is_activated"] for one in report["adapters"]] == [False, True, False]
 
 
 def test_shape_never_overwrites(folder: Path) -> None:

@@ -18,6 +18,7 @@ from calibration.evaluation.limits import (
     gates_of,
     load_gates,
     merge_gates,
+    widened,
 )
 from calibration.evaluation.metrics import measure
 from calibration.package import staged
@@ -89,6 +90,103 @@ def test_each_field_is_judged_alone() -> None:
     comparison = compared(cases, lambda _k, answer: answer.model_copy(update={"said": change.said}))
     rows = judge(comparison, [gate("field_accuracy_loss", part="each")])
     assert [row.part for row in rows if not row.is_met] == ["representation.stage"]
+
+
+def test_an_answer_that_the_candidate_leaves_out_is_lost() -> None:
+    """Half of the stages are not told any more, the others are right: half of the accuracy is lost, not none."""
+    cases = [labelled_case(number) for number in range(40)]
+
+    def silent(number: int, answer: CaseAnswer) -> CaseAnswer:
+        told = [one for one in answer.said if one.field != "representation.stage"]
+        return answer.model_copy(update={"said": told}) if number % 2 else answer
+
+    comparison = compared(cases, silent)
+    result = measure(comparison, "field_accuracy_loss", "representation.stage", EVERYBODY)
+    assert isinstance(result, Estimate)
+    assert result.value == 0.5
+    gone = compared(cases, lambda _k, answer: answer.model_copy(update={"said": answer.said[:1]}))
+    rows = judge(gone, [gate("field_accuracy_loss", part="each")])
+    assert {row.part for row in rows if not row.is_met} == {
+        "recognition.family", "representation.stage", "reasoning.syndrome", "cascade.syndrome",
+    }  # fmt: skip
+
+
+def test_an_answer_that_only_the_candidate_gives_is_gained() -> None:
+    """The pairing has two sides: where FP32 was silent and the candidate is right, the loss is negative."""
+    cases = [labelled_case(number) for number in range(40)]
+    comparison = compared(
+        cases,
+        lambda k, _a: right_answer(cases[k]),
+        before=lambda _k, answer: answer.model_copy(update={"said": answer.said[:1]}),
+    )
+    result = measure(comparison, "field_accuracy_loss", "reasoning.syndrome", EVERYBODY)
+    assert isinstance(result, Estimate)
+    assert result.value == -1.0
+
+
+def test_few_cases_that_tell_a_figure_prove_nothing() -> None:
+    """400 cases, of which 19 have a stage, none lost: resampling gives the bound 0, which 19 cases cannot show."""
+    cases = [labelled_case(k) if k < 19 else labelled_case(k, representation={}) for k in range(400)]
+    rows = judge(compared(cases, lambda _k, answer: answer), [gate("field_accuracy_loss", part="each", min_cases=400)])
+    [line] = [row.line() for row in rows if not row.is_met]
+    assert "representation.stage, all cases: cannot be computed: only 19 cases tell it, 20 are asked" in line
+
+
+def test_a_handful_of_forced_cases_is_no_divergence_gate() -> None:
+    """One case of 400 was teacher-forced and did not diverge: not a word about the others."""
+    cases = [labelled_case(number) for number in range(400)]
+    change = lambda k, answer: forced(answer, [0.0, 1.0]) if k == 0 else answer  # noqa: E731
+    comparison = compared(cases, change, before=change)
+    [row] = judge(comparison, [gate("divergence", part="recognition", min_cases=400)])
+    assert not row.is_met
+    assert "only 1 cases tell it, 20 are asked" in row.line()
+
+
+def test_the_least_of_cases_that_must_tell_fits_every_limit() -> None:
+    """A field may lose 3 points; with none lost in the 100 cases that are asked, 2.64 points are not excluded."""
+    [asked] = {one.least_told for one in default_gates()}
+    limits = [one.limit for one in default_gates() if one.metric == "field_accuracy_loss" and one.part == "each"]
+    assert asked == 100
+    assert 2.7055 / (asked + 2.7055) < min(limits)
+
+
+def test_one_tone_group_is_no_comparison_of_tones() -> None:
+    """All cases labelled with one tone: a gate on each tone would only repeat the gate on all cases."""
+    cases = [labelled_case(number) for number in range(60)]
+    [row] = judge(compared(cases, lambda _k, answer: answer), [gate("field_accuracy_loss", group="each_tone")])
+    assert not row.is_met
+    assert "all cases are of one tone group" in row.line()
+
+
+def test_confidences_of_one_side_only_are_no_calibration() -> None:
+    """A bundle that writes texts beside one that tells confidences: the gate falls with a reason, and does not crash."""
+    cases = [labelled_case(number) for number in range(20)]
+    mute = lambda _k, answer: answer.model_copy(  # noqa: E731
+        update={"said": [one.model_copy(update={"confidence": None}) for one in answer.said]}
+    )
+    for change, before in ((mute, None), (None, mute)):
+        comparison = compared(
+            cases, change or (lambda k, _a: right_answer(cases[k])), before=before or (lambda _k, answer: answer)
+        )
+        [row] = judge(comparison, [gate("calibration_error_gain")])
+        assert "no confidence was told in all cases" in row.line()
+
+
+def test_danger_that_words_open_is_counted_without_fp32() -> None:
+    """Both bundles read one of 100 danger cases on by its words: nothing is lost against FP32, and the gate falls."""
+    cases = [labelled_case(number, family="pigmented_lesion") for number in range(100)]
+
+    def opened(number: int, answer: CaseAnswer) -> CaseAnswer:
+        return answer.model_copy(update={"words_open": True, "decision": "in_scope"}) if number == 0 else answer
+
+    rows = judge(
+        compared(cases, lambda _k, answer: answer, before=opened),
+        [gate("danger_refusal_loss"), gate("danger_opened_by_words", limit=0.04)],
+    )
+    assert [row.is_met for row in rows] == [True, False]
+    kept = compared(cases, lambda _k, answer: answer, before=lambda _k, answer: answer)
+    [row] = judge(kept, [gate("danger_opened_by_words", limit=0.04)])
+    assert row.is_met  # none of 100: 1 - .05 ** (1 / 100) = .0295
 
 
 def test_gains_do_not_count_as_losses() -> None:
@@ -224,6 +322,7 @@ def test_the_default_gates_ask_for_what_was_agreed() -> None:
         "scope_refusal_loss",
         "abstention_loss",
         "shown_wrong_gain",
+        "danger_opened_by_words",
     }
 
 
@@ -272,6 +371,18 @@ def test_a_tightened_hard_gate_stays_hard() -> None:
     merged = merge_gates(default_gates(), [tight], source="mine")
     [found] = [one for one in merged if one.metric == "danger_refusal_loss" and one.group == "all"]
     assert (found.limit, found.is_hard) == (0.001, True)
+
+
+def test_gates_that_ask_less_are_named() -> None:
+    """A recipe may widen what is not hard, and then a stranger who reads "all gates are met" is told so."""
+    rows = [
+        QualityGate(metric="flips", part="family", limit=0.2),
+        QualityGate(metric="flips", part="stage", limit=0.01),
+        QualityGate(metric="divergence", part="reasoning", limit=0.03, min_cases=10),
+    ]
+    merged = merge_gates(default_gates(), rows, source="mine")
+    assert widened(merged, defaults=default_gates()) == ("flips of family", "divergence of reasoning")
+    assert widened(default_gates(), defaults=default_gates()) == ()
 
 
 def test_a_malformed_gate_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from calibration.evaluation.answers import CaseAnswer
 from calibration.evaluation.case_folder import EvaluationCase, read_cases, write_case
 from calibration.evaluation.comparison import Comparison
 from calibration.evaluation.evaluate import Evaluation, Measured
-from calibration.evaluation.figures import field_figures, mean_accuracy, reliability, text_figures
+from calibration.evaluation.figures import field_figures, mean_accuracy, paired_text_scores, reliability, text_figures
 from calibration.evaluation.gates import judge
 from calibration.evaluation.limits import QualityGate
 from calibration.evaluation.outcomes import outcomes_of
@@ -126,6 +126,9 @@ def test_the_summary_lists_every_flip(written: Path) -> None:
     flips = summary["flips"]
     assert {flip["what"] for flip in flips} == {"family"}
     assert {flip["tone"] for flip in flips} == {"5"}
+    rows = {(row["what"], row["group"]): row["cases"] for row in summary["flip_table"]}
+    assert rows["family", "all cases"] == rows["family", "tone 5"] == len({flip["case_id"] for flip in flips})
+    assert rows["family", "tone 1"] == 0
     assert flips[0].keys() == {"case_id", "tone", "view_type", "what", "view", "before", "after", "truth"}
 
 
@@ -173,6 +176,33 @@ def test_texts_are_scored_against_the_experts() -> None:
     [(step, row)] = text_figures([case], [right_answer(case).model_copy(update={"texts": told})]).items()
     assert step == "representation.integrate"
     assert {row[name] for name in (CORPUS_BLEU, *SENTENCE_SCORES)} == {1.0}
+
+
+def test_texts_are_scored_by_group() -> None:
+    """The dark tone's text is another one: its scores stand alone, and so do those of its distance."""
+    words = "皮损鲜红，鳞屑较多，瘙痒明显。"
+    cases = [
+        labelled_case(k, tone=tone, shot=shot, texts={"reasoning.assess": words})
+        for k, (tone, shot) in enumerate((("1", "close_up"), ("5", "regional")))
+    ]
+    said = (words, "完全不同之语")
+    answers = [
+        right_answer(case).model_copy(update={"texts": {"cascade.assess": one}})
+        for case, one in zip(cases, said, strict=True)
+    ]
+    groups = text_figures(cases, answers)["cascade.assess"]["groups"]
+    scores = {name: row[SENTENCE_SCORES[1]] for name, row in groups.items()}
+    assert scores["tone 1"] == scores["view close_up"] == 1.0
+    assert scores["tone 5"] == scores["view regional"] < 0.5
+    assert {row["n"] for row in groups.values()} == {1}
+
+
+def test_a_text_that_the_candidate_leaves_out_scores_nothing() -> None:
+    """Else a bundle that writes nothing would drop out of the comparison instead of losing it."""
+    case = labelled_case(0, texts={"reasoning.assess": "证属血热"})
+    before = right_answer(case).model_copy(update={"texts": {"reasoning.assess": "证属血热"}})
+    pairs = paired_text_scores([case], [before], [right_answer(case)])
+    assert {pair[0] for pair in pairs.values()} == {(1.0, 0.0)}
 
 
 def test_the_front_is_what_nobody_beats() -> None:

@@ -10,13 +10,22 @@ import pytest
 from PIL import Image
 
 from calibration.evaluation.case_folder import EvaluationCase, LabelledView
-from calibration.evaluation.run import BundleRun
-from edge_agent.contracts.manifest import Manifest
+from calibration.evaluation.run import BundleRun, decided
+from calibration.evaluation.text_scope import advice, text_scope_figures
+from edge_agent.contracts.case import AgentOutput, FieldValue
+from edge_agent.contracts.manifest import FieldCalibration, Manifest
 from edge_agent.errors import CalibrationError
 from tests.simulators.answered_cases import labelled_case
 from tests.simulators.cases import manifest
 from tests.simulators.engine import Said, ScriptedEngine
-from tests.simulators.text_bundle import ASSESSMENT_TEXT, INTEGRATED_TEXT, MOLE_TEXT, PLAQUE_TEXT, text_manifest
+from tests.simulators.text_bundle import (
+    ASSESSMENT_TEXT,
+    INTEGRATED_TEXT,
+    MOLE_TEXT,
+    PLAQUE_TEXT,
+    TEXT_SCOPE,
+    text_manifest,
+)
 from tests.simulators.text_engine import WritingEngine
 
 OURS, TUMOUR = 10, 200
@@ -124,3 +133,54 @@ def test_experts_texts_are_the_true_findings_of_reason(tmp_path: Path) -> None:
     read = [requests[0].texts["representation_text"] for agent, requests in writing.asked if agent == "reasoning"]
     assert read[0] == "专家所写"
     assert read[1].startswith(INTEGRATED_TEXT)
+
+
+def test_words_that_would_open_are_counted_whatever_is_declared(tmp_path: Path) -> None:
+    """Without thresholds.text_scope no text opens the case, and it is told which ones would; of a mole none does."""
+    writing = WritingEngine({OURS: PLAQUE_TEXT, TUMOUR: MOLE_TEXT})
+    cases = [case_of(tmp_path, 0, OURS), case_of(tmp_path, 1, TUMOUR, family="pigmented_lesion")]
+    for scope, decision in ((None, "abstained"), (TEXT_SCOPE, "in_scope")):
+        first, second = BundleRun(writing, text_manifest(text_scope=scope)).answer(cases)
+        assert (first.decision, first.words_open) == (decision, True)
+        assert (second.decision, second.words_open) == ("out_of_scope", False)
+        assert text_scope_figures(cases, [first, second], split="mine") == {
+            "split": "mine", "danger_cases": 1, "danger_read_as_ours": 0, "in_scope_cases": 1, "in_scope_found": 1,
+        }  # fmt: skip
+
+
+def test_a_scope_under_a_schema_has_no_words(tmp_path: Path) -> None:
+    """Probabilities decide: there is nothing to declare."""
+    cases = [case_of(tmp_path, 0, OURS)]
+    answers = BundleRun(engine(), manifest()).answer(cases)
+    assert answers[0].words_open is None
+    assert text_scope_figures(cases, answers, split="mine") is None
+
+
+@pytest.mark.parametrize(
+    ("danger", "opened", "words"), [(59, 0, "copy text_scope"), (58, 0, "0 of 58"), (200, 1, "1 of 200")]
+)
+def test_what_may_be_declared_is_what_a_manifest_takes(danger: int, opened: int, words: str) -> None:
+    """None of at least 59 danger cases; else the advice says why not."""
+    figures = {"danger_cases": danger, "danger_read_as_ours": opened, "in_scope_cases": 9, "in_scope_found": 8}
+    assert words in advice({"split": "mine", **figures})
+
+
+def test_reasons_words_about_no_condition_are_an_answer(tmp_path: Path) -> None:
+    """A text that names no disease has named none: a labelled condition counts as missed, not as never asked."""
+    writing = WritingEngine({OURS: PLAQUE_TEXT}, assessment="辨证:血热证。")
+    [answer] = BundleRun(writing, text_manifest()).answer([case_of(tmp_path, 0, OURS)])
+    said = {one.field: one for one in answer.said}
+    assert said["reasoning.biomedical.working"].value is None
+    assert said["cascade.biomedical.working"].is_shown is False
+
+
+def test_a_condition_below_its_least_confidence_is_not_shown() -> None:
+    """The device withholds the working condition by its dotted name; so it is no wrong value that is shown."""
+    value = {"biomedical": {"working": "plaque_psoriasis"}}
+    fields = {"biomedical.working": FieldValue("plaque_psoriasis", 0.4)}
+    output = AgentOutput("reasoning", "assess", "", value, fields, 0, 0)
+    for least, is_shown in ((0.5, False), (0.3, True)):
+        limits = {"reasoning.biomedical.working": FieldCalibration(min_confidence=least)}
+        thresholds = manifest().thresholds.model_copy(update={"fields": limits})
+        [said] = decided("reasoning", output, {}, view=None, thresholds=thresholds)
+        assert said.is_shown is is_shown

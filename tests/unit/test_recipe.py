@@ -126,7 +126,7 @@ def test_values_out_of_range(document: dict[str, Any], key: str, value: object) 
 def test_int4_says_its_group_size_and_backup_mode(document: dict[str, Any], key: str) -> None:
     """A default that nobody wrote down is no declaration to compare with."""
     del document["language_model"][key]
-    with pytest.raises(CompressionError, match=f"int4_sym needs {key}"):
+    with pytest.raises(CompressionError, match=f"int4_asym needs {key}"):
         parse_recipe(document, source="x.toml")
 
 

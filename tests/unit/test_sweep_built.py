@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from calibration.package import UNSIGNED_NAME, manifest_bytes
-from calibration.sweep.built import open_built, publish, withdraw
+from calibration.sweep.built import publish, withdraw
+from calibration.unsigned import open_unsigned
 from edge_agent.contracts.bundle import ENVELOPE_NAME, open_bundle, parse_manifest
 from edge_agent.errors import LengthOrHashRejected
 from tests.simulators.bundles import SignedFolder, signed_folder
@@ -57,7 +58,7 @@ def test_a_withdrawn_bundle_is_gone(signed: SignedFolder, tmp_path: Path) -> Non
 
 def test_a_changed_file_is_not_measured(signed: SignedFolder) -> None:
     """What lies in a stage is compared with its manifest before it is opened."""
-    assert open_built(signed.path).manifest.name == "paper"
+    assert open_unsigned(signed.path).manifest.name == "paper"
     (signed.path / "language_model.bin").write_bytes(b"other")
     with pytest.raises(LengthOrHashRejected):
-        open_built(signed.path)
+        open_unsigned(signed.path)

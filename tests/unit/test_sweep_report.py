@@ -27,8 +27,8 @@ def _fields(all_: float, dark: float) -> dict[str, Any]:
     }
 
 
-def _gate(group: str, bound: float) -> dict[str, Any]:
-    return {"metric": "field_accuracy_loss", "part": "mean", "group": group, "bound": bound}
+def _gate(group: str, bound: float, *, value: float) -> dict[str, Any]:
+    return {"metric": "field_accuracy_loss", "part": "mean", "group": group, "value": value, "bound": bound}
 
 
 def _measured(
@@ -46,7 +46,7 @@ def result(tmp_path: Path) -> SweepResult:
     )
     int8 = RecipeResult(
         "int8", False, True, None, tmp_path / "bundles/int8", {**built, "size_bytes": 10_000_000},
-        _measured(0.9, 0.89, _gate("all cases", 0.004), _gate("tone 5", 0.015), case_ms=50.0),
+        _measured(0.9, 0.89, _gate("all cases", 0.004, value=0.0), _gate("tone 5", 0.015, value=0.01), case_ms=50.0),
     )  # fmt: skip
     fallen = QualityGateError("1 of 2 quality gates are not met: tone 5")
     int4 = RecipeResult(

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from calibration.sweep import durable
-from calibration.sweep.inputs import code_digest, files_digest
-from calibration.sweep.stages import STAGES, Kind, Stage, StageStore
+from calibration.sweep.inputs import code_digest, code_files, files_digest
+from calibration.sweep.stages import ANSWERS, STAGES, Kind, Stage, StageStore
 from edge_agent.errors import ExportError
 
+ROOT = Path(__file__).parents[2]
 STAGE = Stage(Kind.BUILD, "int8", {"base": "a", "threads": 1})
 
 
@@ -79,6 +80,18 @@ def test_stale_stages_of_the_same_recipe_go_and_others_stay(store: StageStore) -
     assert [store.find(stage) is not None for stage in (old, new, other)] == [False, True, True]
 
 
+def test_answers_of_other_cases_go_with_their_stage(store: StageStore, tmp_path: Path) -> None:
+    """What was said on labelled cases, begun or finished, does not outlive them in the sweep's folder."""
+    old, new = (Stage(Kind.EVALUATE, "int4", {"cases": digest}) for digest in "ab")
+    other = Stage(Kind.EVALUATE, "int8", {"cases": "a"})
+    for stage in (old, new, other):
+        (tmp_path / ANSWERS / stage.name).mkdir(parents=True)
+    store.begin(new)
+    store.finish(new, result={}, seconds=1)
+    store.drop_others(new)
+    assert {path.name for path in (tmp_path / ANSWERS).iterdir()} == {new.name, other.name}
+
+
 def test_a_folder_counts_only_after_it_was_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file and folder reaches the disk before the name does."""
     source, target = tmp_path / ".tmp-x", tmp_path / "x"
@@ -124,3 +137,19 @@ def test_the_programs_own_code_is_an_input() -> None:
     digests = {kind: code_digest(kind) for kind in ("export", "build", "evaluate")}
     assert len(set(digests.values())) == 3
     assert digests["build"] == code_digest("build")
+
+
+def test_whatever_a_stage_imports_is_an_input() -> None:
+    """A module in another package counts as much as its neighbour: figures of older code must never pass for these."""
+    names = {
+        kind: {path.relative_to(ROOT).as_posix() for path in code_files(kind)}
+        for kind in ("export", "build", "evaluate")
+    }
+    assert {"calibration/export.py", "calibration/sweep/worker.py", "edge_agent/errors.py"} <= names["export"]
+    assert {"calibration/coder_texts.py", "calibration/reference/labels.py", "device_profiles/loader.py"} <= names[
+        "build"
+    ]
+    assert {"calibration/reference/list_values.py", "edge_agent/capture/stills.py"} <= names["evaluate"]
+    assert {"calibration/evaluation/gates.toml", "calibration/evaluation/templates/report.html.j2"} <= names["evaluate"]
+    assert "edge_agent/contracts/tables/text_lexicon.toml" in names["build"] & names["evaluate"]
+    assert not any("cli.py" in one or one.startswith("calibration/recipes/") for one in names["build"])

@@ -22,7 +22,7 @@ from tests.simulators.answered_cases import labelled_case, right_answer, saying
 pytestmark = pytest.mark.slow
 
 TONES = ("1", "2", "3", "4", "5")
-FORCED = 20  # of each tone
+FORCED = 100  # of each tone: as many as a resampled bound asks for
 WEIGHTS = {
     "language_model: a": 0.097,
     **{f"adapter.{one}: a": 0.01 for one in ("recognition", "representation", "reasoning")},
@@ -87,6 +87,11 @@ def unsure(_case: EvaluationCase, answer: CaseAnswer) -> CaseAnswer:
     return answer.model_copy(update={"said": [one.model_copy(update={"confidence": 0.5}) for one in answer.said]})
 
 
+def open_by_words(_case: EvaluationCase, answer: CaseAnswer) -> CaseAnswer:
+    """Write of psoriasis so firmly that the words open the case."""
+    return answer.model_copy(update={"words_open": True, "decision": "in_scope"})
+
+
 def astray(_case: EvaluationCase, answer: CaseAnswer) -> CaseAnswer:
     """Prefer the other token along the reference's answers."""
     return reading(answer, [1.0, 0.0]) if answer.readings else answer
@@ -102,6 +107,7 @@ DAMAGE: dict[str, Change] = {
     "names another stage": some(7, say("representation.stage", "progressive")),
     "names another syndrome": some(7, say("reasoning.syndrome", "blood_stasis")),
     "names another syndrome in the cascade": some(7, say("cascade.syndrome", "blood_stasis")),
+    "opens danger by its words": some(7, open_by_words, wanted=lambda case: case.is_danger),
     "is half as sure": unsure,
     "goes astray": astray,
 }

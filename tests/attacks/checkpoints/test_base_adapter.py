@@ -1,0 +1,20 @@
+"""Adapters beside the base that could never be imported for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.simulators import hf_folder
+from tests.simulators.preflight import ROOMY
+
+
+def test_adapter_of_another_backbone(folder: Path, tmp_path: Path) -> None:
+    """The preflight with digests compares the note beside an adapter with the weights."""
+    from calibration.checkpoint.inspection import InspectionRequest, inspect_checkpoint
+
+    adapter = hf_folder.write_peft(tmp_path / "reasoning", digest="0" * 64)
+    request = InspectionRequest(
+        folder=folder, adapters={"reasoning": adapter}, recipes=[], profiles=[], workstation=ROOMY
+    )
+    (line,) = inspect_checkpoint(request).faults
+    assert line.startswith("adapter reasoning was trained on the backbone 0000000000000000, this one is ")
