@@ -37,8 +37,9 @@ What the columns mean:
 A field that is a list is right when it names the same ids as the truth, in any order, none more and none less; its ceiling
 is that of the leading id alone. Rec's fields are counted on near views, applicability and colour on overviews too; Rep's
 distribution and symmetry where there is an overview. Reason gets the record of faultless answers (`reasoning`) or the
-record that the device makes of the answers of Rec and Rep (`cascade`). Rep and Reason are measured on the psoriasis-like
-visits only, whether or not the scope decision found them. The reasoning steps stand under *Verifiability*.
+record that the device makes of the answers of Rec and Rep, without what it withholds (`cascade`). Rep and Reason are
+measured on the psoriasis-like visits only, whether or not the scope decision found them. The reasoning steps stand under
+*Verifiability*.
 """
 FLOORS = """## Floors
 

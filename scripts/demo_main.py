@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -172,7 +173,7 @@ def _program(words: list[str], *, log: Path, ready: Path) -> Iterator[None]:
         try:
             process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # its children too: they write into the folder that goes next
             process.wait()
 
 

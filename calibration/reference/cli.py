@@ -37,7 +37,10 @@ def add_parser(subparsers: Any) -> None:
     train = verbs.add_parser("train", help="train from nothing; run again to go on after an interruption")
     train.add_argument("--work", type=Path, default=Path("work/reference"), help="checkpoints and pools")
     train.add_argument("--out", type=Path, required=True, help="folder for base/ and adapters/")
-    train.add_argument("--tiny", action="store_true", help="seconds instead of an hour: proves the command only")
+    train.add_argument("--tiny", action="store_true", help="seconds instead of hours: proves the command only")
+    train.add_argument(
+        "--photos", type=Path, help="folder of the PAD-UFES-20 sample; its half `tune` may raise a threshold"
+    )
     train.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads")
     train.set_defaults(run=run_train)
     evaluate = verbs.add_parser("evaluate", help="measure accuracy per field and tone on the test split")
@@ -75,14 +78,16 @@ def run_train(arguments: argparse.Namespace) -> int:
     """Train, calibrate and write the model folder."""
     import torch
 
+    from calibration.reference.photographs import tune_photographs
     from calibration.reference.release import release
     from calibration.reference.train import FULL, TINY, ReferenceTraining
 
     torch.set_num_threads(arguments.threads)
     schedule = TINY if arguments.tiny else FULL
     training = ReferenceTraining(arguments.work, schedule=schedule, on_progress=Reporter())
+    photos = () if arguments.photos is None else tuple(tune_photographs(arguments.photos))
     training.adapters()
-    release(training, arguments.out, calibration_cases=6 if arguments.tiny else 1500)
+    release(training, arguments.out, calibration_cases=6 if arguments.tiny else 1500, photos=photos)
     print(arguments.out)
     return 0
 

@@ -65,6 +65,7 @@ class Measurement:
         cases: of one split.
         confidences: how logits become confidences; None measures accuracy only.
         tell: told of every agent as (agent, done, total).
+        thresholds: what the device withholds before Reason reads it; while they are not fitted yet, nothing.
     """
 
     def __init__(
@@ -74,8 +75,10 @@ class Measurement:
         *,
         confidences: Confidences | None,
         tell: Callable[[str, int, int], None],
+        thresholds: Thresholds = NO_THRESHOLDS,
     ) -> None:
         self._decider, self._cases, self._confidences, self._tell = decider, cases, confidences, tell
+        self._thresholds = thresholds
         self._table = SignTable.load()
         self.scores = Scores()
         self.samples: list[tuple[str, Row, Mapping[str, Any]]] = []  # agent, row, truth: what a fit needs
@@ -94,7 +97,10 @@ class Measurement:
             truth = {name: case.representation[name] for name in represented_fields(case)}
             self._add("representation", case, truth, steps)
         gold = [case.record for case, _ in inside]
-        chained = [chained_record(case, rows, reps) for (case, rows), reps in zip(inside, represented, strict=True)]
+        chained = [
+            chained_record(case, rows, reps, self._thresholds)
+            for (case, rows), reps in zip(inside, represented, strict=True)
+        ]
         checked = {
             name: self._reason(name, [case for case, _ in inside], records)
             for name, records in (("reasoning", gold), ("cascade", chained))
@@ -152,18 +158,20 @@ class Measurement:
         return lambda done, total: self._tell(agent, done, total)
 
 
-def chained_record(case: PoolCase, rows: Sequence[AgentOutput], reps: Sequence[AgentOutput]) -> Record:
-    """Collect what Reason reads from the answers of Rec and Rep, by the device's own merge; nothing is withheld."""
+def chained_record(
+    case: PoolCase, rows: Sequence[AgentOutput], reps: Sequence[AgentOutput], thresholds: Thresholds
+) -> Record:
+    """Collect what Reason reads from the answers of Rec and Rep, by the device's own thresholds and merge."""
     described = []
     for number, (view, output) in enumerate(zip(case.views, rows, strict=True)):
-        fields, _ = keep(output, NO_THRESHOLDS, view=number)
+        fields, _ = keep(output, thresholds, view=number)
         described.append(Described(View(number, view.pixels, shot=view.shot), fields))
     merged = merge(described)
-    values = {name: value for output in reps for name, value in output.value.items()}
+    told_of_visit = {name: row.value for output in reps for name, row in keep(output, thresholds)[0].items()}
     return record_of(
         merged.leads,
         conflicts=merged.conflicts,
-        representation=values,
+        representation=told_of_visit,
         intake=case.intake,
         previous=case.previous,
     )
@@ -214,7 +222,9 @@ def evaluate_bundle(
         tell = partial(_told_as, f"{bundle.path.name} {mode}", on_progress)
         shown = confidences if mode == "own" else None
         try:
-            result[mode] = Measurement(decider, cases, confidences=shown, tell=tell).run()
+            result[mode] = Measurement(
+                decider, cases, confidences=shown, tell=tell, thresholds=bundle.manifest.thresholds
+            ).run()
         finally:
             decider.close()
     return result

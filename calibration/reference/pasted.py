@@ -24,6 +24,7 @@ from calibration.reference.drawing_outline import Drawn
 from calibration.reference.drawing_skin import tone_colour
 from calibration.reference.drawing_view import draw_signs
 from calibration.reference.labels import view_labels
+from calibration.reference.pool import PoolCase
 from calibration.reference.signs import Signs
 from calibration.reference.skin_patches import SkinPatch
 
@@ -120,7 +121,7 @@ def lesion_ratio(
     return np.asarray(np.clip(lit(surface) / np.maximum(bare, 1), 0, MOST_RATIO), np.float32), drawn
 
 
-def is_to_be_found(drawn: RenderedCase) -> bool:
+def is_to_be_found(drawn: RenderedCase | PoolCase) -> bool:
     """Say whether a case is in scope and shows it."""
     return drawn.in_scope and shows_psoriasis(drawn.signs)
 

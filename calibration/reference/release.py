@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,15 @@ from calibration.reference.fit import fit
 from calibration.reference.forms import form_of
 from calibration.reference.model import GENERATION_TOKENS, PIXELS
 from calibration.reference.papers import write_papers
+from calibration.reference.photographs import Photograph
 from calibration.reference.pool import reduce_picture
+from calibration.reference.scope_tune import raised
 from calibration.reference.train import ReferenceTraining
 from calibration.sign import development_key
 from edge_agent.contracts.bundle import Bundle, open_bundle
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from edge_agent.contracts.manifest import AGENTS, AgentName
+from edge_agent.inference.engine import Engine
 
 NOTICE = "Reference model trained on drawn pictures: not for clinical use."
 GOLDEN_CASES = 6
@@ -40,7 +43,9 @@ DRAFT_GATES = GateRecipe(canary_max_of_range=0.99, canary_min_argmax=0, golden_m
 DRAFT_THRESHOLDS = {"lesion_visible": 0.5, "in_scope_family": 0.5, "danger_family": 0.5, "not_skin": 0.5}
 
 
-def release(training: ReferenceTraining, out: Path, *, calibration_cases: int) -> None:
+def release(
+    training: ReferenceTraining, out: Path, *, calibration_cases: int, photos: Sequence[Photograph] = ()
+) -> None:
     """Write ``out/base`` and ``out/adapters`` with everything the build needs.
 
     Thresholds are fitted on the device's own engine with a draft of the bundle, as it will be shipped: INT4.
@@ -49,6 +54,7 @@ def release(training: ReferenceTraining, out: Path, *, calibration_cases: int) -
         training: finished.
         out: the model folder; replaced.
         calibration_cases: how many cases of the calibration split fit the thresholds.
+        photos: the half ``tune`` of the photographs; may raise the scope threshold (``scope_tune``).
     """
     work = training.work
     base = out / "base"
@@ -66,6 +72,22 @@ def release(training: ReferenceTraining, out: Path, *, calibration_cases: int) -
     write_json(base / DECLARATION_NAME, declare(fitted.thresholds, fitted.calibration))
     write_json(base / METRICS_NAME, fitted.metrics)
     write_papers(base, notice=NOTICE, metrics=fitted.metrics)
+    if photos:
+        least = _raised(training, out, photos)
+        write_json(base / DECLARATION_NAME, declare(fitted.thresholds | {"in_scope_family": least}, fitted.calibration))
+
+
+def _raised(training: ReferenceTraining, model: Path, photos: Sequence[Photograph]) -> float:
+    """Return the scope threshold after the photographs; they are decided with the thresholds of the drawings."""
+    work = training.work / "draft"
+    draft = draft_bundle(model, work, announce=lambda line: training.tell("fitted bundle", 0, 1, line))
+    with Engine(draft) as engine:
+        return raised(
+            engine,
+            draft.manifest.thresholds,
+            photos,
+            tell=lambda done, total: training.tell("photographs tune", done, total, ""),
+        )
 
 
 def draft_bundle(model: Path, out: Path, *, announce: Callable[[str], None]) -> Bundle:

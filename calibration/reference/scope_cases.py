@@ -18,7 +18,7 @@ from calibration.reference.pasted import PastedCase
 from calibration.reference.photographs import Photograph
 from calibration.reference.scores import wilson
 from edge_agent.agents.recognition import AgentEngine, recognise
-from edge_agent.agents.scope import decide
+from edge_agent.agents.scope import decide, seems_ours
 from edge_agent.agents.second_look import look_again
 from edge_agent.contracts.case import View
 from edge_agent.contracts.manifest import Thresholds
@@ -39,13 +39,17 @@ class ScopeCase:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the device decided: ``in_scope | out_of_scope | abstained``; ``reasons`` of everything it withheld."""
+    """What the device decided: ``in_scope | out_of_scope | abstained``; ``reasons`` of everything it withheld.
+
+    ``surest`` is the highest probability (0..1) of the family in scope among the views that seem to show it.
+    """
 
     case_id: str
     tone: int
     decision: str
     reasons: tuple[str, ...]
     is_cancer: bool
+    surest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,9 @@ def decide_cases(
         scope = decide(found, thresholds, further=further, shots={view.index: view.shot for view in views})
         engine.forget()
         reasons = tuple(abstention.reason for abstention in scope.abstentions)
-        outcomes.append(Outcome(one.case_id, one.tone, scope.decision, reasons, one.is_cancer))
+        ours = [row.in_scope_family for row in scope.views if seems_ours(row.applicability, row.family)]
+        surest = max(ours, default=0.0)
+        outcomes.append(Outcome(one.case_id, one.tone, scope.decision, reasons, one.is_cancer, surest))
         tell(done + 1, len(cases))
     return tuple(outcomes)
 

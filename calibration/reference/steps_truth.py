@@ -1,6 +1,7 @@
 """The reasoning steps that a reference case should be answered with, from the same record and table as the check.
 
-They teach the form of checkable reasoning on drawn cases: what the table gives for the three core syndromes. They are no clinical argument, and no weight of one sign against another is in them.
+They teach the form of checkable reasoning on drawn cases: what the table gives for the three core syndromes. They are no
+clinical argument, and no weight of one sign against another is in them.
 """
 
 from __future__ import annotations

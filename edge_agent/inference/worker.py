@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inbox, outbox = _claim_pipes()
     jobs: queue.Queue[Message] = queue.Queue(QUEUE_LIMIT)
     threading.Thread(target=_watch, args=(inbox, jobs), name="pipe-watch", daemon=True).start()
-    wish = EngineWish(bundle_dir=options.bundle, keys_dir=options.keys, device=options.device, threads=options.threads)
+    wish = EngineWish(options.bundle, options.keys, options.device, options.threads, practice_file=options.practice)
     try:
         with open_pipeline(wish, replay_canary=True) as loaded:
             write_message(outbox, Message(body={"kind": Kind.READY, "bundle": loaded.bundle.manifest.name}))
@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keys", type=Path, required=True, help="the folder of trusted public keys")
     parser.add_argument("--device", required=True, help="the OpenVINO device")
     parser.add_argument("--threads", type=int, required=True, help="how many threads inference may use")
+    parser.add_argument("--practice", type=Path, help="the practice file")
     return parser
 
 

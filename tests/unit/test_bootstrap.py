@@ -13,6 +13,7 @@ import structlog
 from edge_agent.bootstrap import build_log, build_uplink, child_settings, engine_wish, report_failure
 from edge_agent.config import BrokerConfig, Config
 from edge_agent.errors import InferenceError
+from edge_agent.inference.worker import _parser as child_parser
 from edge_agent.inference_child import ChildSettings, InferenceChild, State
 from edge_agent.store.database import Database
 from edge_agent.store.key import StoreKey
@@ -93,6 +94,13 @@ def test_the_child_gets_the_practices_file(practice: Path | None, tmp_path: Path
     arguments = child_settings(config, engine_wish(config)).arguments
     named = dict(zip(arguments[::2], arguments[1::2], strict=True)).get("--practice")
     assert named == (None if practice is None else str(practice))
+
+
+def test_the_child_knows_every_argument_that_it_is_given(tmp_path: Path) -> None:
+    """A switch that the child does not know would end it before the first case, on every start."""
+    config = Config(state_dir=tmp_path, practice_file=Path("/etc/clinic/practice.toml"))
+    options = child_parser().parse_args(child_settings(config, engine_wish(config)).arguments)
+    assert options.practice == Path("/etc/clinic/practice.toml")
 
 
 def _drop(_logger: Any, _method: str, _event: Any) -> Any:

@@ -141,6 +141,13 @@ def test_threshold_for_an_unknown_field(document: dict[str, Any]) -> None:
         parse_declaration(document, source="x")
 
 
+def test_claimed_calibration_covers_every_decided_field(document: dict[str, Any]) -> None:
+    """The device would withhold a field without an entry; better that the build says so."""
+    document["calibration"] = {"split": "calibration", "cases": 10, "ece": {}}
+    with pytest.raises(ExportError, match=r"thresholds\.fields\.reasoning\.biomedical\.differential is missing"):
+        parse_declaration(document, source="x")
+
+
 def test_values_that_part_at_one_token_pass(document: dict[str, Any]) -> None:
     """Where every value is one token of its own, all fields can be decided, null and numbers included."""
     check_answers(_long(document), with_words(document))

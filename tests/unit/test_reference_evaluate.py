@@ -12,14 +12,14 @@ pytest.importorskip("torch")
 
 from calibration.reference.cases import text_case
 from calibration.reference.confidence import Confidences
-from calibration.reference.evaluate import CONSTANT, Measurement, chained_record, represented_fields
+from calibration.reference.evaluate import CONSTANT, NO_THRESHOLDS, Measurement, chained_record, represented_fields
 from calibration.reference.labels import view_labels
 from calibration.reference.pool import PoolCase, PoolView
 from calibration.reference.steps_truth import true_steps
 from edge_agent.agents.evidence.record import Record
 from edge_agent.agents.evidence.signs_table import SignTable
 from edge_agent.contracts.case import AgentOutput, FieldValue
-from edge_agent.contracts.manifest import AgentName
+from edge_agent.contracts.manifest import AgentName, FieldCalibration
 
 TABLE = SignTable.load()
 Answer = dict[str, Any]
@@ -132,10 +132,25 @@ def test_the_cascade_reads_what_rec_said() -> None:
     """A wrong colour of Rec stands in the record that Reason is shown; the true record stays as it is."""
     case = next(case for case in INSIDE if case.signs.colour == "pale_red")
     wrong = [output("recognition", {**view.labels, "colour": ("bright_red",)}) for view in case.views]
-    record = chained_record(case, wrong, [output("representation", case.representation)])
+    record = chained_record(case, wrong, [output("representation", case.representation)], NO_THRESHOLDS)
     colours = {pointer: value for pointer, value in record.values.items() if pointer.endswith(".colour")}
     assert list(colours.values()) == [("bright_red",)]
     assert ("pale_red",) in case.record.values.values()
+
+
+def test_the_cascade_reads_no_more_than_the_device_shows() -> None:
+    """What lies below its least confidence (everything is told with .8) reaches Reason as not told."""
+    case = next(case for case in INSIDE if case.signs.colour == "pale_red")
+    seen = [output("recognition", view.labels) for view in case.views]
+    least = {
+        name: FieldCalibration(temperature=1.0, min_confidence=0.9)
+        for name in ("recognition.colour", "representation.stage")
+    }
+    thresholds = NO_THRESHOLDS.model_copy(update={"fields": least})
+    record = chained_record(case, seen, [output("representation", case.representation)], thresholds)
+    assert {value for pointer, value in record.values.items() if pointer.endswith(".colour")} == {"cannot_tell"}
+    assert record.values["representation.stage"] == "cannot_tell"
+    assert record.values["representation.phenotype"] == case.representation["phenotype"]
 
 
 def test_place_and_symmetry_count_only_with_an_overview() -> None:

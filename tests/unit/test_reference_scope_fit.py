@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from calibration.reference.scope_fit import DANGER_FALSE_ALARMS, SENSITIVITY, LookedAt, scope_thresholds  # noqa: E402
+from calibration.reference.scope_fit import SENSITIVITY, LookedAt, scope_thresholds  # noqa: E402
 from calibration.reference.vision_stage import augment  # noqa: E402
 from edge_agent.agents.scope import decide  # noqa: E402
 from edge_agent.contracts.case import AgentOutput, FieldValue, Finding  # noqa: E402
@@ -70,7 +70,7 @@ def test_the_device_keeps_as_many_cases_as_the_fit_promised() -> None:
         findings = [Finding(n, output(view[0])) for n, view in enumerate(case.looks)]
         further = {n: [output(look) for look in view[1:]] for n, view in enumerate(case.looks)}
         kept += decide(findings, thresholds, further=further).decision == "in_scope"
-    assert SENSITIVITY - DANGER_FALSE_ALARMS - 0.005 <= kept / len(cases) <= SENSITIVITY + 0.005
+    assert abs(kept / len(cases) - SENSITIVITY) <= 0.005
 
 
 def test_one_look_would_ask_for_another_threshold() -> None:
@@ -87,10 +87,10 @@ def test_views_may_contradict_in_few_drawn_cases() -> None:
     def with_foreign(share: float, *, shot: str = "close_up") -> LookedAt:
         return LookedAt(["close_up", shot], [[sure], [row({"papulosquamous": 1 - share, "eczematous": share}, 0.99)]])
 
-    plain = [near([[sure], [sure]])] * 990
-    assert scope_thresholds([*plain, *[with_foreign(0.7)] * 10], TEMPERATURES)["views_disagree"] == 0.7
+    plain = [near([[sure], [sure]])] * 980
+    assert scope_thresholds([*plain, *[with_foreign(0.7)] * 20], TEMPERATURES)["views_disagree"] == 0.7
     assert scope_thresholds([*plain, *[with_foreign(0.7)] * 2], TEMPERATURES)["views_disagree"] == 0.5
-    far = [with_foreign(0.7, shot="overview")] * 10  # the device asks no overview for its family
+    far = [with_foreign(0.7, shot="overview")] * 20  # the device asks no overview for its family
     assert scope_thresholds([*plain, *far], TEMPERATURES)["views_disagree"] == 0.5
 
 

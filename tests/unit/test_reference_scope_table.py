@@ -7,7 +7,17 @@ import pytest
 
 from calibration.reference.cases import text_case
 from calibration.reference.pasted import is_to_be_found
-from calibration.reference.scope_cases import Outcome, ScopeCase, ScopeRow, decide_cases, is_read, is_refused, rendered
+from calibration.reference.photographs import Photograph
+from calibration.reference.scope_cases import (
+    Outcome,
+    ScopeCase,
+    ScopeRow,
+    decide_cases,
+    from_photographs,
+    is_read,
+    is_refused,
+    rendered,
+)
 from calibration.reference.scope_table import (
     IN_SCOPE_PASTED,
     IN_SCOPE_RENDERED,
@@ -19,6 +29,7 @@ from calibration.reference.scope_table import (
     print_rows,
     require_met,
 )
+from calibration.reference.scope_tune import raised
 from edge_agent.contracts.manifest import Thresholds
 from edge_agent.errors import QualityGateError
 from tests.simulators.cases import FLOOR, MOLE, PLAQUE
@@ -108,3 +119,21 @@ def test_visits_with_two_diseases_are_there_and_must_be_refused() -> None:
 def test_a_kind_that_is_never_drawn_ends() -> None:
     """A renderer may know no visit with two diseases; then the group is empty and nobody waits for it."""
     assert list(rendered(lambda _drawn: False, per_tone=1, look_at=20)) == []
+
+
+def test_a_threshold_rises_above_the_surest_photograph() -> None:
+    """Read on with .83, a photograph of a tumour asks for .84; one that is refused anyway asks for nothing."""
+    pixels = {mark: np.full((64, 64, 3), mark, np.uint8) for mark in (1, 2)}
+    photos = {mark: Photograph(f"p{mark}", f"q{mark}", "BCC", rows, None) for mark, rows in pixels.items()}
+    engine = ScriptedEngine({1: PLAQUE | {"family": ("papulosquamous", 0.83)}, 2: MOLE})
+    surest = decide_cases(engine, list(from_photographs([photos[1]])), thresholds=THRESHOLDS, tell=_untold)[0].surest
+    least = raised(engine, THRESHOLDS, list(photos.values()), tell=_untold)
+    assert surest < least <= surest + 0.01
+    higher = THRESHOLDS.model_copy(update={"in_scope_family": least})
+    outcomes_then = decide_cases(engine, list(from_photographs(photos.values())), thresholds=higher, tell=_untold)
+    assert [is_read(one) for one in outcomes_then] == [False, False]
+    assert raised(engine, THRESHOLDS, [photos[2]], tell=_untold) == THRESHOLDS.in_scope_family
+
+
+def _untold(_done: int, _total: int) -> None:
+    """Tell nobody."""
