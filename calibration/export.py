@@ -13,7 +13,7 @@ import logging
 import os
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,19 @@ PARTS = {
 }
 _NEEDED = ("config.json", "tokenizer.json", "preprocessor_config.json")
 _CHUNK_BYTES = 1 << 22
+# What transformers fills in where vision_config is silent: files of before 4.52 leave out what equals a default
+# (Vision-R1-7B's names hidden_size alone). Source: transformers 4.57.6, Qwen2_5_VLVisionConfig.
+_VISION_DEFAULTS: dict[str, Any] = {
+    "depth": 32,
+    "intermediate_size": 3420,
+    "num_heads": 16,
+    "patch_size": 14,
+    "spatial_merge_size": 2,
+    "temporal_patch_size": 2,
+    "window_size": 112,
+    "out_hidden_size": 3584,
+    "fullatt_block_indexes": [7, 15, 23, 31],
+}
 
 
 def content_digest(folder: Path) -> str:
@@ -94,6 +107,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return document
 
 
+def vision_numbers(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``vision_config`` of a config.json with the numbers that it may leave out; ``hidden_size`` it may not."""
+    return {**_VISION_DEFAULTS, **(config.get("vision_config") or {})}
+
+
 def read_backbone(folder: Path) -> Backbone:
     """Return the manifest's description of the backbone, from config.json, generation_config.json and the weights.
 
@@ -103,8 +121,8 @@ def read_backbone(folder: Path) -> Backbone:
     config = read_json(folder / "config.json")
     if config.get("model_type") != "qwen2_5_vl":
         raise ExportError(f"{folder} is a {config.get('model_type')!r} model; this program exports qwen2_5_vl")
-    text = {**config, **config.get("text_config", {})}
-    vision = config.get("vision_config", {})
+    text = {**config, **(config.get("text_config") or {})}
+    vision = vision_numbers(config)
     generation = folder / "generation_config.json"
     found: Any = (read_json(generation) if generation.is_file() else {}).get("eos_token_id", text.get("eos_token_id"))
     eos: list[int] = found if isinstance(found, list) else [found]

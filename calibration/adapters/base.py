@@ -12,13 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from calibration.export import read_json
+from calibration.export import read_json, vision_numbers
 from edge_agent.errors import ExportError
 
 LANGUAGE = "model.language_model."
 VISION = "model.visual."
-# Files of transformers before 4.52 leave out what equals the default (Vision-R1-7B's names hidden_size alone).
-_VISION_DEPTH = 32  # Source: transformers 4.57.6, Qwen2_5_VLVisionConfig
 
 
 class Part(StrEnum):
@@ -72,7 +70,7 @@ def base_shape(config: Mapping[str, Any]) -> BaseShape:
     for number in range(layers):
         for name, shape in _layer_shapes(text).items():
             linears[f"{LANGUAGE}layers.{number}.{name}"] = shape
-    return BaseShape(layers=layers, linears=linears, others=_others(config.get("vision_config") or {}))
+    return BaseShape(layers=layers, linears=linears, others=_others(vision_numbers(config)))
 
 
 def _layer_shapes(text: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
@@ -95,7 +93,7 @@ def _others(vision: Mapping[str, Any]) -> dict[str, Part]:
     """Return the modules outside the decoder layers, by path."""
     others = {f"{VISION}patch_embed.proj": Part.PATCH_EMBEDDING}
     names = ("attn.qkv", "attn.proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
-    for number in range(_count({"depth": _VISION_DEPTH, **vision}, "depth")):
+    for number in range(_count(vision, "depth")):
         others |= {f"{VISION}blocks.{number}.{name}": Part.VISION_TOWER for name in names}
     others |= {f"{VISION}merger.mlp.{number}": Part.PROJECTOR for number in (0, 2)}
     return others | {f"{LANGUAGE}embed_tokens": Part.EMBEDDING, "lm_head": Part.OUTPUT_HEAD}

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from calibration.checkpoint.headers import TensorEntry
 from calibration.checkpoint.layout import Weights, shortened
-from calibration.export import read_json
+from calibration.export import read_json, vision_numbers
 from edge_agent.errors import ExportError
 
 PLAIN = "Qwen2_5_VLForConditionalGeneration"
@@ -76,7 +76,7 @@ def read_architecture(folder: Path) -> Architecture:
     path = folder / "config.json"
     text = {**config, **(config.get("text_config") or {})}
     _refuse_foreign(config, text, path=path)
-    vision: Any = config.get("vision_config") or {}
+    vision = vision_numbers(config)
     # transformers 4.57 reads the tie from text_config where there is one, and takes it as false where it says nothing
     owner = config.get("text_config") or config
     names = config.get("architectures") or [PLAIN]

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from calibration.adapters.base import BaseShape, read_base_shape
+from calibration.adapters.headers import check_headers
 from calibration.checkpoint.adapter_folders import AdapterFolder, read_adapter_folder
 from calibration.checkpoint.architecture import (
     Architecture,
@@ -159,7 +161,7 @@ class _Around:
 def _read_around(request: InspectionRequest, arch: Architecture) -> _Around:
     tokenizer, faults = read_tokenizer(request.folder, arch)
     preprocessor, wrong_preprocessor = read_preprocessor(request.folder, arch)
-    adapters, wrong_adapters = _adapters(request.adapters)
+    adapters, wrong_adapters = _adapters(request.adapters, base=read_base_shape(request.folder))
     licences, wrong_licences = read_licences(request.folder, arch, adapters=request.adapters)
     all_faults = (*faults, *wrong_preprocessor, *wrong_adapters, *wrong_licences)
     return _Around(tokenizer, preprocessor, adapters, licences, all_faults)
@@ -182,14 +184,25 @@ def _estimates(
     )
 
 
-def _adapters(folders: Mapping[str, Path]) -> tuple[tuple[AdapterFolder, ...], list[str]]:
+def _adapters(folders: Mapping[str, Path], *, base: BaseShape) -> tuple[tuple[AdapterFolder, ...], list[str]]:
+    """Read every PEFT folder; one that can be read is held against the base as its import will hold it."""
     found, faults = [], []
     for agent, place in folders.items():
         facts, lines = read_adapter_folder(place, agent=agent)
-        faults += lines
         if facts is not None:
             found.append(facts)
+            if not lines:
+                lines = _refused(place, agent=agent, base=base)
+        faults += lines
     return tuple(found), faults
+
+
+def _refused(place: Path, *, agent: str, base: BaseShape) -> list[str]:
+    try:
+        check_headers(place, base=base)
+    except ExportError as exc:
+        return [f"adapter {agent}: {exc}"]
+    return []
 
 
 def _digest_faults(adapters: Sequence[AdapterFolder], digest: str | None) -> list[str]:

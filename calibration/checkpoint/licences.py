@@ -23,6 +23,8 @@ Owner = Literal["base", "adapters", "calibration_data"]
 DECLARATION_NAME = "derm_edge.json"
 RESEARCH = "qwen-research"
 FROM_NOTHING = "none"
+# What people write where there is no licence, or none that they know.
+_NO_LICENCE = {"", "none", "unknown", "unlicensed", "noassertion", "n/a", "na", "tbd", "todo", "?", "other"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ KNOWN_BASES = (
     KnownBase("Qwen2.5-VL-3B", 2048, 36, RESEARCH, "model card and LICENSE of Qwen/Qwen2.5-VL-3B-Instruct"),
     KnownBase("Qwen2.5-VL-7B", 3584, 28, "apache-2.0", "model card of Qwen/Qwen2.5-VL-7B-Instruct"),
 )
-# The first words of licence texts that are told apart; anything else is "see LICENSE".
+# The first words of licence texts that are told apart; any other text needs its name in derm_edge.json or on the card.
 _TEXTS = (
     (re.compile(r"apache license\s+version 2\.0", re.IGNORECASE), "apache-2.0"),
     (re.compile(r"qwen research license", re.IGNORECASE), RESEARCH),
@@ -82,8 +84,11 @@ def read_licences(folder: Path, arch: Architecture, *, adapters: Mapping[str, Pa
         declaration = _document(folder / DECLARATION_NAME)
         card = front_matter(folder / "README.md")
         found = [*_declared(declaration), *_of_folder(folder, card, owner="base")]
-        for place in adapters.values():
-            found += _of_folder(place, front_matter(place / "README.md"), owner="adapters")
+        own = {
+            agent: _of_folder(place, front_matter(place / "README.md"), owner="adapters")
+            for agent, place in adapters.items()
+        }
+        found += [one for licences in own.values() for one in licences]
     except (ExportError, OSError, UnicodeDecodeError) as exc:
         return LicenceFacts((), None, ()), [str(exc)]
     needs_adapters = bool(adapters) or any(
@@ -91,17 +96,24 @@ def read_licences(folder: Path, arch: Architecture, *, adapters: Mapping[str, Pa
     )
     known, origin = _known_base(card, arch)
     lines = _missing(found, folder=folder, needs_adapters=needs_adapters, known=known)
+    if not any(one.owner == "adapters" and one.source == DECLARATION_NAME for one in found) and any(own.values()):
+        lines += [
+            f"no licence for the adapter {agent}: write license: into the front matter of {adapters[agent] / 'README.md'}, or "
+            f"licences.adapters for all of them into {folder / DECLARATION_NAME}"
+            for agent, licences in own.items()
+            if not licences
+        ]
     lines += _contradictions(found)
     lines += _against_known(found, known, card=card, origin=origin)
     research = any(one.owner == "base" and one.name == RESEARCH for one in found)
     if research and declaration.get("clinical_use"):
         lines.append(f"{DECLARATION_NAME}: clinical_use is true, the base's {RESEARCH} licence allows research only")
     notes = (
-        (f"the base carries the {RESEARCH} licence: research and evaluation only, nothing commercial",)
+        [f"the base carries the {RESEARCH} licence: research and evaluation only, nothing commercial"]
         if research
-        else ()
+        else []
     )
-    return LicenceFacts(tuple(found), known.name if known else None, notes), lines
+    return LicenceFacts(tuple(found), known.name if known else None, (*notes, *_kinship(card, arch, known))), lines
 
 
 def front_matter(path: Path) -> dict[str, Any]:
@@ -137,14 +149,15 @@ def _declared(declaration: Mapping[str, Any]) -> list[Licence]:
     stated = declaration.get("licences")
     table = stated if isinstance(stated, dict) else {}
     owners: tuple[Owner, ...] = ("base", "adapters", "calibration_data")
-    return [Licence(owner, normalised(table[owner]), DECLARATION_NAME) for owner in owners if table.get(owner)]
+    names = {owner: normalised(table.get(owner, "")) for owner in owners}
+    return [Licence(owner, name, DECLARATION_NAME) for owner, name in names.items() if name not in _NO_LICENCE]
 
 
 def _of_folder(folder: Path, card: Mapping[str, Any], *, owner: Owner) -> list[Licence]:
     """Return what the card and a LICENSE file of one folder say."""
     found = []
     stated = card.get("license_name") if normalised(card.get("license", "")) == "other" else card.get("license")
-    if stated:
+    if stated and normalised(stated) not in _NO_LICENCE:
         found.append(Licence(owner, normalised(stated), f"{folder.name}/README.md"))
     for path in sorted(folder.glob("LICENSE*")):
         if path.is_file() and not is_pointer(path):
@@ -200,6 +213,20 @@ def _known_base(card: Mapping[str, Any], arch: Architecture) -> tuple[KnownBase 
     sizes = (arch.hidden_size, arch.num_hidden_layers)
     known_shape = (one for one in KNOWN_BASES if (one.hidden_size, one.num_hidden_layers) == sizes)
     return next(known_shape, None), "its shape"
+
+
+def _kinship(card: Mapping[str, Any], arch: Architecture, known: KnownBase | None) -> list[str]:
+    """Remark on a base whose card names a parent that nobody here knows, while its shape is one of a bound licence."""
+    stated = card.get("base_model")
+    if known is not None or not stated or normalised(stated) == FROM_NOTHING:
+        return []
+    sizes = (arch.hidden_size, arch.num_hidden_layers)
+    return [
+        f"base_model {stated} is not known here; by its shape the base may come from {one.name}, which carries {one.licence} "
+        f"({one.source})"
+        for one in KNOWN_BASES
+        if (one.hidden_size, one.num_hidden_layers) == sizes and one.licence == RESEARCH
+    ]
 
 
 def _against_known(found: list[Licence], known: KnownBase | None, *, card: Mapping[str, Any], origin: str) -> list[str]:

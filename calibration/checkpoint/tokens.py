@@ -26,6 +26,9 @@ _BOUND: tuple[tuple[str, str, int | None], ...] = (
 )
 _NEEDED = ("<|im_start|>", "<|im_end|>")
 BICUBIC = 3  # PIL.Image.Resampling.BICUBIC
+# The steps that the device takes; a checkpoint trained without one would be shown other numbers, and nothing would say so.
+_STEPS = ("do_resize", "do_rescale", "do_normalize")
+_RESCALE = 1 / 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,14 @@ def _preprocessor_faults(facts: PreprocessorFacts, config: Mapping[str, Any], *,
         )
     if not 0 < facts.min_pixels <= facts.max_pixels:
         lines.append(f"preprocessor_config.json: min_pixels {facts.min_pixels} exceeds max_pixels {facts.max_pixels}")
+    lines += [
+        f"preprocessor_config.json: {key} = {config[key]}; the device always does it, so its pictures would be others"
+        for key in _STEPS
+        if config.get(key, True) is not True
+    ]
+    factor = config.get("rescale_factor", _RESCALE)
+    if not isinstance(factor, (int, float)) or abs(factor - _RESCALE) > 1e-9:
+        lines.append(f"preprocessor_config.json: rescale_factor = {factor}; the device divides by 255")
     if config.get("resample", BICUBIC) != BICUBIC:
         lines.append("preprocessor_config.json: resample is not 3 (bicubic); the device cannot follow another filter")
     return lines

@@ -114,10 +114,12 @@ def edit(path: Path, changes: dict[str, Any]) -> None:
 
 
 def write_peft(folder: Path, *, r: int = 2, digest: str | None = None) -> Path:
-    """Write a PEFT folder with one pair of factors for q_proj of the first layer."""
+    """Write a PEFT folder with a pair of factors for q_proj of both layers."""
     folder.mkdir(parents=True)
-    path = "base_model.model.model.language_model.layers.0.self_attn.q_proj"
-    factors: dict[str, tuple[int, ...]] = {f"{path}.lora_A.weight": (r, 8), f"{path}.lora_B.weight": (8, r)}
+    factors: dict[str, tuple[int, ...]] = {}
+    for layer in range(2):
+        path = f"base_model.model.model.language_model.layers.{layer}.self_attn.q_proj"
+        factors |= {f"{path}.lora_A.weight": (r, 8), f"{path}.lora_B.weight": (8, r)}
     write_safetensors(folder / "adapter_model.safetensors", factors, dtype="F32")
     edit(folder / "adapter_config.json", {"peft_type": "LORA", "r": r, "lora_alpha": 4, "target_modules": ["q_proj"]})
     if digest is not None:

@@ -19,6 +19,7 @@ from calibration.checkpoint.architecture import (
 from calibration.checkpoint.layout import read_weights
 from calibration.checkpoint.shape import model_config
 from calibration.checkpoint.shapes import SHAPES
+from calibration.export import vision_numbers
 from edge_agent.errors import ExportError
 from tests.simulators import hf_folder
 
@@ -94,6 +95,18 @@ def test_text_numbers_may_stand_in_text_config(tmp_path: Path) -> None:
     hf_folder.edit(folder / "config.json", changes)
     arch = read_architecture(folder)
     assert (arch.hidden_size, arch.num_hidden_layers, arch.is_tied) == (8, 2, False)
+
+
+def test_a_vision_config_that_leaves_defaults_out(tmp_path: Path) -> None:
+    """Vision-R1-7B's config.json names the tower's hidden_size alone; transformers fills in the rest, and so do we."""
+    config = model_config(SHAPES["qwen2.5-vl-7b"])
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    whole = read_architecture(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"vision_config": {"hidden_size": 1280}}))
+    assert read_architecture(tmp_path) == whole
+    defaults = pytest.importorskip("transformers").Qwen2_5_VLConfig().vision_config.to_dict()
+    numbers = vision_numbers({"vision_config": None})
+    assert numbers == {key: defaults[key] for key in numbers}
 
 
 def test_a_number_that_is_missing_is_named(tmp_path: Path) -> None:

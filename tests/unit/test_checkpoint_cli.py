@@ -48,7 +48,7 @@ def test_inspect_as_json_holds_everything(folder: Path, tmp_path: Path, capsys: 
     assert document["faults"] == []
     (found,) = document["adapters"]
     assert (found["agent"], found["r"], found["alpha"], found["targets"]) == ("reasoning", 2, 4.0, ["q_proj"])
-    assert (found["dtypes"], found["parameters"], found["base_digest"]) == (["F32"], 32, content_digest(folder))
+    assert (found["dtypes"], found["parameters"], found["base_digest"]) == (["F32"], 64, content_digest(folder))
     assert [one["recipe"] for one in document["estimates"]] == ["int4-data-free"]
     assert document["tokenizer"]["special"]["<|image_pad|>"] == 55
 

@@ -108,6 +108,15 @@ def test_weights_of_that_shape_but_from_nothing_are_free(tmp_path: Path) -> None
     assert (faults, facts.known_base) == ([], None)
 
 
+def test_an_unknown_parent_of_that_shape_is_remarked(tmp_path: Path) -> None:
+    """A fine-tune of a fine-tune hides where the weights come from: nothing is proved, and a person is told."""
+    card = "license: mit\nbase_model: someone/derm-3b"
+    facts, faults = read(tmp_path, base(tmp_path, like="qwen2.5-vl-3b", card=card, declared=DATA))
+    assert faults == []
+    (note,) = facts.notes
+    assert "base_model someone/derm-3b is not known here; by its shape the base may come from Qwen2.5-VL-3B" in note
+
+
 def test_a_research_licence_and_clinical_use_exclude_each_other(tmp_path: Path) -> None:
     """The declaration must not promise what the base's licence forbids."""
     card = "license: other\nlicense_name: qwen-research"

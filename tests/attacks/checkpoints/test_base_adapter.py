@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.simulators import hf_folder
-from tests.simulators.preflight import ROOMY
+from tests.simulators.preflight import ROOMY, refusal
 
 
 def test_adapter_of_another_backbone(folder: Path, tmp_path: Path) -> None:
@@ -18,3 +18,11 @@ def test_adapter_of_another_backbone(folder: Path, tmp_path: Path) -> None:
     )
     (line,) = inspect_checkpoint(request).faults
     assert line.startswith("adapter reasoning was trained on the backbone 0000000000000000, this one is ")
+
+
+def test_adapter_that_its_import_would_refuse(folder: Path, tmp_path: Path) -> None:
+    """The preflight says what the import would say, for what stands in configuration and header."""
+    adapter = hf_folder.write_peft(tmp_path / "reasoning")
+    hf_folder.edit(adapter / "adapter_config.json", {"use_dora": True})
+    line = refusal(folder, adapters={"reasoning": adapter})
+    assert line.startswith(f"adapter reasoning: {adapter / 'adapter_config.json'}: use_dora = True")

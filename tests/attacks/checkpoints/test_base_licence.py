@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from calibration.checkpoint.preflight import check_before_build
+from calibration.recipe import load_recipe
 from tests.simulators import hf_folder
-from tests.simulators.preflight import refusal
+from tests.simulators.preflight import ROOMY, refusal
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,27 @@ def test_no_licence(folder: Path, tmp_path: Path, owner: str, words: str) -> Non
     line = refusal(folder, adapters={"reasoning": hf_folder.write_peft(tmp_path / "reasoning")})
     assert line.startswith(words)
     assert str(folder / "derm_edge.json") in line
+
+
+def test_adapter_without_a_licence_beside_one_with(folder: Path, tmp_path: Path) -> None:
+    """One card does not license the other adapters."""
+    licences = {name: text for name, text in hf_folder.LICENCES.items() if name != "adapters"}
+    hf_folder.edit(folder / "derm_edge.json", {"licences": licences})
+    places = {name: hf_folder.write_peft(tmp_path / name) for name in ("recognition", "reasoning")}
+    (places["recognition"] / "README.md").write_text("---\nlicense: mit\n---\n")
+    line = refusal(folder, adapters=places)
+    assert line.startswith("no licence for the adapter reasoning: write license: into the front matter of")
+    (places["reasoning"] / "README.md").write_text("---\nlicense: mit\n---\n")
+    check_before_build(
+        folder, adapters=places, recipe=load_recipe("int4-data-free"), out=folder.parent / "out", workstation=ROOMY
+    )
+
+
+@pytest.mark.parametrize("word", ["unknown", "none", "TODO", "NOASSERTION", ""])
+@pytest.mark.parametrize("owner", ["base", "adapters", "calibration_data"])
+def test_a_word_for_no_licence_is_no_licence(folder: Path, tmp_path: Path, owner: str, word: str) -> None:
+    """A placeholder says that nobody has looked."""
+    (folder / "README.md").write_text("# A card without front matter\n")
+    hf_folder.edit(folder / "derm_edge.json", {"licences": hf_folder.LICENCES | {owner: word}})
+    line = refusal(folder, adapters={"reasoning": hf_folder.write_peft(tmp_path / "reasoning")})
+    assert line.startswith("no licence for the ")

@@ -21,6 +21,10 @@ from tests.simulators.preflight import refusal
         ({"image_mean": None}, "'image_mean' is missing or wrong"),
         ({"resample": 2}, "resample is not 3 (bicubic)"),
         ({"min_pixels": 999_999}, "min_pixels 999999 exceeds max_pixels 200704"),
+        ({"do_normalize": False}, "do_normalize = False; the device always does it"),
+        ({"do_resize": False}, "do_resize = False; the device always does it"),
+        ({"do_rescale": False}, "do_rescale = False; the device always does it"),
+        ({"rescale_factor": 1.0}, "rescale_factor = 1.0; the device divides by 255"),
     ],
 )
 def test_preprocessor_of_another_model(folder: Path, changes: dict[str, Any], words: str) -> None:

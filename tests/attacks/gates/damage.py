@@ -59,12 +59,24 @@ def times_scale(model: ov.Model, name: str, factor: Floats | float) -> None:
         name: of the linear, such as ``layers.1.mlp.down_proj``.
         factor: broadcast against the scale, float16[rows, groups, 1].
     """
-    node = linear(model, name).input_value(1).get_node()
-    while node.get_type_name() != "Multiply":
-        node = node.input_value(0).get_node()
+    node = _scaled(linear(model, name))
     old = np.array(node.input_value(1).get_node().get_data(), np.float32)
     new = ops.constant((old * factor).astype(np.float16))
     node.input(1).replace_source_output(new.output(0))
+
+
+def _scaled(found: ov.Node) -> ov.Node:
+    """Return the Multiply of a linear's codes and scale."""
+    node = found.input_value(1).get_node()
+    while node.get_type_name() != "Multiply":
+        node = node.input_value(0).get_node()
+    return node
+
+
+def _scale_shape(model: ov.Model, name: str) -> list[int]:
+    """Return rows and groups of a linear's scale."""
+    shape = _scaled(linear(model, name)).input_value(1).get_partial_shape()
+    return [int(size.get_length()) for size in shape][:2]
 
 
 def scale_one_linear(model: ov.Model) -> None:
@@ -92,14 +104,14 @@ def swap_factors(model: ov.Model) -> None:
 def awq_without_the_adapter(model: ov.Model) -> None:
     """AWQ's rescaling of up_proj and down_proj with the adapters left as they were: the bare graph stays the same.
 
-    Powers of two, one per group of 64 channels, so that not a bit of the bare graph's weights is lost.
+    Powers of two, one per group of channels, so that not a bit of the bare graph's weights is lost.
     """
     for layer in range(4):
-        groups = np.array([2.0 ** (1 + group % 3) for group in range(8)], np.float32)
-        times_scale(
-            model, f"layers.{layer}.mlp.up_proj", np.repeat(groups, 64).astype(np.float32)[:, np.newaxis, np.newaxis]
-        )
-        times_scale(model, f"layers.{layer}.mlp.down_proj", (1 / groups).astype(np.float32)[np.newaxis, :, np.newaxis])
+        up, down = f"layers.{layer}.mlp.up_proj", f"layers.{layer}.mlp.down_proj"
+        channels, count = _scale_shape(model, up)[0], _scale_shape(model, down)[1]
+        groups = np.array([2.0 ** (1 + group % 3) for group in range(count)], np.float32)
+        times_scale(model, up, np.repeat(groups, channels // count)[:, np.newaxis, np.newaxis])
+        times_scale(model, down, (1 / groups)[np.newaxis, :, np.newaxis])
 
 
 def head_reads_hidden(model: ov.Model) -> None:
@@ -131,9 +143,7 @@ def lean(direction: Floats, *, token: int, weight: float) -> Edit:
 
 def _constants(node: ov.Node) -> tuple[ov.Node, ov.Node]:
     """Return the node that multiplies codes and scale, and the Convert or Constant with the codes."""
-    weight = node.input_value(1).get_node()
-    while weight.get_type_name() != "Multiply":
-        weight = weight.input_value(0).get_node()
+    weight = _scaled(node)
     return weight, weight.input_value(0).get_node()
 
 

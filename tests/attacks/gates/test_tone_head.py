@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,15 @@ def position_of(reading: Reading) -> int:
     return next(place for place, token in enumerate(reading.tokens) if place > first and token in ids)
 
 
+def token_of_family(answers: Sequence[CaseAnswer]) -> int:
+    """Return a family's token that stands in no other decision: else the head would lean there too, on any tone."""
+    readings = [step for answer in answers for turn in answer.readings for step in turn]
+    elsewhere = {
+        one for step in readings for place, row in enumerate(step.decisions) if place != FAMILY for one in row[0]
+    }
+    return next(one for one in reversed(answers[0].readings[0][0].decisions[FAMILY][0]) if one not in elsewhere)
+
+
 def test_a_head_that_leans_on_tone_is_noticed(
     shipped: Bundle, cases: list[EvaluationCase], undamaged: Evaluation, plant: Plant, tmp_path: Path
 ) -> None:
@@ -59,8 +69,7 @@ def test_a_head_that_leans_on_tone_is_noticed(
             is_dark += [case.file.tone_group == DARK] * len(found)
     # The least direction that is 1 on every dark picture and 0 on every light one: fewer pictures than dimensions.
     direction = np.linalg.pinv(np.stack(rows)) @ np.array(is_dark, np.float32)
-    first = undamaged.candidate.answers[0].readings[0][0]
-    token = first.decisions[FAMILY][0][-1]
+    token = token_of_family(undamaged.candidate.answers)
     gates = plant("language_model", lean(direction.astype(np.float32), token=token, weight=40.0)).gates
     accuracy = {
         row.group.name: row.is_met
