@@ -32,7 +32,8 @@ What the columns mean:
 - **bare**: the same backbone without adapters. **swapped**: every agent with another agent's adapter. Both must be
   clearly worse, else the adapters would do nothing.
 - **constant**: the best answer that never looks: the most frequent true value, always.
-- **ceiling**: a plain CNN trained on drawn pictures only to name this field. It says what the drawings show at all.
+- **ceiling**: a plain CNN trained on drawn pictures only to name this field. It says what the drawings show at least; where
+  the model lies above it, the CNN has seen too few pictures to be a ceiling.
 
 A field that is a list is right when it names the same ids as the truth, in any order, none more and none less; its ceiling
 is that of the leading id alone. Rec's fields are counted on near views, applicability and colour on overviews too; Rep's

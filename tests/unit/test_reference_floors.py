@@ -61,13 +61,14 @@ def test_a_missed_floor_is_an_error() -> None:
     good = {"own": figures(0.95), "bare": figures(0.3)}
     require({"fp32": good})
     with pytest.raises(QualityGateError, match=r"4 floors are missed, first int4: NOT met +Rec mean"):
-        require({"fp32": good, "int4": {"own": figures(0.84, z=2.0)}})
+        require({"fp32": good, "int4": {"own": figures(0.79, z=2.0)}})
 
 
 @pytest.mark.parametrize(
     ("mean", "others", "z", "missing"),
     [
-        (0.84, 0.3, 0.0, ["Rec mean >= 0.85", "Rep mean >= 0.85", "syndrome on gold Representation >= 0.90"]),
+        (0.79, 0.3, 0.0, ["Rec mean >= 0.80", "Rep mean >= 0.85", "syndrome on gold Representation >= 0.90"]),
+        (0.84, 0.3, 0.0, ["Rep mean >= 0.85", "syndrome on gold Representation >= 0.90"]),
         (0.89, 0.3, 0.0, ["syndrome on gold Representation >= 0.90"]),
         (0.95, 0.3, 1.7, ["tone -> syndrome at chance"]),
         (0.95, 0.76, 0.0, [f"{agent} with swapped adapters 0.20 lower" for agent in AGENTS[:3]]),
@@ -116,7 +117,7 @@ def test_balanced_accuracy_weighs_values_alike() -> None:
 
 def test_the_document_shows_a_missed_floor() -> None:
     """What is not reached stands in docs/benchmarks.md as not met, with its figure."""
-    modes = {"own": figures(0.8, z=2.0), "bare": figures(0.3), "swapped": figures(0.3)}
+    modes = {"own": figures(0.79, z=2.0), "bare": figures(0.3), "swapped": figures(0.3)}
     modes["own"]["fields"]["recognition.colour"] |= SURE
     switch = {
         "encode_ms_per_view": 1.0,
@@ -139,12 +140,12 @@ def test_the_document_shows_a_missed_floor() -> None:
             "sizes": {name: {"language_model": 1000, "recipe": 20} for name in ("fp32", "int8", "int4")},
         }
     )
-    assert "| **not met** | Rec mean >= 0.85 | 0.800 |" in text
+    assert "| **not met** | Rec mean >= 0.80 | 0.790 |" in text
     assert "**z = 2.0**: not at chance" in text
     assert "Not for clinical use" in text
     assert "| INT4, off | 3.00 | 3.00 | 3.00 | 1.00 | 9.5 | 4.0 | 5.0 |" in text
     assert "| **bundle** | **1,020** | **1,020** | **1,020** |" in text
-    assert "| recognition.colour | 0.800 | 0.800–0.800 |" in text
+    assert "| recognition.colour | 0.790 | 0.790–0.790 |" in text
     assert "| 0.400 | 0.990 |" in text
     assert "| recognition.colour | 0.031 | 0.020 | 0.040 | 0.090 (5) | 0.700 | 0.930 | 0.031 | 0.031 |" in text
     assert "recognition.border | 0.0" not in text  # it tells no confidence
