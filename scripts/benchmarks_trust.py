@@ -33,7 +33,8 @@ NOT_MEASURED = """Lesions drawn on photographed skin, and whole photographs: **n
 (`DERM_REAL_PHOTOS` names its folder).
 """
 PHOTOGRAPHS = """Photographs: 30 of PAD-UFES-20 (none shows psoriasis), split by patient into halves `tune` and `test` in a committed list.
-None of them trained or fitted anything. *pasted*: the drawn lesion on bare skin of a photograph, outside its own lesion.
+None trained anything; the half `tune` raised one threshold (ADR 0013), the half `test` fitted nothing. *pasted*: the drawn
+lesion on bare skin of a photograph, outside its own lesion.
 """
 
 
