@@ -65,17 +65,9 @@ def read_inputs(
             disk would not last.
         CompressionError: the recipe does not fit the checkpoint or this workstation.
     """
-    declaration = load_declaration(base)
-    _check_vocabulary(declaration, file=base / DECLARATION_NAME)
-    folders = {str(name): folder for name, folder in adapters.items()}
-    check_before_build(base, adapters=folders, recipe=recipe, out=out)
+    declaration, source = check_inputs(base, adapters=adapters, recipe=recipe, out=out, cases=cases)
     shape, folder = read_base_shape(base), find_cases(base, cases)
-    _check_adapters(adapters, declaration, shape)
     _check_later(later or {}, built=adapters, recipe=recipe, shape=shape)
-    source = _read_cases(base / "golden", declaration, limit=golden.MAX_CASES)
-    check_before_export(recipe, shape=shape, cases=folder)
-    if recipe.calibration is not None and folder != base / "golden":
-        _read_cases(folder, declaration, limit=MAX_CASES)
     preprocessing = read_preprocessing(base, max_pixels=declaration.max_pixels)
     tokenizer = _read_tokenizer(base, declaration)
     metrics = _read_metrics(base)
@@ -85,6 +77,30 @@ def read_inputs(
     branch = read_branch(base, declared=declaration.side_branch, backbone=backbone)
     checkpoint = Checkpoint(base, declaration, backbone, preprocessing, tokenizer)
     return BuildInputs(checkpoint, shape, folder, source, branch, metrics)
+
+
+def check_inputs(
+    base: Path, *, adapters: Mapping[AgentName, Path], recipe: Recipe, out: Path, cases: Path | None = None
+) -> tuple[BundleDeclaration, GoldenSet]:
+    """Refuse what headers, declarations and case folders already tell; takes a moment and reads no weights.
+
+    Returns:
+        The declaration and the golden cases.
+
+    Raises:
+        ExportError, CompressionError: as ``read_inputs``, whose arguments these are.
+    """
+    declaration = load_declaration(base)
+    _check_vocabulary(declaration, file=base / DECLARATION_NAME)
+    folders = {str(name): folder for name, folder in adapters.items()}
+    check_before_build(base, adapters=folders, recipe=recipe, out=out)
+    shape, folder = read_base_shape(base), find_cases(base, cases)
+    _check_adapters(adapters, declaration, shape)
+    source = _read_cases(base / "golden", declaration, limit=golden.MAX_CASES)
+    check_before_export(recipe, shape=shape, cases=folder)
+    if recipe.calibration is not None and folder != base / "golden":
+        _read_cases(folder, declaration, limit=MAX_CASES)
+    return declaration, source
 
 
 def _check_vocabulary(declaration: BundleDeclaration, *, file: Path) -> None:

@@ -32,6 +32,8 @@ one picture, Rep all of a visit, Reason text only. For nothing else.
 
 Cases drawn by this project: signs and intake are sampled first, then drawn on skin of five tones, so that tone says nothing
 about the labels. The splits train, calibration and test share no case. No photograph, no person, no third-party data.
+One threshold, of the family in scope, was raised with fifteen photographs of PAD-UFES-20 (CC BY 4.0), none of which shows
+what is in scope.
 
 ## Figures per tone
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from calibration.checkpoint.preflight import check_before_build
+from calibration.build_inputs import check_inputs
 from calibration.sweep import durable
 from calibration.sweep.built import publish, withdraw
 from calibration.sweep.child import Hear, run_worker
@@ -153,8 +153,14 @@ class _Bench:
     def _preflight(self, plan: RecipePlan) -> None:
         """Refuse what cannot end well before the export; a finished build needs no memory any more."""
         if self._found[plan.build.key] is None:
-            folders = {str(name): folder for name, folder in self._request.adapters.items()}
-            check_before_build(self._request.base, adapters=folders, recipe=plan.recipe, out=self._request.out)
+            request = self._request
+            check_inputs(
+                request.base,
+                adapters=request.adapters,
+                recipe=plan.recipe,
+                out=request.out,
+                cases=request.calibration_cases,
+            )
 
     def _measure(self, plan: RecipePlan) -> None:
         if plan.evaluate is None:

@@ -86,3 +86,15 @@ def test_a_mended_recipe_joins_without_repeating_anything(swept: Swept) -> None:
     assert sorted(path.name for path in (swept.out / "bundles").iterdir()) == ["int8", "strict"]
     kinds = sorted(path.name.rsplit("-", 1)[0] for path in (swept.out / "stages").iterdir())
     assert kinds == ["build-int8", "build-strict"]
+
+
+def test_a_group_that_divides_nothing_is_refused_before_the_export(swept: Swept, tmp_path: Path) -> None:
+    """What headers tell is told in a moment; the other recipe of the same call would still be built."""
+    recipe = swept.source.recipe("int4-data-free", called="odd")
+    recipe.write_text(
+        recipe.read_text(encoding="utf-8").replace("group_size = 32", "group_size = 28"), encoding="utf-8"
+    )
+    said, code = run_for(swept.source.arguments(recipe, out=tmp_path / "out"), seconds=None)
+    assert code != 0
+    assert not any("export base" in line for line in said)
+    assert any("28" in line for line in said), said
