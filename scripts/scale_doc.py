@@ -36,9 +36,11 @@ def printed(figures: Data) -> str:
 def _shape(figures: Data) -> str:
     weights = figures["bf16_bytes"]
     lines = [
-        f"### {figures['shape']}\n\n{figures['date']}, {figures['cpu_count']} CPU cores, {_size(figures['memory_bytes'])} "
-        f"of memory. Weights in bf16: {_size(weights)}. Estimate: {_size(figures['estimate']['memory_bytes'])} "
-        f"({figures['estimate']['memory_stage']}).\n"
+        (
+            f"### {figures['shape']}\n\n{figures['date']}, {figures['cpu_count']} CPU cores, {_size(figures['memory_bytes'])} "
+            f"of memory. Weights in bf16: {_size(weights)}. Estimate: {_size(figures['estimate']['memory_bytes'])} "
+            f"({figures['estimate']['memory_stage']}).\n"
+        )
     ]
     rows = [_row(step, usage, weights) for step, usage in figures["steps"].items()]
     plain = figures.get("plain")
