@@ -24,7 +24,6 @@ from calibration.reference.drawing_outline import Drawn
 from calibration.reference.drawing_skin import tone_colour
 from calibration.reference.drawing_view import draw_signs
 from calibration.reference.labels import view_labels
-from calibration.reference.pool import PoolCase
 from calibration.reference.signs import Signs
 from calibration.reference.skin_patches import SkinPatch
 
@@ -119,16 +118,6 @@ def lesion_ratio(
     bare = lit(surface).astype(np.float32)
     drawn = draw_signs(rng, surface, signs, close=close)
     return np.asarray(np.clip(lit(surface) / np.maximum(bare, 1), 0, MOST_RATIO), np.float32), drawn
-
-
-def is_to_be_found(drawn: RenderedCase | PoolCase) -> bool:
-    """Say whether a case is in scope and shows it."""
-    return drawn.in_scope and shows_psoriasis(drawn.signs)
-
-
-def shows_psoriasis(signs: Signs) -> bool:
-    """Say whether the signs are psoriasis-like lesions that can be seen."""
-    return signs.applicability == "lesion_visible" and signs.family == "papulosquamous"
 
 
 def _to_side(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from calibration.reference.engine_decider import EngineDecider, Row, row_of
-from calibration.reference.pasted import is_to_be_found
 from calibration.reference.pool import PoolCase, PoolView
+from calibration.reference.scope_truth import is_to_be_found
 from edge_agent.agents.scope import NOT_NEAR, names_another, read_view, seems_ours
 from edge_agent.agents.second_look import turned
 from edge_agent.contracts.case import AgentOutput, FieldValue, Finding

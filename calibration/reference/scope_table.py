@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from calibration.reference.cases import RenderedCase
-from calibration.reference.pasted import PastedCase, is_to_be_found, pasted_cases, shows_psoriasis
+from calibration.reference.pasted import PastedCase, pasted_cases
 from calibration.reference.photographs import Half, Photograph, test_photographs, tune_photographs
 from calibration.reference.scope_cases import (
     Outcome,
@@ -29,6 +29,7 @@ from calibration.reference.scope_cases import (
     is_refused,
     rendered,
 )
+from calibration.reference.scope_truth import is_to_be_found, shows_psoriasis
 from calibration.reference.skin_patches import skin_patches
 from edge_agent.agents.scope import DANGER_FAMILIES
 from edge_agent.contracts.bundle import Bundle, open_bundle

@@ -12,8 +12,9 @@ import pytest
 
 from calibration.reference.cases import text_case
 from calibration.reference.drawing_skin import TONES
-from calibration.reference.pasted import MOST_RATIO, SIDE, is_to_be_found, lesion_ratio, paste, pasted_cases
+from calibration.reference.pasted import MOST_RATIO, SIDE, lesion_ratio, paste, pasted_cases
 from calibration.reference.photographs import CANCERS, Photograph, photo_split, tune_photographs
+from calibration.reference.scope_truth import is_to_be_found
 from calibration.reference.skin_patches import SkinPatch, apparent_tone, skin_patches, typology_angle
 from edge_agent.errors import CalibrationError
 from tests.simulators.kiosk import ROOT
@@ -52,8 +53,12 @@ def test_only_the_scope_table_reads_the_test_half() -> None:
 
 
 def test_no_training_module_reads_a_photograph() -> None:
-    """Neither half trains anything: training, fitting and drawing never import the sample."""
+    """Neither half trains anything: training, fitting and drawing never import the sample.
+
+    `train --photos` hands the half `tune` through the release to the one module that may raise a threshold by it.
+    """
     allowed = {"photographs.py", "skin_patches.py", "pasted.py", "scope_cases.py", "scope_table.py"}
+    allowed |= {"cli.py", "release.py", "scope_tune.py"}
     for path in ROOT.glob("calibration/**/*.py"):
         if path.name in allowed:
             continue

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from calibration.reference.cases import text_case
-from calibration.reference.pasted import is_to_be_found
 from calibration.reference.photographs import Photograph
 from calibration.reference.scope_cases import (
     Outcome,
@@ -29,6 +28,7 @@ from calibration.reference.scope_table import (
     print_rows,
     require_met,
 )
+from calibration.reference.scope_truth import is_to_be_found
 from calibration.reference.scope_tune import raised
 from edge_agent.contracts.manifest import Thresholds
 from edge_agent.errors import QualityGateError
