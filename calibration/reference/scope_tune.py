@@ -16,7 +16,6 @@ from edge_agent.agents.recognition import AgentEngine
 from edge_agent.contracts.manifest import Thresholds
 
 STEP = 100  # thresholds are raised to the next hundredth: fifteen photographs know no more than that
-HIGHEST = 0.99
 
 
 def raised(
@@ -37,4 +36,4 @@ def raised(
     surest = max((outcome.surest for outcome in outcomes if is_read(outcome)), default=None)
     if surest is None:
         return thresholds.in_scope_family
-    return min(HIGHEST, (math.floor(surest * STEP) + 1) / STEP)
+    return min(1.0, (math.floor(surest * STEP) + 1) / STEP)

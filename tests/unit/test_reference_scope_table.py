@@ -135,5 +135,13 @@ def test_a_threshold_rises_above_the_surest_photograph() -> None:
     assert raised(engine, THRESHOLDS, [photos[2]], tell=_untold) == THRESHOLDS.in_scope_family
 
 
+def test_a_threshold_never_falls_because_of_a_photograph() -> None:
+    """The fit may set .995: a photograph that is surer still asks for more, not for less."""
+    photo = Photograph("p1", "q1", "BCC", np.full((64, 64, 3), 1, np.uint8), None)
+    engine = ScriptedEngine({1: PLAQUE | {"family": ("papulosquamous", 0.997)}})
+    high = THRESHOLDS.model_copy(update={"in_scope_family": 0.995})
+    assert raised(engine, high, [photo], tell=_untold) > 0.997
+
+
 def _untold(_done: int, _total: int) -> None:
     """Tell nobody."""
