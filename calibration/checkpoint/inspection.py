@@ -27,7 +27,14 @@ from calibration.checkpoint.estimates import RecipeEstimate, Subject, estimate_r
 from calibration.checkpoint.factors import Factors, load_factors
 from calibration.checkpoint.layout import Weights, is_pointer, pointer_faults, read_weights
 from calibration.checkpoint.licences import DECLARATION_NAME, LicenceFacts, read_licences
-from calibration.checkpoint.tokens import PreprocessorFacts, TokenizerFacts, read_preprocessor, read_tokenizer
+from calibration.checkpoint.tokens import (
+    FAST_PROCESSOR,
+    PROCESSOR,
+    PreprocessorFacts,
+    TokenizerFacts,
+    read_preprocessor,
+    read_tokenizer,
+)
 from calibration.checkpoint.workstation import Workstation
 from calibration.export import content_digest, read_json
 from calibration.recipe import Recipe
@@ -249,6 +256,8 @@ def _notes(arch: Architecture, weights: Weights, around: _Around) -> list[str]:
     lines = list(around.licences.notes)
     if around.tokenizer is not None and around.tokenizer.chat_template is None:
         lines.append("no chat template: prompts come from derm_edge.json alone")
+    if around.preprocessor is not None and around.preprocessor.processor == FAST_PROCESSOR:
+        lines.append(f"{FAST_PROCESSOR}: the device cuts pictures as {PROCESSOR} does; values differ by rounding")
     if arch.has_side_branch:
         count = sum(part_of(published_name(tensor.name)) == "side_branch" for tensor in weights.tensors)
         lines.append(f"side branch of {count} tensors: its own import checks shapes, mask, scale and policies")

@@ -29,6 +29,9 @@ BICUBIC = 3  # PIL.Image.Resampling.BICUBIC
 # The steps that the device takes; a checkpoint trained without one would be shown other numbers, and nothing would say so.
 _STEPS = ("do_resize", "do_rescale", "do_normalize")
 _RESCALE = 1 / 255
+# transformers' class that the device follows bit by bit, and the one that takes its steps with torchvision: the same
+# sizes and filter, values that differ by rounding.
+PROCESSOR, FAST_PROCESSOR = "Qwen2VLImageProcessor", "Qwen2VLImageProcessorFast"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,13 @@ class TokenizerFacts:
 
 @dataclass(frozen=True, slots=True)
 class PreprocessorFacts:
-    """The image preprocessor: pixel budget in px (height x width), normalisation per channel (RGB)."""
+    """The image preprocessor: pixel budget in px (height x width), normalisation per channel (RGB), class name."""
 
     min_pixels: int
     max_pixels: int
     image_mean: tuple[float, ...]
     image_std: tuple[float, ...]
+    processor: str
 
 
 def read_tokenizer(folder: Path, arch: Architecture) -> tuple[TokenizerFacts | None, list[str]]:
@@ -144,6 +148,7 @@ def read_preprocessor(folder: Path, arch: Architecture) -> tuple[PreprocessorFac
             max_pixels=int(config.get("max_pixels") or size["longest_edge"]),
             image_mean=tuple(float(value) for value in config["image_mean"]),
             image_std=tuple(float(value) for value in config["image_std"]),
+            processor=str(config.get("image_processor_type", PROCESSOR)),
         )
     except (ExportError, KeyError, TypeError, ValueError, AttributeError) as exc:
         return None, [f"{path.name}: {' '.join(str(exc).split())[:120]} is missing or wrong; mend it"]
@@ -171,6 +176,11 @@ def _preprocessor_faults(facts: PreprocessorFacts, config: Mapping[str, Any], *,
         for key in _STEPS
         if config.get(key, True) is not True
     ]
+    if facts.processor not in (PROCESSOR, FAST_PROCESSOR):
+        lines.append(
+            f"preprocessor_config.json: image_processor_type = {facts.processor}; the device cuts pictures as {PROCESSOR}"
+            " does; bring the checkpoint's own file"
+        )
     factor = config.get("rescale_factor", _RESCALE)
     if not isinstance(factor, (int, float)) or abs(factor - _RESCALE) > 1e-9:
         lines.append(f"preprocessor_config.json: rescale_factor = {factor}; the device divides by 255")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import openvino as ov
 
+from edge_agent.contracts.bundle import Bundle, open_bundle
+from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from edge_agent.inference.adapters import read_adapter
 from edge_agent.inference.graft import gather_before_head, graft
 from tests.parity.conftest import BundleOf
+from tests.simulators.reference import BUNDLE
+
+# per layer: q/k/v share one A, gate/up another, o and down have their own; each of the seven linears has its B
+ADAPTER_PRODUCTS = 4 + 7
+LINEARS = 7
 
 
 def weight_types(compiled: Any) -> list[str]:
@@ -20,9 +28,9 @@ def weight_types(compiled: Any) -> list[str]:
     ]
 
 
-def test_every_adapter_product_runs_on_int8_codes(bundle_of: BundleOf) -> None:
-    """INT4 backbone: 21 linears on i4; per layer 4 shared A and 7 B on i8, in default settings; no float weight."""
-    bundle, core = bundle_of("int4", "int8"), ov.Core()
+def grafted_types(bundle: Bundle) -> Counter[str]:
+    """Compile a bundle's language model with all its adapters, as the device does, and count those types."""
+    core = ov.Core()
     model = core.read_model(bundle.path_of("language_model.xml"))
     adapters = [
         read_adapter(
@@ -32,7 +40,19 @@ def test_every_adapter_product_runs_on_int8_codes(bundle_of: BundleOf) -> None:
     ]
     graft(model, adapters)
     gather_before_head(model)
-    types = weight_types(core.compile_model(model, "CPU"))
-    assert types.count("i4") == 3 * 7
-    assert types.count("i8") == 3 * (4 + 7)
+    return Counter(weight_types(core.compile_model(model, "CPU")))
+
+
+def test_every_adapter_product_runs_on_int8_codes(bundle_of: BundleOf) -> None:
+    """INT4 backbone: 21 linears on i4; per layer 4 shared A and 7 B on i8, in default settings; no float weight."""
+    types = grafted_types(bundle_of("int4", "int8"))
+    assert types["i4"] == 3 * LINEARS
+    assert types["i8"] == 3 * ADAPTER_PRODUCTS
     assert not {"f32", "f16", "bf16"} & set(types)
+
+
+def test_shipped_recipe_runs_on_its_codes() -> None:
+    """The shipped bundle (int4_asym, head int8_asym): linears on u4, the head on u8, adapters on i8, nothing else."""
+    bundle = open_bundle(BUNDLE, keys=load_keys(shipped_key_folder()))
+    layers = bundle.manifest.backbone.num_hidden_layers
+    assert grafted_types(bundle) == {"u4": LINEARS * layers, "u8": 1, "i8": ADAPTER_PRODUCTS * layers}

@@ -65,6 +65,15 @@ def test_inspect_prints_every_fault_and_ends_with_the_first(folder: Path, capsys
     assert "(and 1 more: derm-calibrate inspect" in printed.err
 
 
+def test_inspect_notes_the_fast_image_processor(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Newer checkpoints are saved with it; the device takes the same steps with Pillow, and says so."""
+    hf_folder.edit(folder / "preprocessor_config.json", {"image_processor_type": "Qwen2VLImageProcessorFast"})
+    assert main(["inspect", str(folder), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert any("Qwen2VLImageProcessorFast" in note for note in document["notes"])
+    assert document["preprocessor"]["processor"] == "Qwen2VLImageProcessorFast"
+
+
 def test_inspect_still_prints_a_bundle(capsys: pytest.CaptureFixture[str]) -> None:
     """A folder with a manifest is verified as before."""
     assert main(["inspect", str(REFERENCE_BUNDLE)]) == 0

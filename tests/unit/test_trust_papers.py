@@ -173,6 +173,8 @@ def test_the_reference_plan_is_for_the_reference_model() -> None:
     assert f'"lineage": "{plan.lineage}"' in source
     assert plan.submission_of("backbone.content_digest") is not None
     assert plan.submission_of("evidence.age_years") is not None
+    assert plan.submission_of("thresholds.text_scope.danger_cases") is not None
+    assert plan.submission_of("thresholds.danger_family") is None
     assert plan.modification_of("files.adapter.reasoning.bin") is not None
     assert plan.modification_of("preprocessing.max_pixels") is None
     assert {f"metrics.accuracy_per_tone.recognition.{tone}" for tone in range(1, 6)} <= {g.metric for g in plan.gates}

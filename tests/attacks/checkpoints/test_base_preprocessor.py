@@ -24,6 +24,7 @@ from tests.simulators.preflight import refusal
         ({"do_normalize": False}, "do_normalize = False; the device always does it"),
         ({"do_resize": False}, "do_resize = False; the device always does it"),
         ({"do_rescale": False}, "do_rescale = False; the device always does it"),
+        ({"image_processor_type": "CLIPImageProcessor"}, "image_processor_type = CLIPImageProcessor; the device cuts"),
         ({"rescale_factor": 1.0}, "rescale_factor = 1.0; the device divides by 255"),
     ],
 )
