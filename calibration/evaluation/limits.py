@@ -51,7 +51,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "divergence": "divergence along the reference's answers (nats per decision)",
         "token_disagreement": "other decisions along the reference's answers",
         "text_loss": "texts further from the experts'",
-        "weight_error": "weights away from FP32, worst linear",
+        "weight_error": "weights away from FP32, worst of a part",
     }
 )
 
@@ -69,8 +69,9 @@ class QualityGate(Strict):
 
     ``part`` says of what: a field (``recognition.family``), ``each`` field, their ``mean``; an agent for ``divergence``
     and ``token_disagreement``; ``decision``, ``family``, ``stage``, ``syndrome``, ``cascade_syndrome`` for ``flips``; a
-    score's name for ``text_loss``; ``language_model`` or ``adapter.recognition`` for ``weight_error``. Shares and accuracies are 0..1, divergences nats per decision. ``min_cases``: with
-    fewer cases in any tone group of the evaluation nothing is judged, since a resampled bound of few cases means little.
+    score's name for ``text_loss``; ``language_model``, ``vision_merger`` or ``adapter.recognition`` for ``weight_error``.
+    Shares and accuracies are 0..1, divergences nats per decision. ``min_cases``: with fewer cases in any tone group of
+    the evaluation nothing is judged, since a resampled bound of few cases means little.
     """
 
     metric: Metric

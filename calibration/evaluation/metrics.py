@@ -189,14 +189,14 @@ def _text(comparison: Comparison, part: str, group: Group) -> Result:
 
 
 def _weights(comparison: Comparison, part: str, group: Group) -> Result:
-    """Return the largest error of any linear: all are looked at, so it is its own bound."""
+    """Return the largest error of any weight: all are looked at, so it is its own bound."""
     rows = {name: one for name, one in comparison.weights.items() if part in ("mean", name.partition(":")[0])}
     if group.kind != "all" or not rows:
         return Missing(f"no weight of {part} was compared in {group.name}")
     worst = max(rows, key=lambda name: rows[name])
     if math.isinf(rows[worst]):
         return Missing(f"{worst} has no FP32 weight of its shape")
-    return Estimate(rows[worst], rows[worst], len(rows), f"every linear; worst {worst.rpartition('model.')[2]}")
+    return Estimate(rows[worst], rows[worst], len(rows), f"every weight; worst {worst.rpartition('model.')[2]}")
 
 
 _COMPUTED: dict[str, Callable[[Comparison, str, Group], Result]] = {

@@ -125,6 +125,7 @@ def _bundle(measured: Measured) -> dict[str, Any]:
         "recipe": str(manifest.recipe.get("name", "")),
         "digest": bundle_digest(measured.bundle.path, manifest)[:16],
         "size_bytes": measured.size_bytes,
+        "census": [row.model_dump(mode="json") for row in manifest.census],
         "case_ms": None if measured.case_ms is None else round(measured.case_ms, 1),
     }
 

@@ -1,4 +1,4 @@
-"""Compare every linear's weight with the FP32 one: the fault that a few decisions do not show.
+"""Compare every weight with the FP32 one: the fault that a few decisions do not show.
 
 A scale that is 20 % wrong in one linear of a small model moves its answers less than INT4's own rounding does, so no gate
 on answers can see it (measured: docs/evaluation.md). In the weights it stands out: rounding leaves an error of a few
@@ -18,29 +18,31 @@ from edge_agent.contracts.bundle import Bundle
 from edge_agent.errors import CalibrationError
 
 Floats = NDArray[np.float32]
+_PARTS = ("vision_embeddings", "vision_merger", "text_embeddings", "language_model")
+_WEIGHT_AT = {"MatMul": 1, "Convolution": 1, "Gather": 0}  # which input of such a node its weight is
 _FOUR_BITS = {"i4": "signed", "u4": "unsigned"}
 
 
 def weight_errors(candidate: Bundle, reference: Bundle) -> dict[str, float]:
-    """Return |W - W_fp32| / |W_fp32| (Frobenius) per linear of the language model and of every adapter.
+    """Return |W - W_fp32| / |W_fp32| (Frobenius) of every linear, convolution and embedding table, adapters included.
 
     Args:
         candidate: the bundle in question.
         reference: the FP32 build of the same checkpoint.
 
     Returns:
-        Errors by ``<part>: <linear>``; what only one of the two has is infinitely wrong.
+        Errors by ``<part>: <module>``; what only one of the two has is infinitely wrong.
 
     Raises:
         CalibrationError: a graph cannot be read.
     """
-    parts = ["language_model", *(f"adapter.{one.name}" for one in reference.manifest.adapters)]
+    parts = [*_PARTS, *(f"adapter.{one.name}" for one in reference.manifest.adapters)]
     found: dict[str, float] = {}
     for part in parts:
-        ours, theirs = (_linears(bundle.path_of(f"{part}.xml")) for bundle in (candidate, reference))
+        ours, theirs = (_weights(bundle.path_of(f"{part}.xml")) for bundle in (candidate, reference))
         for name in sorted({*ours, *theirs}):
             both = name in ours and name in theirs
-            found[f"{part}: {name}"] = relative_error(_weight(ours[name]), _weight(theirs[name])) if both else math.inf
+            found[f"{part}: {name}"] = relative_error(_values(ours[name]), _values(theirs[name])) if both else math.inf
     return found
 
 
@@ -53,17 +55,21 @@ def relative_error(found: Floats, wanted: Floats) -> float:
     return distance / norm if norm else (0.0 if not distance else math.inf)
 
 
-def _linears(path: Path) -> dict[str, ov.Node]:
-    """Return every MatMul with a constant weight, by the name of its module."""
+def _weights(path: Path) -> dict[str, ov.Node]:
+    """Return the constant weight of every MatMul, Convolution and Gather of floats, by the name of its module."""
     try:
         model = ov.Core().read_model(path)
     except RuntimeError as exc:
         raise CalibrationError(f"{path} cannot be read; build the bundle again") from exc
-    return {
-        op.get_friendly_name().split("/", 1)[0].removeprefix("__module."): op
-        for op in model.get_ordered_ops()
-        if op.get_type_name() == "MatMul" and _is_constant(op.input_value(1).get_node())
-    }
+    found = {}
+    for op in model.get_ordered_ops():
+        place = _WEIGHT_AT.get(op.get_type_name())
+        if place is None or not op.get_output_element_type(0).is_real():
+            continue
+        weight = op.input_value(place).get_node()
+        if _is_constant(weight):
+            found[op.get_friendly_name().split("/", 1)[0].removeprefix("__module.")] = weight
+    return found
 
 
 def _is_constant(node: ov.Node) -> bool:
@@ -75,12 +81,8 @@ def _is_constant(node: ov.Node) -> bool:
     )
 
 
-def _weight(linear: ov.Node) -> Floats:
-    """Return a linear's weight as float32, whatever it is stored as."""
-    return _values(linear.input_value(1).get_node())
-
-
 def _values(node: ov.Node) -> Floats:
+    """Return a weight as float32, whatever it is stored as."""
     kind = node.get_type_name()
     if kind == "Constant":
         return _stored(node)

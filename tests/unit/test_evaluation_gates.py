@@ -304,7 +304,7 @@ def test_weights_are_judged_by_the_worst_linear() -> None:
         comparison, [gate("weight_error", part="language_model", limit=0.15), gate("weight_error", part="adapter.x")]
     )
     assert [row.is_met for row in rows] == [False, False]
-    assert "+0.2200, bound 0.2200, limit 0.15, n 2, every linear; worst layers.1.mlp.up_proj" in rows[0].line()
+    assert "+0.2200, bound 0.2200, limit 0.15, n 2, every weight; worst layers.1.mlp.up_proj" in rows[0].line()
     assert "no weight of adapter.x was compared" in rows[1].line()
 
 

@@ -93,6 +93,17 @@ class Links(HTMLParser):
         self.targets += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href", "data"}]
 
 
+def test_precision_of_every_part_is_told(written: Path, bundle: Bundle) -> None:
+    """The census of each bundle's files stands in the page and in the summary."""
+    page = (written / REPORT).read_text(encoding="utf-8")
+    summary = json.loads((written / SUMMARY).read_text(encoding="utf-8"))
+    assert bundle.manifest.census
+    for row in bundle.manifest.census:
+        assert f"<td>{row.part}</td><td class=\"text\">{row.element_type}</td><td>{row.tensors}</td>" in page
+    told = summary["bundles"]["candidate"]["census"]
+    assert [row["bytes"] for row in told] == [row.bytes for row in bundle.manifest.census]
+
+
 def test_the_page_loads_nothing(written: Path) -> None:
     """No script, no picture, font or style from elsewhere; every link stays inside the page and has its target."""
     page = Links()

@@ -31,7 +31,7 @@ def damaged(bundle: Bundle, folder: Path, *, part: str, edit: Edit) -> Bundle:
     Args:
         bundle: as shipped; only read.
         folder: for the copy.
-        part: ``language_model`` or ``adapter.recognition``.
+        part: ``language_model``, ``vision_merger`` or ``adapter.recognition``.
         edit: changes the graph in place.
     """
     shutil.copytree(bundle.path, folder)
@@ -52,12 +52,12 @@ def linear(model: ov.Model, name: str) -> ov.Node:
 
 
 def times_scale(model: ov.Model, name: str, factor: Floats | float) -> None:
-    """Multiply the decompression scale of a linear's INT4 weight, in place.
+    """Multiply the decompression scale of a linear's compressed weight, in place.
 
     Args:
-        model: the language model.
+        model: the language model or the vision tower.
         name: of the linear, such as ``layers.1.mlp.down_proj``.
-        factor: broadcast against the scale, float16[rows, groups, 1].
+        factor: broadcast against the scale: float16[rows, groups, 1] of INT4, float16[rows, 1] of INT8.
     """
     node = _scaled(linear(model, name))
     old = np.array(node.input_value(1).get_node().get_data(), np.float32)
@@ -82,6 +82,11 @@ def _scale_shape(model: ov.Model, name: str) -> list[int]:
 def scale_one_linear(model: ov.Model) -> None:
     """One linear's scale is 1.2 times too large: a rounding or clipping fault in a single weight."""
     times_scale(model, f"{LAYER}.mlp.down_proj", 1.2)
+
+
+def scale_one_vision_linear(model: ov.Model) -> None:
+    """The same fault in one linear of the vision tower."""
+    times_scale(model, "blocks.0.mlp.down_proj", 1.2)
 
 
 def scale_one_layer(model: ov.Model) -> None:

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.slow
 TONES = ("1", "2", "3", "4", "5")
 FORCED = 100  # of each tone: as many as a resampled bound asks for
 WEIGHTS = {
-    "language_model: a": 0.097,
+    "language_model: a": 0.083,
+    **{f"{one}: a": 0.008 for one in ("vision_embeddings", "vision_merger", "text_embeddings")},
     **{f"adapter.{one}: a": 0.01 for one in ("recognition", "representation", "reasoning")},
 }
 Change = Callable[[EvaluationCase, CaseAnswer], CaseAnswer]

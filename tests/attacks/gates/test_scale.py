@@ -7,7 +7,7 @@ import pytest
 from calibration.evaluation.gates import require
 from edge_agent.errors import QualityGateError
 from tests.attacks.gates.conftest import Plant, fallen
-from tests.attacks.gates.damage import LAYER, scale_one_layer, scale_one_linear
+from tests.attacks.gates.damage import LAYER, scale_one_layer, scale_one_linear, scale_one_vision_linear
 
 
 def test_a_layers_scales_are_noticed_in_the_answers(plant: Plant) -> None:
@@ -24,3 +24,10 @@ def test_one_linears_scale_is_noticed_in_the_weights(plant: Plant) -> None:
     [row] = [one for one in gates if one.gate.metric == "weight_error" and not one.is_met]
     assert row.part == "language_model"
     assert f"{LAYER}.mlp.down_proj" in row.line()
+
+
+def test_one_vision_linears_scale_is_noticed_in_the_weights(plant: Plant) -> None:
+    """The tower's weights are compared like the language model's, and its fault is told as its own."""
+    gates = plant("vision_merger", scale_one_vision_linear).gates
+    [row] = [one for one in gates if one.gate.metric == "weight_error" and not one.is_met]
+    assert (row.part, "blocks.0.mlp.down_proj" in row.line()) == ("vision_merger", True)
