@@ -99,7 +99,7 @@ def test_precision_of_every_part_is_told(written: Path, bundle: Bundle) -> None:
     summary = json.loads((written / SUMMARY).read_text(encoding="utf-8"))
     assert bundle.manifest.census
     for row in bundle.manifest.census:
-        assert f"<td>{row.part}</td><td class=\"text\">{row.element_type}</td><td>{row.tensors}</td>" in page
+        assert f'<td>{row.part}</td><td class="text">{row.element_type}</td><td>{row.tensors}</td>' in page
     told = summary["bundles"]["candidate"]["census"]
     assert [row["bytes"] for row in told] == [row.bytes for row in bundle.manifest.census]
 
