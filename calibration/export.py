@@ -107,6 +107,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return document
 
 
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write one JSON object as a checkpoint's folder keeps it: indented, one newline at the end."""
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def vision_numbers(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``vision_config`` of a config.json with the numbers that it may leave out; ``hidden_size`` it may not."""
     return {**_VISION_DEFAULTS, **(config.get("vision_config") or {})}

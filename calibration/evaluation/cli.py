@@ -47,12 +47,16 @@ def add_parser(subparsers: Any) -> None:
 
 
 def add_cases_verb(verbs: Any) -> None:
-    """Add ``reference cases`` to the verbs of ``derm-calibrate reference``."""
+    """Add ``cases`` and ``calibration-cases`` to the verbs of ``derm-calibrate reference``."""
     parser = verbs.add_parser("cases", help="write rendered, labelled cases for `evaluate`")
     parser.add_argument("--out", type=Path, required=True, help="folder of cases; finished ones are kept")
     parser.add_argument("--per-tone", type=int, default=2000, help="cases per skin tone (default 2000)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many draw at once")
     parser.set_defaults(run=run_cases)
+    parser = verbs.add_parser("calibration-cases", help="write rendered cases for recipes that look at activations")
+    parser.add_argument("--out", type=Path, required=True, help="folder of cases, for --calibration-cases")
+    parser.add_argument("--count", type=int, default=48, help="cases (default 48)")
+    parser.set_defaults(run=run_calibration_cases)
 
 
 def run_cases(arguments: argparse.Namespace) -> int:
@@ -62,6 +66,18 @@ def run_cases(arguments: argparse.Namespace) -> int:
     if arguments.per_tone < 1 or arguments.processes < 1:
         raise ConfigError("--per-tone and --processes are at least 1")
     write_drawn_cases(arguments.out, per_tone=arguments.per_tone, tell=Progress(), processes=arguments.processes)
+    print(arguments.out)
+    return 0
+
+
+def run_calibration_cases(arguments: argparse.Namespace) -> int:
+    """Draw the cases and print the folder."""
+    from calibration.grafted.stage import MAX_CASES
+    from calibration.reference.golden_cases import write_calibration_cases
+
+    if not 1 <= arguments.count <= MAX_CASES:
+        raise ConfigError(f"--count is 1 to {MAX_CASES}")
+    write_calibration_cases(arguments.out, count=arguments.count)
     print(arguments.out)
     return 0
 

@@ -31,7 +31,7 @@ class Reporter:
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``reference train | evaluate | cases | scope | ceiling`` to the command line of ``derm-calibrate``."""
+    """Add ``reference train | evaluate | cases | calibration-cases | scope | ceiling`` to the command line of ``derm-calibrate``."""
     parser = subparsers.add_parser("reference", help="train and evaluate the reference model (not for clinical use)")
     verbs = parser.add_subparsers(dest="verb", required=True)
     train = verbs.add_parser("train", help="train from nothing; run again to go on after an interruption")

@@ -5,29 +5,23 @@ What is fitted is fitted on the ``calibration`` split only (``fit``).
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from calibration.adapters.importing import AGENT_NAME, BASE_DIGEST_NAME
 from calibration.build import BuildRequest, build
 from calibration.build_inputs import METRICS_NAME
 from calibration.declaration import DECLARATION_NAME
-from calibration.export import content_digest
+from calibration.export import content_digest, write_json
 from calibration.recipe import GateRecipe, load_recipe
 from calibration.reference.agents_spec import DECIDED, INVOCATION, PROMPTS, RECORD_FIELDS, SCHEMAS
-from calibration.reference.cases import case as draw_case
-from calibration.reference.exercises import record_text
 from calibration.reference.fit import fit
-from calibration.reference.forms import form_of
+from calibration.reference.golden_cases import write_golden_cases
 from calibration.reference.model import GENERATION_TOKENS, PIXELS
 from calibration.reference.papers import write_papers
 from calibration.reference.photographs import Photograph
-from calibration.reference.pool import reduce_picture
 from calibration.reference.scope_tune import raised
 from calibration.reference.train import ReferenceTraining
 from calibration.sign import development_key
@@ -37,7 +31,6 @@ from edge_agent.contracts.manifest import AGENTS, AgentName
 from edge_agent.inference.engine import Engine
 
 NOTICE = "Reference model trained on drawn pictures: not for clinical use."
-GOLDEN_CASES = 6
 DRAFT_GATES = GateRecipe(canary_max_of_range=0.99, canary_min_argmax=0, golden_min_agreement=0)
 # Of a draft whose thresholds are not fitted yet: nothing is held back.
 DRAFT_THRESHOLDS = {"lesion_visible": 0.5, "in_scope_family": 0.5, "danger_family": 0.5, "not_skin": 0.5}
@@ -106,11 +99,6 @@ def bind_adapters(model: Path) -> None:
         (folder / AGENT_NAME).write_text(folder.name + "\n", encoding="utf-8")
 
 
-def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Write a document as the model folder keeps it."""
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def declare(thresholds: dict[str, Any], calibration: dict[str, Any] | None) -> dict[str, Any]:
     """Return the document ``derm_edge.json`` of the reference model.
 
@@ -151,24 +139,3 @@ def declare(thresholds: dict[str, Any], calibration: dict[str, Any] | None) -> d
         "thresholds": thresholds,
         "calibration": calibration,
     }
-
-
-def write_golden_cases(folder: Path) -> None:
-    """Draw the golden cases: the first in-scope ones and two others of the calibration split's far end."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    inside = outside = 0
-    for index in range(50_000, 50_200):
-        drawn = draw_case("calibration", index)
-        if (drawn.in_scope and inside == GOLDEN_CASES - 2) or (not drawn.in_scope and outside == 2):
-            continue
-        inside, outside = inside + drawn.in_scope, outside + (not drawn.in_scope)
-        names = []
-        for number, view in enumerate(drawn.views):
-            names.append(f"{drawn.case_id}-{number}.png")
-            Image.fromarray(reduce_picture(view.pixels)).save(folder / names[-1])
-        texts = {"record": record_text(drawn.record)}
-        rows.append({"case_id": drawn.case_id, "pictures": names, "texts": texts, "intake": form_of(drawn.intake)})
-        if inside + outside == GOLDEN_CASES:
-            break
-    write_json(folder / "cases.json", {"schema_version": 1, "cases": rows})
