@@ -212,9 +212,3 @@ def test_cli_errors_are_one_line_and_the_code_of_their_class(
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert "no configured key signed this bundle" in captured.err
-
-
-def test_cli_inspect_names_the_signer(bundle: SignedFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    """inspect verifies and prints who signed."""
-    assert main(["inspect", str(bundle.path), "--keys", str(bundle.private_key.parent)]) == 0
-    assert "signed by clinic key" in capsys.readouterr().out

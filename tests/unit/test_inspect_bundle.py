@@ -32,9 +32,10 @@ def captured() -> bytes:
 
 
 def test_a_sound_bundle_comes_with_its_proof(bundle: TrustedFolder, capsys: pytest.CaptureFixture[str]) -> None:
-    """The line says what was looked at: roles, the IRs to the last byte, canary and golden cases."""
+    """It names the signer and says what was looked at: roles, the IRs to the last byte, canary and golden cases."""
     assert inspected(bundle) == 0
     out = capsys.readouterr().out
+    assert "signed by clinic key" in out
     assert "nothing captured from cases: " in out
     assert "IRs used to the last byte" in out
     assert "1 cases, 1 pictures" in out
