@@ -20,7 +20,7 @@ from calibration.export import read_backbone, read_json, read_preprocessing
 from calibration.grafted.provisional import Checkpoint
 from calibration.grafted.stage import MAX_CASES
 from calibration.recipe import Recipe
-from calibration.side_branch.building import Branch, read_branch
+from calibration.side_branch.building import Branch, check_branch, read_branch
 from edge_agent.contracts.golden import CASES_NAME, GoldenSet
 from edge_agent.contracts.manifest import AgentName
 from edge_agent.contracts.terms import Vocabulary
@@ -93,7 +93,8 @@ def check_inputs(
     declaration = load_declaration(base)
     _check_vocabulary(declaration, file=base / DECLARATION_NAME)
     folders = {str(name): folder for name, folder in adapters.items()}
-    check_before_build(base, adapters=folders, recipe=recipe, out=out)
+    found = check_before_build(base, adapters=folders, recipe=recipe, out=out)
+    check_branch(base, declared=declaration.side_branch, vocab_size=found.architecture.vocab_size)
     shape, folder = read_base_shape(base), find_cases(base, cases)
     _check_adapters(adapters, declaration, shape)
     source = _read_cases(base / "golden", declaration, limit=golden.MAX_CASES)

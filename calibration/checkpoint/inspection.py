@@ -36,7 +36,9 @@ from calibration.checkpoint.tokens import (
     read_tokenizer,
 )
 from calibration.checkpoint.workstation import Workstation
+from calibration.declaration import load_declaration
 from calibration.export import content_digest, read_json
+from calibration.golden import load_golden_source
 from calibration.recipe import Recipe
 from device_profiles.profile import Profile
 from edge_agent.errors import ExportError
@@ -149,7 +151,7 @@ def inspect_checkpoint(request: InspectionRequest, *, on_progress: Progress | No
         adapters=around.adapters,
         estimates=_estimates(request, arch, around, stored=_stored(weights)),
         workstation=request.workstation,
-        notes=tuple(_notes(arch, weights, around)),
+        notes=tuple(_notes(folder, arch, weights, around)),
         faults=(*pointers, *weight_faults, *around.faults, *_digest_faults(around.adapters, digest)),
     )
 
@@ -252,7 +254,17 @@ def _files(folder: Path, *, is_hashed: bool, on_progress: Progress | None) -> tu
     return tuple(found)
 
 
-def _notes(arch: Architecture, weights: Weights, around: _Around) -> list[str]:
+def _unready(folder: Path) -> list[str]:
+    """Say what a build would miss beside the weights: it is often looked at before all of it is written."""
+    try:
+        load_declaration(folder)
+        load_golden_source(folder / "golden")
+    except ExportError as exc:
+        return [f"not ready to build: {exc}"]
+    return []
+
+
+def _notes(folder: Path, arch: Architecture, weights: Weights, around: _Around) -> list[str]:
     lines = list(around.licences.notes)
     if around.tokenizer is not None and around.tokenizer.chat_template is None:
         lines.append("no chat template: prompts come from derm_edge.json alone")
@@ -261,4 +273,4 @@ def _notes(arch: Architecture, weights: Weights, around: _Around) -> list[str]:
     if arch.has_side_branch:
         count = sum(part_of(published_name(tensor.name)) == "side_branch" for tensor in weights.tensors)
         lines.append(f"side branch of {count} tensors: its own import checks shapes, mask, scale and policies")
-    return lines
+    return lines + _unready(folder)

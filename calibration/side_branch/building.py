@@ -78,6 +78,22 @@ def read_branch(folder: Path, *, declared: DeclaredSideBranch | None, backbone: 
     return branch
 
 
+def check_branch(folder: Path, *, declared: DeclaredSideBranch | None, vocab_size: int) -> None:
+    """Refuse what files and headers tell: a branch that nobody declares, or a mask that is missing or another.
+
+    Args:
+        folder: the checkpoint.
+        declared: ``side_branch`` of its ``derm_edge.json``.
+        vocab_size: rows of the head, which the mask must have too.
+
+    Raises:
+        ExportError: names the file and what to do.
+    """
+    check_declared(folder, declared)
+    if declared is not None:
+        read_mask(folder, declared=declared.mask, vocab_size=vocab_size)
+
+
 def write_branch(
     branch: Branch | None, *, base_digest: str, precision: Precision, folder: Path
 ) -> tuple[SideBranchSpec | None, list[CensusRow]]:

@@ -12,20 +12,21 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def run_for(arguments: Sequence[str], *, seconds: float | None) -> tuple[list[str], int]:
+def run_for(arguments: Sequence[str], *, seconds: float | None, program: Path = ROOT) -> tuple[list[str], int]:
     """Run ``derm-calibrate`` for so long, then kill it with SIGKILL.
 
     Args:
         arguments: of the command.
         seconds: from its start; None lets it end by itself.
+        program: the folder that holds the packages.
 
     Returns:
         What it said, and its exit code (-9 after a kill).
     """
     command = [sys.executable, "-m", "calibration", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    environment = os.environ | {"PYTHONPATH": str(program), "HF_HUB_OFFLINE": "1"}
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command, cwd=program, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
         timer = None if seconds is None else threading.Timer(seconds, process.kill)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calibration.build_inputs import read_inputs
+from calibration.build_inputs import check_inputs, read_inputs
 from calibration.recipe import Recipe, load_recipe
 from edge_agent.contracts.manifest import AGENTS, AgentName
 from edge_agent.errors import CompressionError, ExportError
@@ -131,3 +131,18 @@ def test_a_case_without_a_text(base: Path, adapters: dict[AgentName, Path], fold
     path.write_text(json.dumps(document))
     line = refusal(base, adapters, recipe=data_aware())
     assert_says(line, path, "case b lacks the text 'record', which reasoning reads", "add it to its texts")
+
+
+def test_a_missing_mask_is_found_before_any_weight_is_read(base: Path, adapters: dict[AgentName, Path]) -> None:
+    """SkinGPT-R1's branch does nothing without its mask; hours of export would come first otherwise."""
+    hf_folder.edit(base / "config.json", {"architectures": ["SkinVLModelWithAdapter"]})
+    hf_folder.write_weights(base, {**hf_folder.TENSORS, "distill_head.in_proj.weight": (4, 6)})
+    block = {
+        "mask": {"file": "tone_mask.json", "sha256": "a" * 64},
+        "policy": "every_token",
+        "images": "mean",
+        "dimensions": {"embed_size": 8, "layers": 1, "experts": 2},
+    }
+    declare(base, side_branch=block)
+    with pytest.raises(ExportError, match=r"tone_mask\.json"):
+        check_inputs(base, adapters=adapters, recipe=load_recipe("int8"), out=base.parent / "out")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from calibration.export import content_digest
 from edge_agent.contracts.manifest import AGENTS
 from edge_agent.errors import ConfigError, ExportError
 from tests.simulators import hf_folder
+from tests.simulators.declaration import write_declared
 
 REFERENCE_BUNDLE = Path(__file__).resolve().parents[2] / "edge_agent" / "bundles" / "reference"
 
@@ -72,6 +74,34 @@ def test_inspect_notes_the_fast_image_processor(folder: Path, capsys: pytest.Cap
     document = json.loads(capsys.readouterr().out)
     assert any("Qwen2VLImageProcessorFast" in note for note in document["notes"])
     assert document["preprocessor"]["processor"] == "Qwen2VLImageProcessorFast"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"agnets": {}}, "agnets: Extra inputs are not permitted; did you mean 'agents'?"),
+        ({"max_pixels": -5}, "max_pixels"),
+    ],
+)
+def test_inspect_says_what_a_build_would_refuse(
+    tmp_path: Path, changes: dict[str, object], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A declaration that is not finished is no fault of the weights, and is told all the same."""
+    folder = hf_folder.write_folder(tmp_path / "base")
+    write_declared(folder)
+    hf_folder.edit(folder / "derm_edge.json", changes)
+    assert main(["inspect", str(folder), "--json"]) == 0
+    (note,) = [one for one in json.loads(capsys.readouterr().out)["notes"] if one.startswith("not ready to build: ")]
+    assert words in note
+
+
+def test_inspect_says_that_golden_cases_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are the other half of what a build reads beside the weights."""
+    folder = hf_folder.write_folder(tmp_path / "base")
+    write_declared(folder)
+    shutil.rmtree(folder / "golden")
+    assert main(["inspect", str(folder)]) == 0
+    assert "not ready to build: " in capsys.readouterr().out
 
 
 def test_inspect_still_prints_a_bundle(capsys: pytest.CaptureFixture[str]) -> None:
