@@ -56,7 +56,7 @@ score z stays below {bound} in 19 of 20 test sets. Measured: chi-square {chi2}, 
 """
 SIZES = """## Size
 
-Bytes of the bundle's files by part. *rest*: recipe and model card.
+Bytes of the bundle's files by part. *rest*: recipe, model card, SBOM, change plan and licence texts.
 """
 SPEED = """## Speed
 

@@ -38,6 +38,7 @@ SHIPPED = ("int4", "own")  # what a device runs: measured on the most cases
 SPEED_CASES = 40
 PHOTOS = "DERM_REAL_PHOTOS"  # names the folder of the PAD-UFES-20 sample
 SCALE = Path(__file__).resolve().parent / "scale"
+PAPERS = frozenset({"README.md", "pccp.toml", "licences", "metrics.json"})  # of a model: no answer depends on them
 CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
 
 
@@ -84,7 +85,7 @@ class Benchmarks:
     def __init__(self, model: Path, work: Path, *, tell: Reporter) -> None:
         self._model, self._work, self._tell = model, work, tell
         work.mkdir(parents=True, exist_ok=True)
-        self._digest = folder_digest(model)
+        self._digest = model_digest(model)
 
     def measure(self, *, per_tone: int, others_per_tone: int, ceiling_pictures: int) -> dict[str, Any]:
         """Return all figures as plain data, ready for ``benchmarks_doc.document``."""
@@ -203,10 +204,12 @@ def scale_results() -> list[dict[str, Any]]:
     return sorted(found, key=lambda figures: int(figures["bf16_bytes"]))
 
 
-def folder_digest(folder: Path) -> str:
-    """Return the sha256 over names and bytes of all files below a folder."""
+def model_digest(folder: Path) -> str:
+    """Return the sha256 over names and bytes of everything below a model's folder that can change an answer."""
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        if PAPERS & set(path.relative_to(folder).parts):
+            continue
         digest.update(f"{path.relative_to(folder)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
