@@ -26,7 +26,7 @@ from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from edge_agent.contracts.manifest import AGENTS
 from tests.simulators.reference import BUNDLE, MODEL
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 PER_TONE, FORCED_PER_TONE = 100, 20
 SEEN_BY_FEW = ("field_accuracy_loss", "divergence", "token_disagreement", "weight_error")

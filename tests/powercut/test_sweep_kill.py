@@ -40,7 +40,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> SweepSource:
     return write_source(tmp_path_factory.mktemp("sweep"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ten_kills_change_no_byte(source: SweepSource, tmp_path: Path) -> None:
     """A sweep of two recipes that is killed ten times and started again ends with the undisturbed run's bundles.
 
