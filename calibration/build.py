@@ -141,7 +141,7 @@ def _write_parts(request: BuildRequest, inputs: BuildInputs, folder: Path, *, an
     announce("adapters")  # before the export: what a file lacks is found in a moment, not after the work
     adapters, imports = _build_adapters(request, folder, inputs.shape, digest)
     _check_activations(adapters, checkpoint.declaration, checkpoint.tokenizer)
-    document = _recipe_document(recipe, imports)
+    document = _recipe_document(recipe, imports, has_coder=checkpoint.declaration.coder is not None)
     (folder / "recipe.json").write_bytes(package.dump_json(document))
     write_trust_files(
         folder,
@@ -190,11 +190,14 @@ def _copy_texts(request: BuildRequest, folder: Path) -> None:
     shutil.copyfile(request.base / "tokenizer.json", folder / "tokenizer.json")
 
 
-def _recipe_document(recipe: Recipe, imports: Sequence[ImportRecord]) -> dict[str, Any]:
+def _recipe_document(recipe: Recipe, imports: Sequence[ImportRecord], *, has_coder: bool) -> dict[str, Any]:
+    """Return ``recipe.json``; bounds of a second turn stand in it only where there is one to judge."""
+    skipped = set() if has_coder else {"coder_max_wrong", "coder_max_filled", "coder_min_right"}
     # The local part of a version ("+cpu") says how a wheel was made, not what it computes.
     tools = {name: metadata.version(name).split("+")[0] for name in _TOOLS}
     records = [record.as_document() for record in imports]
-    return {**recipe.model_dump(mode="json"), "tools": tools, "imports": records}
+    told = recipe.model_dump(mode="json", exclude={"gates": skipped})
+    return {**told, "tools": tools, "imports": records}
 
 
 def _build_adapters(

@@ -80,7 +80,7 @@ def _add_build(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--adapter", action="append", default=[], metavar="AGENT=DIR", help=f"PEFT folder; AGENT: {', '.join(AGENTS)}"
     )
     build.add_argument("--recipe", required=True, help="a recipe's name (calibration/recipes) or a path to a TOML file")
-    build.add_argument("--cases", type=Path, help="calibration cases; without it BASE/calibration, then BASE/golden")
+    build.add_argument("--calibration-cases", type=Path, help="default: BASE/calibration, then BASE/golden")
     build.add_argument(
         "--later", action="append", default=[], metavar="AGENT=DIR", help="adapter that calibration shall not see"
     )
@@ -109,7 +109,7 @@ def _build(args: argparse.Namespace) -> int:
             out=args.out,
             private_key=args.key,
             replace=args.replace,
-            cases=args.cases,
+            cases=args.calibration_cases,
             later=later,
         )
         manifest = build(request, announce=lambda line: progress.begin(line, status.update))

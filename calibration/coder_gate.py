@@ -1,7 +1,7 @@
 """Measure the device's coder on texts with known labels, and say whether it may read what agents write.
 
 One function gives the figures, the figures know their floors. Judges the lexicon alone: the second turn is a model's, and
-what it adds is counted where a bundle is evaluated.
+``calibration.second_turn_gate`` asks it.
 """
 
 from __future__ import annotations

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from calibration.recipe import Recipe
 from edge_agent.contracts.bundle import Bundle
 from edge_agent.contracts.manifest import Manifest
 from edge_agent.errors import InferenceError, QualityGateError, RejectedError
 
+if TYPE_CHECKING:
+    from edge_agent.inference.engine import Engine
+
 
 def check_gates(folder: Path, *, manifest: Manifest, recipe: Recipe) -> str:
     """Load the bundle as a device does, replay its canary strictly and its golden cases in production settings.
 
+    Where its agents write text, the text coder is judged too: the lexicon, and the second turn if it declares one.
+
     Args:
         folder: the bundle, complete but for its signature.
         manifest: its manifest.
-        recipe: names the bounds in the message; the bounds themselves stand in the manifest.
+        recipe: names the bounds in the message; those of canary and golden cases stand in the manifest, those of the
+            second turn are taken from here.
 
     Returns:
         One line with the figures, for the screen.
@@ -31,14 +38,15 @@ def check_gates(folder: Path, *, manifest: Manifest, recipe: Recipe) -> str:
     try:
         with Engine(bundle, settings=EngineSettings(strict=True)) as engine:
             strict = engine.run_canary()
+        if strict.failures():
+            raise QualityGateError(f"canary, recipe {recipe.name}: {strict.failures()[0]}; use a gentler recipe")
         with Engine(bundle, settings=EngineSettings()) as engine:
             production = engine.run_canary()
+            if production.failures():
+                raise QualityGateError(f"recipe {recipe.name}: {production.failures()[0]}; use a gentler recipe")
+            coder += _check_second_turn(engine, manifest, recipe)
     except (InferenceError, RejectedError) as exc:
         raise QualityGateError(f"the device's engine refuses the bundle: {exc}") from exc
-    if strict.failures():
-        raise QualityGateError(f"canary, recipe {recipe.name}: {strict.failures()[0]}; use a gentler recipe")
-    if production.failures():
-        raise QualityGateError(f"recipe {recipe.name}: {production.failures()[0]}; use a gentler recipe")
     equal, total = production.golden_equal, production.golden_total
     worst, least = max(row.max_abs for row in strict.rows), min(row.argmax for row in strict.rows)
     bounds = manifest.canary.bounds
@@ -54,7 +62,7 @@ def _check_coder(manifest: Manifest) -> str:
     Raises:
         QualityGateError: the coder misses a floor.
     """
-    if all(step.contract == "schema" for agent in manifest.agents.values() for step in agent.steps):
+    if not _has_texts(manifest):
         return ""
     from calibration.coder_gate import check_coder
     from edge_agent.agents.text.coder import TextCoder
@@ -65,3 +73,21 @@ def _check_coder(manifest: Manifest) -> str:
     figures = check_coder(TextCoder(vocabulary, Lexicon.load(vocabulary)), vocabulary)
     worst = min(figures.standard.values(), key=lambda one: one.right)
     return f"; text coder: worst field {worst.right:.3f} right (constant {worst.constant:.3f})"
+
+
+def _check_second_turn(engine: Engine, manifest: Manifest, recipe: Recipe) -> str:
+    """Ask the second turn, where the bundle declares one, on the open engine; the line to add, empty elsewhere.
+
+    Raises:
+        QualityGateError: it misreads texts, or fills what they do not tell.
+        InferenceError: the engine failed.
+    """
+    if manifest.coder is None or not _has_texts(manifest):
+        return ""
+    from calibration.second_turn_gate import check_second_turn
+
+    return f"; {check_second_turn(engine, manifest, bounds=recipe.gates).line()}"
+
+
+def _has_texts(manifest: Manifest) -> bool:
+    return any(step.contract == "text" for agent in manifest.agents.values() for step in agent.steps)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from calibration.torch_reference import TorchReference
 
 MAX_CASES = 12
+TEXT_TOKENS = 8  # of a golden text; each one is a fresh pass of PyTorch
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

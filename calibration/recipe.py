@@ -148,12 +148,18 @@ class GateRecipe(Strict):
 
     ``canary_max_of_range``: largest |logit difference| against PyTorch + PEFT, as a share of the expected
     logits' range. ``canary_min_argmax``, ``golden_min_agreement``: least share of equal decisions (0..1).
+    ``coder_max_wrong``, ``coder_max_filled``: largest share (0..1) of told values that the coder's second turn reads wrong,
+    and of silent fields that it fills; ``coder_min_right``: least share of told values that it reads right. Judged only
+    where the bundle declares ``coder``.
     ``quality``: rows on top of the default quality gates of an evaluation (``calibration.evaluation.limits``).
     """
 
     canary_max_of_range: float = Field(gt=0, lt=1)
     canary_min_argmax: float = Field(ge=0, le=1)
     golden_min_agreement: float = Field(ge=0, le=1)
+    coder_max_wrong: float = Field(default=0.05, ge=0, le=1)
+    coder_max_filled: float = Field(default=0.05, ge=0, le=1)
+    coder_min_right: float = Field(default=0.25, ge=0, le=1)
     quality: list[QualityGate] = Field(default_factory=list)
 
 

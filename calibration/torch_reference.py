@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 
 from calibration.adapters.peft_loading import load_with_peft
 from calibration.export import load_torch_model, quiet_vendors
+from calibration.golden import TEXT_TOKENS
 from calibration.mapped_model import widen_on_use
 from calibration.schema_writer import SchemaWriter, is_writable
 from calibration.side_branch.torch_branch import TorchSideBranch
@@ -26,7 +27,6 @@ from edge_agent.contracts.golden import TOKENS
 from edge_agent.contracts.manifest import AgentName, Backbone, PreprocessingSpec, Step
 
 BARE = "bare"
-TEXT_TOKENS = 8  # of a golden text; each one is a fresh pass
 THREADS = 1  # fixed: sums are taken in an order that depends on it
 
 

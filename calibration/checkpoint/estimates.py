@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from calibration.checkpoint.adapter_folders import AdapterFolder
 from calibration.checkpoint.architecture import Architecture
+from calibration.checkpoint.expected_work import ExpectedWork
 from calibration.checkpoint.factors import Factors
 from calibration.checkpoint.sizes import BundleSize, bundle_size, ir_bytes, kv_bytes_per_token, parameters
 from calibration.checkpoint.workstation import Workstation
@@ -55,12 +56,14 @@ class Subject:
     """What is estimated: backbone, adapters and the pixel budget in px that a picture may have.
 
     ``stored``: the types of the backbone's tensors. One type is mapped as it lies there, several become float32 copies.
+    ``expected``: what PyTorch runs for canary and golden cases; None takes the table's assumption.
     """
 
     arch: Architecture
     adapters: tuple[AdapterFolder, ...]
     max_pixels: int
     stored: tuple[str, ...] = ("BF16",)
+    expected: ExpectedWork | None = None
 
     @property
     def visual_tokens(self) -> int:
@@ -102,7 +105,7 @@ def _build(subject: Subject, recipe: Recipe, size: BundleSize, factors: Factors)
         stages["calibration cases"] = _data_aware_bytes(arch, recipe, factors)
     stage = max(stages, key=lambda name: stages[name])
     seconds = count * factors["build.seconds_per_parameter"] * _time_factor(recipe, factors)
-    seconds += 2 * count * factors["build.expected_values_tokens"] / factors["build.torch_flops_per_s"]
+    seconds += _reference_seconds(subject, factors)
     seconds += 4 * count / factors["build.digest_bytes_per_s"]
     memory = round(factors["build.libraries_bytes"] + stages[stage])
     disk = subject.exported_bytes + size.total + (ir_bytes(arch, 4) if is_wide else 0)
@@ -127,6 +130,14 @@ def _reference_bytes(subject: Subject, factors: Factors) -> float:
     logits = 8 * factors["build.expected_values_rows"] * subject.arch.vocab_size
     adapters = 4 * sum(one.parameters for one in subject.adapters)
     return adapters + min(head, factors["build.widened_bytes"]) + logits
+
+
+def _reference_seconds(subject: Subject, factors: Factors) -> float:
+    """Return what PyTorch takes: the products of every token, and in each pass every weight read and widened once."""
+    assumed = ExpectedWork(factors["build.expected_values_passes"], factors["build.expected_values_tokens"])
+    work, count = subject.expected or assumed, parameters(subject.arch)
+    products = 2 * count * work.tokens / factors["build.torch_flops_per_s"]
+    return products + count * work.passes * factors["build.torch_seconds_per_parameter_and_pass"]
 
 
 def _data_aware_bytes(arch: Architecture, recipe: Recipe, factors: Factors) -> float:

@@ -24,6 +24,7 @@ from calibration.checkpoint.architecture import (
     tensor_faults,
 )
 from calibration.checkpoint.estimates import RecipeEstimate, Subject, estimate_recipe
+from calibration.checkpoint.expected_work import Rates, read_expected_work
 from calibration.checkpoint.factors import Factors, load_factors
 from calibration.checkpoint.layout import Weights, is_pointer, pointer_faults, read_weights
 from calibration.checkpoint.licences import DECLARATION_NAME, LicenceFacts, read_licences
@@ -187,7 +188,9 @@ def _estimates(
 ) -> tuple[RecipeEstimate, ...]:
     factors = load_factors()
     pixels = _pixel_budget(request.folder, around.preprocessor, factors)
-    subject = Subject(arch, around.adapters, pixels, stored)
+    per_token = (arch.patch_size * arch.spatial_merge_size) ** 2
+    rates = Rates(per_token, pixels, factors["build.bytes_per_token"])
+    subject = Subject(arch, around.adapters, pixels, stored, read_expected_work(request.folder, rates))
     return tuple(
         estimate_recipe(subject, recipe, profiles=request.profiles, factors=factors) for recipe in request.recipes
     )

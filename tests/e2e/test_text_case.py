@@ -22,8 +22,9 @@ from calibration.cli import main
 from calibration.evaluation.case_folder import read_cases
 from calibration.evaluation.evaluate import Plan, evaluate
 from calibration.evaluation.limits import QualityGate, Substitute
+from calibration.gates import check_gates
 from calibration.golden import write_golden
-from calibration.recipe import recipe_folder
+from calibration.recipe import GateRecipe, Recipe, load_recipe, recipe_folder
 from calibration.reference import agents_spec
 from calibration.sign import development_key
 from edge_agent.agents.report.document import report_schema
@@ -34,6 +35,7 @@ from edge_agent.contracts.golden import GoldenCase, GoldenSet, read_golden
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.contracts.text_contract import CODER_PROMPT, CoderSpec
+from edge_agent.errors import QualityGateError
 from edge_agent.inference.engine import Engine, EngineSettings
 from tests.simulators.checkpoint import write_adapters, write_base
 from tests.simulators.declaration import write_declared
@@ -75,6 +77,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     (base / "golden" / "cases.json").write_text(json.dumps(cases, ensure_ascii=False), encoding="utf-8")
     recipe = (recipe_folder() / "int8.toml").read_text(encoding="utf-8").split("[gates]")[0]
     recipe += "[gates]\ncanary_max_of_range = 0.3\ncanary_min_argmax = 0.2\ngolden_min_agreement = 0.3\n"
+    recipe += "coder_max_wrong = 1.0\ncoder_max_filled = 1.0\ncoder_min_right = 0.0\n"
     (folder / "loose.toml").write_text(recipe, encoding="utf-8")
     adapters = [f"--adapter={name}={path}" for name, path in write_adapters(folder / "adapters", base).items()]
     words = ["build", f"--base={base}", *adapters, f"--recipe={folder / 'loose.toml'}", f"--out={folder / 'bundle'}"]
@@ -134,6 +137,21 @@ def test_the_backbone_codes_under_a_schema(built: Built) -> None:
     for request, answer in zip(requests, answers, strict=True):
         jsonschema.validate(answer.value, dict(request.schema))
         assert list(answer.value) == list(request.schema["properties"])
+
+
+def test_the_default_bounds_refuse_a_backbone_that_reads_nothing(built: Built) -> None:
+    """The bundle was built under bounds that its manifest tells; under the default ones it would have been refused."""
+    stated: Any = built.bundle.manifest.recipe["gates"]
+    assert (stated["coder_max_wrong"], stated["coder_max_filled"], stated["coder_min_right"]) == (1.0, 1.0, 0.0)
+    with pytest.raises(QualityGateError, match=r"second turn: 0\.000 of .* read right.* leave `coder` out"):
+        check_gates(built.bundle.path, manifest=built.bundle.manifest, recipe=strict_turn(built))
+
+
+def strict_turn(built: Built) -> Recipe:
+    """The recipe that the bundle was built with, but for the second turn's bounds: the default ones."""
+    loose = load_recipe(str(built.bundle.path.parent / "loose.toml"))
+    told = loose.gates.model_dump(exclude={"coder_max_wrong", "coder_max_filled", "coder_min_right"})
+    return loose.model_copy(update={"gates": GateRecipe(**told)})
 
 
 def test_a_case_of_random_texts_ends_with_an_abstention(built: Built, tmp_path: Path) -> None:

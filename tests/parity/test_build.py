@@ -125,6 +125,13 @@ def test_building_again_gives_the_same_bytes(bundle: Bundle, checkpoint: Checkpo
     assert differing == []
 
 
+def test_a_bundle_without_a_second_turn_states_no_bounds_for_one(bundle: Bundle) -> None:
+    """``recipe.json`` holds the bounds that were judged; the text bundle's are in tests/e2e/test_text_case.py."""
+    gates = json.loads((bundle.path / "recipe.json").read_text(encoding="utf-8"))["gates"]
+    assert "golden_min_agreement" in gates
+    assert not [name for name in gates if name.startswith("coder_")]
+
+
 def test_gate_finds_an_adapter_that_does_nothing(bundle: Bundle, checkpoint: Checkpoint, tmp_path: Path) -> None:
     """Planted damage: an adapter whose weights became zero loads without complaint; the canary finds it."""
     folder = shutil.copytree(bundle.path, tmp_path / "damaged")

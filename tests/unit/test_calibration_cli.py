@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("huggingface_hub")
 
+from calibration.cli import main
+
 PROBE = """
 import sys
 from calibration.cli import main
@@ -28,3 +30,15 @@ def test_no_command_asks_a_hub_on_the_network(given: str | None, is_offline: boo
         environment["HF_HUB_OFFLINE"] = given
     done = subprocess.run([sys.executable, "-c", PROBE], env=environment, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == f"10 [] {is_offline}"
+
+
+@pytest.mark.parametrize(("command", "takes_labelled"), [("build", False), ("sweep", True), ("accept", True)])
+def test_calibration_cases_have_one_name(
+    command: str, takes_labelled: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``--cases`` are labelled cases wherever it stands; a build has none, and refuses the word."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    words = capsys.readouterr().out.replace("[", " ").split()
+    assert "--calibration-cases" in words
+    assert ("--cases" in words) is takes_labelled
