@@ -19,13 +19,10 @@ from typing import Any
 
 import psutil
 
-from calibration.checkpoint.adapter_folders import read_adapter_folder
-from calibration.checkpoint.architecture import read_architecture
-from calibration.checkpoint.estimates import Subject, estimate_recipe
-from calibration.checkpoint.factors import load_factors
+from calibration.checkpoint.inspection import InspectionRequest, inspect_checkpoint
 from calibration.checkpoint.shape_declared import ADAPTERS_FOLDER, RECIPE_NAME
-from calibration.checkpoint.shapes import SHAPES
 from calibration.checkpoint.sizes import parameters
+from calibration.checkpoint.workstation import detect_workstation
 from calibration.recipe import load_recipe
 from edge_agent.contracts.manifest import AGENTS
 from scripts.scale_doc import printed
@@ -67,7 +64,7 @@ def measure(name: str, work: Path, *, is_plain: bool) -> tuple[int, dict[str, An
     if not checkpoint.is_dir():
         make = [sys.executable, "-m", "calibration", "shape", "--like", name, "--out", str(checkpoint)]
         subprocess.run(make, check=True)
-    figures: dict[str, Any] = {**_machine(), "shape": name, **_expected(name, checkpoint), "steps": {}, "stages": {}}
+    figures: dict[str, Any] = {**_machine(), "shape": name, **_expected(checkpoint), "steps": {}, "stages": {}}
     steps: dict[str, Sequence[str]] = {
         "build": (sys.executable, "-m", "scripts.scale_steps", "build", str(checkpoint), str(bundle)),
         "case": (sys.executable, "-m", "scripts.scale_steps", "case", str(bundle)),
@@ -114,15 +111,18 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _expected(name: str, checkpoint: Path) -> Mapping[str, Any]:
+def _expected(checkpoint: Path) -> Mapping[str, Any]:
     """Return the bytes of the weights in bf16, and what the preflight says of this build."""
-    arch = read_architecture(checkpoint)
-    found = [read_adapter_folder(checkpoint / ADAPTERS_FOLDER / agent, agent=agent)[0] for agent in AGENTS]
-    pixels = min(SHAPES[name].max_pixels, 448 * 448)
-    subject = Subject(arch, tuple(one for one in found if one is not None), pixels)
-    recipe = load_recipe(str(checkpoint / RECIPE_NAME))
-    build = estimate_recipe(subject, recipe, profiles=[], factors=load_factors()).build
-    return {"bf16_bytes": 2 * parameters(arch), "estimate": asdict(build)}
+    request = InspectionRequest(
+        folder=checkpoint,
+        adapters={agent: checkpoint / ADAPTERS_FOLDER / agent for agent in AGENTS},
+        recipes=[load_recipe(str(checkpoint / RECIPE_NAME))],
+        profiles=[],
+        workstation=detect_workstation(checkpoint.parent),
+        is_hashed=False,
+    )
+    found = inspect_checkpoint(request)
+    return {"bf16_bytes": 2 * parameters(found.architecture), "estimate": asdict(found.estimates[0].build)}
 
 
 if __name__ == "__main__":
