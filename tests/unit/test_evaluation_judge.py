@@ -102,10 +102,12 @@ def test_loopback_is_what_the_addresses_say(host: str, is_here: bool) -> None:
     assert is_loopback(host) is is_here
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "127.0.0.1:8000", "ftp://127.0.0.1/"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "127.0.0.1:8000", "ftp://127.0.0.1/", "http://[bad", "http://127.0.0.1:99999/v1"]
+)
 def test_only_http_is_spoken(url: str) -> None:
-    """No other scheme, and no bare host."""
-    with pytest.raises(ConfigError, match="http"):
+    """No other scheme, no bare host, no address or port that is none."""
+    with pytest.raises(ConfigError, match=r"give an http\(s\) URL"):
         Judge(url, model="m")
 
 
