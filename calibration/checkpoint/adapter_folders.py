@@ -69,7 +69,7 @@ def read_adapter_folder(folder: Path, *, agent: str) -> tuple[AdapterFolder | No
             is_activated=bool(config.get("alora_invocation_tokens")),
             base_digest=note.read_text(encoding="utf-8").strip()[:64] if note.is_file() else None,
         )
-    except (ExportError, KeyError, TypeError, ValueError) as exc:
+    except (ExportError, OSError, KeyError, TypeError, ValueError, OverflowError) as exc:
         reason = " ".join(str(exc).split())[:120]
         return None, [
             *lines,

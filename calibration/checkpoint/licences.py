@@ -82,6 +82,9 @@ def read_licences(folder: Path, arch: Architecture, *, adapters: Mapping[str, Pa
     """
     try:
         declaration = _document(folder / DECLARATION_NAME)
+        agents = declaration.get("agents") or {}
+        if not isinstance(agents, dict):
+            raise ExportError(f"{folder / DECLARATION_NAME}: agents is not an object; name each agent with its steps")
         card = front_matter(folder / "README.md")
         found = [*_declared(declaration), *_of_folder(folder, card, owner="base")]
         own = {
@@ -91,9 +94,7 @@ def read_licences(folder: Path, arch: Architecture, *, adapters: Mapping[str, Pa
         found += [one for licences in own.values() for one in licences]
     except (ExportError, OSError, UnicodeDecodeError) as exc:
         return LicenceFacts((), None, ()), [str(exc)]
-    needs_adapters = bool(adapters) or any(
-        agent.get("adapter") for agent in (declaration.get("agents") or {}).values() if isinstance(agent, dict)
-    )
+    needs_adapters = bool(adapters) or any(agent.get("adapter") for agent in agents.values() if isinstance(agent, dict))
     known, origin = _known_base(card, arch)
     lines = _missing(found, folder=folder, needs_adapters=needs_adapters, known=known)
     if not any(one.owner == "adapters" and one.source == DECLARATION_NAME for one in found) and any(own.values()):
@@ -129,7 +130,7 @@ def front_matter(path: Path) -> dict[str, Any]:
         return {}
     try:
         document = yaml.safe_load(parts[1])
-    except yaml.YAMLError as exc:
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:  # ValueError: a date such as 2025-13-01
         raise ExportError(
             f"{path}: the front matter is not YAML ({' '.join(str(exc).split())[:100]}); mend it"
         ) from exc
