@@ -55,7 +55,9 @@ def part_problem(metric: str, part: str, *, may_be_each: bool) -> str:
     if metric in _OF_FIELDS:
         known = (MEAN, EACH) if may_be_each else (MEAN,)
         if part not in known and agent not in _ANSWERERS:
-            return f"part = {part!r} is no field; write {', '.join(known)} or AGENT.FIELD, AGENT: {', '.join(_ANSWERERS)}"
+            return (
+                f"part = {part!r} is no field; write {', '.join(known)} or AGENT.FIELD, AGENT: {', '.join(_ANSWERERS)}"
+            )
         if part not in known:
             known, prefix = tuple(label_fields(Vocabulary.load(), _ANSWERERS[agent])), f"{agent}."
     asked = part.removeprefix(prefix)
