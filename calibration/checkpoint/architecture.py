@@ -22,6 +22,7 @@ PLAIN = "Qwen2_5_VLForConditionalGeneration"
 SIDE_BRANCH = "SkinVLModelWithAdapter"
 Part = Literal["vision", "merger", "embeddings", "language_model", "lm_head", "side_branch"]
 PARTS: tuple[Part, ...] = ("vision", "merger", "embeddings", "language_model", "lm_head", "side_branch")
+_MOST_LAYERS = 1000  # every tensor of every layer is listed by name: a damaged count would fill the memory
 _FLOATS = ("BF16", "F16", "F32")
 _NEWER = ((re.compile(r"^model\.language_model\."), "model."), (re.compile(r"^model\.visual\."), "visual."))
 
@@ -130,9 +131,9 @@ def _whole(value: Any, name: str, *, least: int) -> int:
     """Return a count; a number of heads or layers that is 0 or no whole number fails far from its cause.
 
     Raises:
-        ValueError: it is not a whole number of at least ``least``.
+        ValueError: it is not a whole number from ``least`` to what 32 bits hold.
     """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 1 << 31:
         raise ValueError(f"{name} = {value!r}")
     return value
 
@@ -152,6 +153,8 @@ def _refuse_foreign(config: dict[str, Any], text: dict[str, Any], *, path: Path)
 
 
 def _check_numbers(found: Architecture, *, path: Path) -> None:
+    if (deepest := max(found.num_hidden_layers, found.vision_depth)) > _MOST_LAYERS:
+        raise ExportError(f"{path}: {deepest} layers are more than {_MOST_LAYERS}; mend num_hidden_layers or depth")
     if found.hidden_size % found.num_attention_heads or found.num_attention_heads % found.num_key_value_heads:
         raise ExportError(f"{path}: heads do not divide hidden_size {found.hidden_size}; mend it")
     if 2 * sum(found.mrope_section) != found.head_dim:

@@ -201,7 +201,7 @@ def _preprocessor_faults(facts: PreprocessorFacts, config: Mapping[str, Any], *,
             " does; bring the checkpoint's own file"
         )
     factor = config.get("rescale_factor", _RESCALE)
-    if not isinstance(factor, (int, float)) or not abs(factor - _RESCALE) <= 1e-9:
+    if not isinstance(factor, (int, float)) or not 0 < factor < 1 or abs(factor - _RESCALE) > 1e-9:
         lines.append(f"preprocessor_config.json: rescale_factor = {factor}; the device divides by 255")
     if config.get("resample", BICUBIC) != BICUBIC:
         lines.append("preprocessor_config.json: resample is not 3 (bicubic); the device cannot follow another filter")

@@ -40,6 +40,8 @@ def test_foreign_architecture(folder: Path, changes: dict[str, Any], words: str)
         ({"num_key_value_heads": 0}, "num_key_value_heads = 0 is missing or wrong"),
         ({"num_hidden_layers": -1}, "num_hidden_layers = -1 is missing or wrong"),
         ({"vocab_size": float("inf")}, "vocab_size = inf is missing or wrong"),
+        ({"vocab_size": 10**400}, "is missing or wrong"),
+        ({"num_hidden_layers": 1001}, "1001 layers are more than 1000"),
         ({"hidden_size": 8.5}, "hidden_size = 8.5 is missing or wrong"),
         ({"rope_scaling": {"mrope_section": [1, 1, "x"]}}, "mrope_section = 'x' is missing or wrong"),
         ({"vision_config": {**hf_folder.CONFIG["vision_config"], "patch_size": 0}}, "vision_config.patch_size = 0"),
