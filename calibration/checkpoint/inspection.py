@@ -120,8 +120,7 @@ def inspect_checkpoint(request: InspectionRequest, *, on_progress: Progress | No
         on_progress: called while files are hashed.
 
     Raises:
-        ExportError: there is no usable config.json, so that nothing else can be judged; or another architecture; or a
-            declared number of pixels for which nothing can be estimated.
+        ExportError: no usable config.json, another architecture, or a declared view for which nothing can be estimated.
     """
     folder = request.folder
     if not folder.is_dir():
