@@ -150,16 +150,16 @@ def _sign(args: argparse.Namespace) -> int:
 
 
 def _inspect(args: argparse.Namespace) -> int:
-    from edge_agent.contracts.bundle import open_bundle
-    from edge_agent.contracts.keys import load_keys, shipped_key_folder
+    from calibration.unsigned import is_unsigned, open_built
 
-    bundle = open_bundle(args.folder, keys=load_keys(args.keys or shipped_key_folder()))
+    bundle = open_built(args.folder, keys=args.keys)
     proof = _nothing_captured(bundle)
     if args.json:
         print(bundle.manifest.model_dump_json(indent=1))
         return 0
     console = _output()
-    print_summary(bundle.manifest, signed_by=bundle.signed_by, console=console)
+    signed_by = None if is_unsigned(args.folder) else bundle.signed_by
+    print_summary(bundle.manifest, signed_by=signed_by, console=console)
     console.print(f"nothing captured from cases: {proof}", highlight=False, soft_wrap=True)
     return 0
 

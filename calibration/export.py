@@ -100,7 +100,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise ExportError(f"{path} cannot be read ({exc}); copy the checkpoint again") from exc
     if not isinstance(document, dict):
         raise ExportError(f"{path} is not a JSON object; copy the checkpoint again")

@@ -16,7 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from calibration import recipe_rules
-from calibration.evaluation.limits import QualityGate
+from calibration.evaluation.limits import QualityGate, default_gates, merge_gates
 from edge_agent.contracts.manifest import Strict
 from edge_agent.errors import CompressionError
 
@@ -40,13 +40,13 @@ class ScaleEstimationParams(Strict):
     subset_size: int = Field(default=64, gt=0)
     initial_steps: int = Field(default=5, ge=0)
     scale_steps: int = Field(default=5, ge=0)
-    weight_penalty: float = -1.0
+    weight_penalty: float = Field(default=-1.0, allow_inf_nan=False)
 
 
 class GptqParams(Strict):
     """NNCF's ``AdvancedGPTQParameters``, with its defaults."""
 
-    damp_percent: float = Field(default=0.1, gt=0)
+    damp_percent: float = Field(default=0.1, gt=0, allow_inf_nan=False)
     block_size: int = Field(default=128, gt=0)
     subset_size: int = Field(default=128, gt=0)
 
@@ -203,7 +203,8 @@ def load_recipe(name_or_path: str) -> Recipe:
     """Read a recipe by name (``int4-se``), by alias (``int4``) or by path (``./mine.toml``).
 
     Raises:
-        CompressionError: no such recipe, not TOML, an unknown key, a refused method or a value out of range.
+        CompressionError: no such recipe, not TOML, an unknown key, a refused method, a value out of range, or a
+            quality gate that is looser than a hard one or asks of a part that its metric does not have.
     """
     path = Path(name_or_path)
     if path.suffix != ".toml":
@@ -228,13 +229,16 @@ def parse_recipe(document: dict[str, Any], *, source: str) -> Recipe:
         if isinstance(table, dict):
             recipe_rules.check_keys(section, table, source=source)
     try:
-        return Recipe.model_validate(document)
+        recipe = Recipe.model_validate(document)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         hint = _suggest(first["loc"]) if first["type"] == "extra_forbidden" else ""
         reason = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
         raise CompressionError(f"{source}: {where + ': ' if where else ''}{reason}{hint}") from exc
+    # An evaluation merges them again; what it would refuse is refused before the export.
+    merge_gates(default_gates(), recipe.gates.quality, source=source)
+    return recipe
 
 
 def _suggest(location: tuple[int | str, ...]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from calibration.package import UNSIGNED_NAME
-from edge_agent.contracts.bundle import Bundle, check_files, check_manifest, parse_manifest
+from edge_agent.contracts.bundle import Bundle, check_files, check_manifest, open_bundle, parse_manifest
+from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from edge_agent.contracts.manifest import Manifest
 from edge_agent.errors import RejectedError
 
@@ -40,3 +41,19 @@ def open_unsigned(folder: Path) -> Bundle:
     check_manifest(manifest)
     check_files(folder, manifest.files, ignored=(UNSIGNED_NAME,))
     return Bundle(path=folder.resolve(), manifest=manifest, signed_by=NOBODY)
+
+
+def open_built(folder: Path, *, keys: Path | None) -> Bundle:
+    """Open a bundle as a build left it, or signed by somebody trusted.
+
+    Args:
+        folder: the bundle's.
+        keys: folder of NAME.pub.pem, asked where it is signed; None takes the development key.
+
+    Raises:
+        RejectedError: signed by nobody trusted, or not what was built.
+        ConfigError: a key cannot be read.
+    """
+    if is_unsigned(folder):
+        return open_unsigned(folder)
+    return open_bundle(folder, keys=load_keys(keys or shipped_key_folder()))

@@ -46,6 +46,7 @@ _NEUTRAL = {
     "layers_to_transform", "loftq_config", "lora_alpha", "lora_dropout", "lora_ga_config", "megatron_core", "peft_type",
     "peft_version", "qalora_group_size", "r", "rank_pattern", "revision", "target_modules", "task_type", "use_rslora",
 }  # fmt: skip
+_LARGEST = 2**53  # above it a float does not hold every whole number, and math refuses some
 _HARMLESS_STARTS = (True, False, "gaussian", "orthogonal", "eva", "mica")
 
 
@@ -93,9 +94,14 @@ class LoraSettings:
         return alpha / math.sqrt(rank) if self.is_rank_stabilised else alpha / rank
 
 
+# How PEFT puts a pattern into an expression of its own.
+_AT_THE_END = r"(.*\.)?({})$"
+BEFORE_THE_LAYER = r"(?:^|.*?\.){}\.(?P<index>\d+)\."
+
+
 def _patterned(pattern: Mapping[str, Any], name: str, *, default: Any) -> Any:
     """Look a module up as PEFT's ``get_pattern_key`` does: the first key that is the name or matches its end."""
-    return next((value for key, value in pattern.items() if re.match(rf"(.*\.)?({key})$", name)), default)
+    return next((value for key, value in pattern.items() if re.match(_AT_THE_END.format(key), name)), default)
 
 
 def read_settings(peft_dir: Path) -> LoraSettings:
@@ -107,7 +113,7 @@ def read_settings(peft_dir: Path) -> LoraSettings:
     file = peft_dir / CONFIG_NAME
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise ExportError(f"{file} cannot be read; save the adapter with PeftModel.save_pretrained") from exc
     if not isinstance(config, dict):
         raise ExportError(f"{file} is not a JSON object; save the adapter with PeftModel.save_pretrained")
@@ -151,7 +157,7 @@ def _refuse_techniques(config: Mapping[str, Any], *, file: Path) -> None:
 
 def _number(value: Any, key: str, *, file: Path, whole: bool = False) -> Any:
     good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    if not good or not math.isfinite(value) or value <= 0:
+    if not good or not 0 < value < _LARGEST:  # a number that is none is not between them either
         kind = "whole number" if whole else "number"
         raise ExportError(f"{file}: {key} = {value!r} is not a positive {kind}; save the adapter again")
     return value
@@ -162,7 +168,7 @@ def _pattern(config: Mapping[str, Any], key: str, *, file: Path, whole: bool = F
     if not isinstance(table, dict):
         raise ExportError(f"{file}: {key} is not an object of patterns; save the adapter again")
     for pattern in table:
-        _check_expression(pattern, key, file=file)
+        _check_expression(pattern, key, file=file, form=_AT_THE_END)
     return {pattern: _number(value, f"{key}[{pattern!r}]", file=file, whole=whole) for pattern, value in table.items()}
 
 
@@ -192,11 +198,15 @@ def _layers(config: Mapping[str, Any], *, file: Path) -> tuple[int, ...] | None:
 
 
 def _layer_patterns(config: Mapping[str, Any], *, file: Path) -> tuple[str, ...]:
-    value = config.get("layers_pattern") or ()
-    patterns = (value,) if isinstance(value, str) else tuple(value)
+    value = config.get("layers_pattern") or []
+    patterns = [value] if isinstance(value, str) else value
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
+        raise ExportError(
+            f"{file}: layers_pattern = {value!r} is neither a name nor a list of names; save the adapter again"
+        )
     for pattern in patterns:
-        _check_expression(pattern, "layers_pattern", file=file)
-    return patterns
+        _check_expression(pattern, "layers_pattern", file=file, form=BEFORE_THE_LAYER)
+    return tuple(patterns)
 
 
 def _invocation(config: Mapping[str, Any], *, file: Path) -> tuple[int, ...]:
@@ -213,10 +223,12 @@ def _invocation(config: Mapping[str, Any], *, file: Path) -> tuple[int, ...]:
     return tuple(value)
 
 
-def _check_expression(pattern: Any, key: str, *, file: Path) -> None:
+def _check_expression(pattern: str, key: str, *, file: Path, form: str = "{}") -> None:
+    """Refuse what is no expression, alone or where it is put: ``(?i)layers`` is one only at the start."""
     try:
         re.compile(pattern)
-    except (re.error, TypeError) as exc:
+        re.compile(form.format(pattern))
+    except (re.error, OverflowError, RecursionError) as exc:
         raise ExportError(
             f"{file}: {key}: {pattern!r} is no regular expression ({exc}); save the adapter again"
         ) from exc

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from calibration.adapters.base import BaseShape, Part
 from calibration.adapters.keys import REMEDIES, KeyGeneration
-from calibration.adapters.settings import LoraSettings
+from calibration.adapters.settings import BEFORE_THE_LAYER, LoraSettings
 from edge_agent.errors import ExportError
 
 _ALL_LINEAR = "all-linear"
@@ -48,7 +48,7 @@ def _ends_in(name: str, endings: Collection[str]) -> bool:
 def _is_chosen_layer(settings: LoraSettings, name: str) -> bool:
     if settings.layers_to_transform is None:
         return True
-    patterns = [rf"(?:^|.*?\.){pattern}\.(?P<index>\d+)\." for pattern in settings.layers_pattern]
+    patterns = [BEFORE_THE_LAYER.format(pattern) for pattern in settings.layers_pattern]
     found = (re.match(pattern, name) for pattern in patterns or [r".*?\.[^.]*\.(?P<index>\d+)\."])
     match = next((one for one in found if one is not None), None)
     return match is not None and int(match["index"]) in settings.layers_to_transform

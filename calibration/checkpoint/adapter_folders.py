@@ -60,7 +60,7 @@ def read_adapter_folder(folder: Path, *, agent: str) -> tuple[AdapterFolder | No
             agent=agent,
             folder=str(folder),
             kind=_kind(config),
-            r=int(config["r"]),
+            r=_rank(config["r"]),
             alpha=float(config["lora_alpha"]),
             targets=_targets(tensor.name for tensor in header.tensors),
             dtypes=tuple(sorted({tensor.dtype for tensor in header.tensors})),
@@ -69,13 +69,19 @@ def read_adapter_folder(folder: Path, *, agent: str) -> tuple[AdapterFolder | No
             is_activated=bool(config.get("alora_invocation_tokens")),
             base_digest=note.read_text(encoding="utf-8").strip()[:64] if note.is_file() else None,
         )
-    except (ExportError, KeyError, TypeError, ValueError) as exc:
+    except (ExportError, OSError, KeyError, TypeError, ValueError, OverflowError) as exc:
         reason = " ".join(str(exc).split())[:120]
         return None, [
             *lines,
             f"adapter {agent}: {folder / CONFIG_NAME}: {reason} is missing or wrong; save it with PEFT",
         ]
     return facts, lines
+
+
+def _rank(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 1 << 31:
+        raise ValueError(f"r = {value!r}")
+    return value
 
 
 def _kind(config: dict[str, object]) -> str:

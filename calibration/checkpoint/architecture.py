@@ -22,6 +22,7 @@ PLAIN = "Qwen2_5_VLForConditionalGeneration"
 SIDE_BRANCH = "SkinVLModelWithAdapter"
 Part = Literal["vision", "merger", "embeddings", "language_model", "lm_head", "side_branch"]
 PARTS: tuple[Part, ...] = ("vision", "merger", "embeddings", "language_model", "lm_head", "side_branch")
+_MOST_LAYERS = 1000  # every tensor of every layer is listed by name: a damaged count would fill the memory
 _FLOATS = ("BF16", "F16", "F32")
 _NEWER = ((re.compile(r"^model\.language_model\."), "model."), (re.compile(r"^model\.visual\."), "visual."))
 
@@ -74,6 +75,7 @@ def read_architecture(folder: Path) -> Architecture:
     """
     config = read_json(folder / "config.json")
     path = folder / "config.json"
+    _check_tables(config, path=path)
     text = {**config, **(config.get("text_config") or {})}
     _refuse_foreign(config, text, path=path)
     vision = vision_numbers(config)
@@ -84,10 +86,14 @@ def read_architecture(folder: Path) -> Architecture:
         found = Architecture(
             model_type=config["model_type"],
             class_name=SIDE_BRANCH if SIDE_BRANCH in names else PLAIN,
-            **{name: int(text[name]) for name in _TEXT},
+            **{name: _whole(text[name], name, least=1) for name in _TEXT},
             is_tied=bool(owner.get("tie_word_embeddings", False)),
-            mrope_section=tuple(int(size) for size in text["rope_scaling"]["mrope_section"]),
-            **{target: int(vision[source]) for target, source in _VISION.items()},
+            mrope_section=tuple(
+                _whole(size, "mrope_section", least=0) for size in text["rope_scaling"]["mrope_section"]
+            ),
+            **{
+                target: _whole(vision[source], f"vision_config.{source}", least=1) for target, source in _VISION.items()
+            },
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise ExportError(f"{path}: {' '.join(str(exc).split())[:120]} is missing or wrong; mend it") from exc
@@ -111,6 +117,27 @@ _VISION = {
 }
 
 
+def _check_tables(config: dict[str, Any], *, path: Path) -> None:
+    """Refuse a config whose tables are no tables, before anything is looked up in them."""
+    for name in ("text_config", "vision_config"):
+        if not isinstance(config.get(name) or {}, dict):
+            raise ExportError(f"{path}: {name} is not an object; copy the checkpoint again")
+    names = config.get("architectures") or [PLAIN]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ExportError(f"{path}: architectures = {names!r} is not a list of class names; write [{PLAIN!r}]")
+
+
+def _whole(value: Any, name: str, *, least: int) -> int:
+    """Return a count; a number of heads or layers that is 0 or no whole number fails far from its cause.
+
+    Raises:
+        ValueError: it is not a whole number from ``least`` to what 32 bits hold.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 1 << 31:
+        raise ValueError(f"{name} = {value!r}")
+    return value
+
+
 def _refuse_foreign(config: dict[str, Any], text: dict[str, Any], *, path: Path) -> None:
     if config.get("model_type") != "qwen2_5_vl":
         raise ExportError(f"{path}: model_type is {config.get('model_type')!r}; this program builds qwen2_5_vl only")
@@ -126,6 +153,8 @@ def _refuse_foreign(config: dict[str, Any], text: dict[str, Any], *, path: Path)
 
 
 def _check_numbers(found: Architecture, *, path: Path) -> None:
+    if (deepest := max(found.num_hidden_layers, found.vision_depth)) > _MOST_LAYERS:
+        raise ExportError(f"{path}: {deepest} layers are more than {_MOST_LAYERS}; mend num_hidden_layers or depth")
     if found.hidden_size % found.num_attention_heads or found.num_attention_heads % found.num_key_value_heads:
         raise ExportError(f"{path}: heads do not divide hidden_size {found.hidden_size}; mend it")
     if 2 * sum(found.mrope_section) != found.head_dim:
@@ -255,7 +284,8 @@ def _generation_faults(tensors: Iterable[TensorEntry]) -> list[str]:
     if not newer or len(newer) == len(decoder):
         return []
     older = next(tensor for tensor in decoder if tensor not in newer)
-    return [f"{older.name} and {newer[0].name} mix two generations of names; save the checkpoint again"]
+    both = f"{older.name} in {older.file} and {newer[0].name} in {newer[0].file}"
+    return [f"{both} mix two generations of names; save the checkpoint again"]
 
 
 def _why_surplus(name: str, arch: Architecture) -> str:

@@ -29,7 +29,9 @@ def add_parser(subparsers: Any, *, inspect_bundle: Run) -> None:
         inspect_bundle: what ``inspect`` does with a folder that is no checkpoint.
     """
     inspect = subparsers.add_parser("inspect", help="check a checkpoint before a build, or verify and print a bundle")
-    inspect.add_argument("folder", type=Path, metavar="DIR", help="checkpoint in Hugging Face layout, or a bundle")
+    inspect.add_argument(
+        "folder", type=Path, metavar="DIR", help="checkpoint in Hugging Face layout, or a bundle, signed or not"
+    )
     inspect.add_argument("--keys", type=Path, help="bundle: folder of NAME.pub.pem; default: the development key")
     inspect.add_argument(
         "--adapter", action="append", default=[], metavar="AGENT=DIR", help=f"PEFT folder; AGENT: {', '.join(AGENTS)}"
@@ -53,6 +55,7 @@ def add_parser(subparsers: Any, *, inspect_bundle: Run) -> None:
 def run_inspect(args: argparse.Namespace, *, inspect_bundle: Run) -> int:
     """Print what a folder holds; a checkpoint with faults, or one that cannot be built here, ends with an error."""
     if not (args.folder / "config.json").exists():
+        _require_bundle(args.folder)
         return inspect_bundle(args)
     from calibration.checkpoint.estimates import check_resources
     from calibration.checkpoint.inspection import InspectionRequest, inspect_checkpoint
@@ -79,6 +82,24 @@ def run_inspect(args: argparse.Namespace, *, inspect_bundle: Run) -> int:
     if args.recipe:
         check_resources(checkpoint.estimates[0], checkpoint.workstation)
     return 0
+
+
+def _require_bundle(folder: Path) -> None:
+    """Refuse what is no folder, and a folder that is neither of the two things that can be inspected.
+
+    Raises:
+        ConfigError: says what was looked for.
+    """
+    from calibration.package import UNSIGNED_NAME
+    from edge_agent.contracts.bundle import ENVELOPE_NAME
+
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder; give a checkpoint or a bundle")
+    if not any((folder / name).is_symlink() or (folder / name).exists() for name in (ENVELOPE_NAME, UNSIGNED_NAME)):
+        raise ConfigError(
+            f"{folder} is neither a checkpoint (no config.json) nor a bundle (no {ENVELOPE_NAME}, no {UNSIGNED_NAME}); "
+            "give the folder itself"
+        )
 
 
 def _print(checkpoint: Checkpoint, *, is_json: bool) -> None:

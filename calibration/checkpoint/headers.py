@@ -64,7 +64,16 @@ def read_header(path: Path) -> Header:
                 raise ValueError(f"a header of {length} bytes in a file of {size}")
             document: dict[str, Any] = json.loads(stream.read(length))
         tensors = _entries(document, file=path.name, start=8 + length)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as exc:
+    except (
+        OSError,
+        ValueError,
+        OverflowError,
+        RecursionError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        struct.error,
+    ) as exc:
         reason = " ".join(str(exc).split())[:120]
         return Header(path.name, size, (), (f"{path.name} is no safetensors file ({reason}); {_AGAIN}",), False)
     return Header(path.name, size, tensors, tuple(_faults(tensors, file=path.name, start=8 + length, size=size)), True)

@@ -123,7 +123,7 @@ def inspect_checkpoint(request: InspectionRequest, *, on_progress: Progress | No
         on_progress: called while files are hashed.
 
     Raises:
-        ExportError: there is no usable config.json, so that nothing else can be judged; or another architecture.
+        ExportError: no usable config.json, another architecture, or a declared view for which nothing can be estimated.
     """
     folder = request.folder
     if not folder.is_dir():
@@ -234,6 +234,8 @@ def _pixel_budget(folder: Path, preprocessor: PreprocessorFacts | None, factors:
             declared = read_json(path).get("max_pixels")
         except ExportError:
             declared = None  # the licences name the broken file
+    if isinstance(declared, int) and not 0 < declared < 1 << 31:
+        raise ExportError(f"{path}: max_pixels = {str(declared)[:20]} is no number of pixels; mend it")
     cap = round(factors["device.pixel_cap"])
     allowed = preprocessor.max_pixels if preprocessor is not None else cap
     return int(declared) if isinstance(declared, int) else min(allowed, cap)

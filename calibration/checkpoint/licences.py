@@ -82,6 +82,7 @@ def read_licences(folder: Path, arch: Architecture, *, adapters: Mapping[str, Pa
     """
     try:
         declaration = _document(folder / DECLARATION_NAME)
+        needs_adapters = bool(adapters) or _declares_adapters(declaration, folder=folder)
         card = front_matter(folder / "README.md")
         found = [*_declared(declaration), *_of_folder(folder, card, owner="base")]
         own = {
@@ -91,18 +92,10 @@ def read_licences(folder: Path, arch: Architecture, *, adapters: Mapping[str, Pa
         found += [one for licences in own.values() for one in licences]
     except (ExportError, OSError, UnicodeDecodeError) as exc:
         return LicenceFacts((), None, ()), [str(exc)]
-    needs_adapters = bool(adapters) or any(
-        agent.get("adapter") for agent in (declaration.get("agents") or {}).values() if isinstance(agent, dict)
-    )
     known, origin = _known_base(card, arch)
     lines = _missing(found, folder=folder, needs_adapters=needs_adapters, known=known)
     if not any(one.owner == "adapters" and one.source == DECLARATION_NAME for one in found) and any(own.values()):
-        lines += [
-            f"no licence for the adapter {agent}: write license: into the front matter of {adapters[agent] / 'README.md'}, or "
-            f"licences.adapters for all of them into {folder / DECLARATION_NAME}"
-            for agent, licences in own.items()
-            if not licences
-        ]
+        lines += [_unlicensed(agent, adapters[agent], folder=folder) for agent, licences in own.items() if not licences]
     lines += _contradictions(found)
     lines += _against_known(found, known, card=card, origin=origin)
     research = any(one.owner == "base" and one.name == RESEARCH for one in found)
@@ -129,7 +122,7 @@ def front_matter(path: Path) -> dict[str, Any]:
         return {}
     try:
         document = yaml.safe_load(parts[1])
-    except yaml.YAMLError as exc:
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:  # ValueError: a date such as 2025-13-01
         raise ExportError(
             f"{path}: the front matter is not YAML ({' '.join(str(exc).split())[:100]}); mend it"
         ) from exc
@@ -151,6 +144,20 @@ def _declared(declaration: Mapping[str, Any]) -> list[Licence]:
     owners: tuple[Owner, ...] = ("base", "adapters", "calibration_data")
     names = {owner: normalised(table.get(owner, "")) for owner in owners}
     return [Licence(owner, name, DECLARATION_NAME) for owner, name in names.items() if name not in _NO_LICENCE]
+
+
+def _declares_adapters(declaration: Mapping[str, Any], *, folder: Path) -> bool:
+    agents = declaration.get("agents") or {}
+    if not isinstance(agents, dict):
+        raise ExportError(f"{folder / DECLARATION_NAME}: agents is not an object; name each agent with its steps")
+    return any(agent.get("adapter") for agent in agents.values() if isinstance(agent, dict))
+
+
+def _unlicensed(agent: str, place: Path, *, folder: Path) -> str:
+    return (
+        f"no licence for the adapter {agent}: write license: into the front matter of {place / 'README.md'}, or "
+        f"licences.adapters for all of them into {folder / DECLARATION_NAME}"
+    )
 
 
 def _of_folder(folder: Path, card: Mapping[str, Any], *, owner: Owner) -> list[Licence]:

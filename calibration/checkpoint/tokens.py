@@ -6,6 +6,7 @@ Does not tokenize and does not import transformers.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,20 +73,37 @@ def read_tokenizer(folder: Path, arch: Architecture) -> tuple[TokenizerFacts | N
         config = read_json(folder / "config.json")
         generation = _optional(folder / "generation_config.json")
         template = _chat_template(folder)
-    except (ExportError, KeyError, TypeError, ValueError, AttributeError) as exc:
+        eos = _stop_ids(config, generation)
+    except (ExportError, OSError, KeyError, TypeError, ValueError, OverflowError, AttributeError) as exc:
         return None, [
             f"{path.name} or a file beside it cannot be used ({' '.join(str(exc).split())[:120]}); copy it again"
         ]
     special = {name: vocabulary[name] for name in [*_NEEDED, *(row[0] for row in _BOUND)] if name in vocabulary}
-    found: Any = generation.get("eos_token_id", {**config, **(config.get("text_config") or {})}.get("eos_token_id"))
-    eos = tuple(int(one) for one in (found if isinstance(found, list) else [found]) if one is not None)
     facts = TokenizerFacts(len(vocabulary), special, eos, template, generation)
     return facts, _token_faults(facts, vocabulary, config=config, arch=arch)
 
 
 def _vocabulary(document: Mapping[str, Any]) -> dict[str, int]:
     plain = {str(token): int(number) for token, number in document["model"]["vocab"].items()}
-    return plain | {str(token["content"]): int(token["id"]) for token in document.get("added_tokens") or []}
+    found = plain | {str(token["content"]): int(token["id"]) for token in document.get("added_tokens") or []}
+    if not found:
+        raise ValueError("tokenizer.json holds no token")
+    return found
+
+
+def _stop_ids(config: Mapping[str, Any], generation: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the ids that end an answer, none where nobody names one.
+
+    Raises:
+        ValueError: what stands there is no token id; names the file.
+    """
+    text = {**config, **(config.get("text_config") or {})}
+    file = "generation_config.json" if "eos_token_id" in generation else "config.json"
+    found: Any = generation.get("eos_token_id", text.get("eos_token_id"))
+    ids = [one for one in (found if isinstance(found, list) else [found]) if one is not None]
+    if not all(isinstance(one, int) and not isinstance(one, bool) for one in ids):
+        raise ValueError(f"{file}: eos_token_id = {found!r} is no token id")
+    return tuple(ids)
 
 
 def _token_faults(
@@ -150,7 +168,7 @@ def read_preprocessor(folder: Path, arch: Architecture) -> tuple[PreprocessorFac
             image_std=tuple(float(value) for value in config["image_std"]),
             processor=str(config.get("image_processor_type", PROCESSOR)),
         )
-    except (ExportError, KeyError, TypeError, ValueError, AttributeError) as exc:
+    except (ExportError, KeyError, TypeError, ValueError, OverflowError, AttributeError) as exc:
         return None, [f"{path.name}: {' '.join(str(exc).split())[:120]} is missing or wrong; mend it"]
     return facts, _preprocessor_faults(facts, config, arch=arch)
 
@@ -165,7 +183,8 @@ def _preprocessor_faults(facts: PreprocessorFacts, config: Mapping[str, Any], *,
         if config.get(key) != wanted:
             said = config.get(key)
             lines.append(f"preprocessor_config.json: {key} = {said}, vision_config.{source} = {wanted}; mend one")
-    if len(facts.image_mean) != 3 or len(facts.image_std) != 3 or min(facts.image_std, default=0.0) <= 0:
+    is_finite = all(math.isfinite(value) for value in (*facts.image_mean, *facts.image_std))
+    if not is_finite or len(facts.image_mean) != 3 or len(facts.image_std) != 3 or min(facts.image_std) <= 0:
         lines.append(
             "preprocessor_config.json: image_mean and image_std need three values each, std above 0; mend them"
         )
@@ -182,7 +201,7 @@ def _preprocessor_faults(facts: PreprocessorFacts, config: Mapping[str, Any], *,
             " does; bring the checkpoint's own file"
         )
     factor = config.get("rescale_factor", _RESCALE)
-    if not isinstance(factor, (int, float)) or abs(factor - _RESCALE) > 1e-9:
+    if not isinstance(factor, (int, float)) or not 0 < factor < 1 or abs(factor - _RESCALE) > 1e-9:
         lines.append(f"preprocessor_config.json: rescale_factor = {factor}; the device divides by 255")
     if config.get("resample", BICUBIC) != BICUBIC:
         lines.append("preprocessor_config.json: resample is not 3 (bicubic); the device cannot follow another filter")

@@ -18,9 +18,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from calibration.evaluation.label_fields import label_fields
 from edge_agent.agents.scope import DANGER_FAMILIES
 from edge_agent.capture.stills import read_picture
-from edge_agent.contracts.agent_schemas import agent_fields
 from edge_agent.contracts.case import Frame
 from edge_agent.contracts.intake import Intake
 from edge_agent.contracts.intake_values import Shot
@@ -29,12 +29,6 @@ from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import CaseError
 
 CASE_NAME = "case.json"
-# Lists that Reason's answer uses under a name that is not its list's (clinical-vocabulary, 5).
-_REASONING_LISTS = {
-    "biomedical.working": "biomedical_condition",
-    "biomedical.differential": "biomedical_condition",
-    "secondary_syndrome": "syndrome",
-}
 _MAX_FILE_BYTES = 1 << 20
 
 Label = str | int | list[str] | None
@@ -212,9 +206,7 @@ def _label_problems(
     labels: Mapping[str, Label], agent: AgentName, *, where: str, vocabulary: Vocabulary
 ) -> Iterator[str]:
     """Yield every label whose field or id the vocabulary does not know: it would count as wrong for ever."""
-    known = {model.key: (found, model.grades) for found, model in agent_fields(vocabulary.lists, agent)}
-    if agent == "reasoning":
-        known |= {name: (vocabulary.lists[own], None) for name, own in _REASONING_LISTS.items()}
+    known = label_fields(vocabulary, agent)
     for field, label in labels.items():
         if field not in known:
             yield f"{where}.{field}: no field of {agent}; known are {', '.join(sorted(known))}"

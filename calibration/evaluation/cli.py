@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_agent.errors import ConfigError, QualityGateError
+from edge_agent.errors import CalibrationError, ConfigError, QualityGateError
 
 if TYPE_CHECKING:
     from calibration.evaluation.evaluate import Evaluation
@@ -86,14 +86,14 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     """Measure, write the report, print its path; fail on a gate that is not met."""
     from calibration.evaluation.case_folder import read_cases
     from calibration.evaluation.evaluate import Plan, check_uncompressed, evaluate
-    from calibration.evaluation.gates import require
     from calibration.evaluation.report import REPORT, write_report
     from calibration.evaluation.text_scope import advice
+    from calibration.unsigned import open_built
 
     _check_counts(arguments)
     judge = _judge(arguments)  # refused before the first hour is spent
-    candidate = _open(arguments.bundle, arguments.keys)
-    reference = _open(arguments.against, arguments.keys) if arguments.against else None
+    candidate = open_built(arguments.bundle, keys=arguments.keys)
+    reference = open_built(arguments.against, keys=arguments.keys) if arguments.against else None
     if reference is not None:
         check_uncompressed(reference)
     gates = _gates(candidate, arguments.gates)
@@ -101,22 +101,46 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     tell = Progress()
     plan = Plan(cases, gates, arguments.out / "answers", forced_per_tone=arguments.forced_per_tone)
     found = evaluate(candidate, reference, plan, tell=tell)
-    judged = None if judge is None else judge(found, tell)
-    summary = write_report(found, arguments.out, judged=judged)
+    summary = write_report(found, arguments.out)  # before the judge: what took hours does not depend on it
+    unjudged = None if judge is None else _add_scores(found, arguments.out, lambda: judge(found, tell))
     print(arguments.out / REPORT)
     if summary["text_scope"] is not None:
         print(advice(summary["text_scope"]), file=sys.stderr)
     if reference is None:
         print("measured, not judged: give --against the FP32 bundle to judge the gates", file=sys.stderr)
-        return 0
+    else:
+        _require_gates(found, arguments.bundle, besides=unjudged)
+    if unjudged is not None:
+        raise unjudged
+    return 0
+
+
+def _add_scores(found: Evaluation, out: Path, ask: Callable[[], Judged]) -> CalibrationError | None:
+    """Ask the judge and write the report again with its scores; return why there are none, if so."""
+    from calibration.evaluation.report import write_report
+
+    try:
+        write_report(found, out, judged=ask())
+    except CalibrationError as exc:
+        return exc
+    return None
+
+
+def _require_gates(found: Evaluation, bundle: Path, *, besides: CalibrationError | None) -> None:
+    """Refuse a bundle whose gates fell; what else went wrong is told first, and never hides it.
+
+    Raises:
+        QualityGateError: names the fields and groups that fell.
+    """
+    from calibration.evaluation.gates import require
+
     try:
         require(found.gates)
     except QualityGateError:
-        print(
-            f"{arguments.bundle} stays where it is: do not sign it, and withdraw it where it is in use", file=sys.stderr
-        )
+        if besides is not None:
+            print(besides, file=sys.stderr)
+        print(f"{bundle} stays where it is: do not sign it, and withdraw it where it is in use", file=sys.stderr)
         raise
-    return 0
 
 
 def _check_counts(arguments: argparse.Namespace) -> None:
@@ -124,19 +148,8 @@ def _check_counts(arguments: argparse.Namespace) -> None:
         raise ConfigError("--per-tone is at least 1")
     if arguments.forced_per_tone < 1:
         raise ConfigError("--forced-per-tone is at least 1")
-
-
-def _open(folder: Path, keys: Path | None) -> Bundle:
-    """Open a bundle; unsigned as a build left it, or signed by somebody trusted."""
-    from calibration.unsigned import is_unsigned, open_unsigned
-    from edge_agent.contracts.bundle import open_bundle
-    from edge_agent.contracts.keys import load_keys, shipped_key_folder
-
-    return (
-        open_unsigned(folder)
-        if is_unsigned(folder)
-        else open_bundle(folder, keys=load_keys(keys or shipped_key_folder()))
-    )
+    if arguments.judge_cases < 1:
+        raise ConfigError("--judge-cases is at least 1; leave --judge out where nothing shall be judged")
 
 
 def _gates(candidate: Bundle, path: Path | None) -> Sequence[QualityGate]:

@@ -90,12 +90,10 @@ class Judge:
     """
 
     def __init__(self, url: str, *, model: str, may_leave: bool = False) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"--judge {url!r}: give an http(s) URL such as http://127.0.0.1:8000/v1")
-        if not may_leave and not is_loopback(parts.hostname):
+        host = _host_of(url)
+        if not may_leave and not is_loopback(host):
             raise ConfigError(
-                f"--judge {parts.hostname} is not this machine: texts stay here; add --judge-may-leave if they may leave"
+                f"--judge {host} is not this machine: texts stay here; add --judge-may-leave if they may leave"
             )
         self._url = f"{url.rstrip('/')}/chat/completions"
         self.model = model
@@ -129,10 +127,27 @@ class Judge:
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as response:
                 return json.loads(response.read(_MAX_BYTES))
-        except (urllib.error.URLError, HTTPException, OSError, ValueError) as exc:
+        except (urllib.error.URLError, HTTPException, OSError, ValueError, RecursionError) as exc:
             raise CalibrationError(
                 f"the judge at {self._url} does not answer: {str(exc)[:120]}; start it or leave --judge out"
             ) from exc
+
+
+def _host_of(url: str) -> str:
+    """Return the host of an http(s) URL.
+
+    Raises:
+        ConfigError: no such URL.
+    """
+    advice = f"--judge {url!r}: give an http(s) URL such as http://127.0.0.1:8000/v1"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # a port that is none is found here, not after the evaluation
+    except ValueError as exc:
+        raise ConfigError(advice) from exc
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigError(advice)
+    return host
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from calibration.evaluation.gate_parts import part_problem
 from edge_agent.contracts.manifest import Strict
 from edge_agent.errors import CompressionError
 
@@ -61,7 +62,7 @@ class Substitute(Strict):
 
     metric: Metric
     part: str = "mean"
-    limit: float = Field(gt=0)
+    limit: float = Field(gt=0, allow_inf_nan=False)
 
 
 class QualityGate(Strict):
@@ -69,7 +70,8 @@ class QualityGate(Strict):
 
     ``part`` says of what: a field (``recognition.family``), ``each`` field, their ``mean``; an agent for ``divergence``
     and ``token_disagreement``; ``decision``, ``family``, ``stage``, ``syndrome``, ``cascade_syndrome`` for ``flips``; a
-    score's name for ``text_loss``; ``language_model``, ``vision_merger`` or ``adapter.recognition`` for ``weight_error``.
+    score's name for ``text_loss``; ``language_model``, ``vision_merger`` or ``adapter.recognition`` for ``weight_error``
+    (``calibration.evaluation.gate_parts`` knows them all; ``merge_gates`` refuses others).
     Shares and accuracies are 0..1, divergences nats per decision. ``min_cases``: with fewer cases in any tone group of
     the evaluation nothing is judged, since a resampled bound of few cases means little.
     """
@@ -77,7 +79,7 @@ class QualityGate(Strict):
     metric: Metric
     part: str = "mean"
     group: GroupKind = "all"
-    limit: float = Field(gt=0)
+    limit: float = Field(gt=0, allow_inf_nan=False)
     is_hard: bool = False
     min_cases: int = Field(default=CASES_PER_TONE, ge=1)
     substitute: Substitute | None = None
@@ -133,7 +135,7 @@ def gates_of(recipe: Mapping[str, Any], *, defaults: Sequence[QualityGate]) -> t
         defaults: usually ``default_gates()``.
 
     Raises:
-        CompressionError: a row is malformed, or loosens a hard gate.
+        CompressionError: a row is malformed, names an unknown part, or loosens a hard gate.
     """
     rows = recipe.get("gates", {}).get("quality", [])
     try:
@@ -147,10 +149,11 @@ def merge_gates(defaults: Sequence[QualityGate], own: Sequence[QualityGate], *, 
     """Return the defaults with rows replaced or added; see ``gates_of``.
 
     Raises:
-        CompressionError: a row loosens a hard gate, or gives it a substitute.
+        CompressionError: a row names a part that its metric does not have, loosens a hard gate, or gives it a substitute.
     """
     merged = {_key(gate): gate for gate in defaults}
     for gate in own:
+        _check_parts(gate, source=source)
         base = merged.get(_key(gate))
         is_hard = gate.is_hard or (base is not None and base.is_hard)
         if base is not None and base.is_hard:
@@ -159,6 +162,16 @@ def merge_gates(defaults: Sequence[QualityGate], own: Sequence[QualityGate], *, 
                 raise CompressionError(f"{source}: the hard gate {gate.name} may be tightened only; remove the row")
         merged[_key(gate)] = gate.model_copy(update={"is_hard": is_hard})
     return tuple(merged.values())
+
+
+def _check_parts(gate: QualityGate, *, source: str) -> None:
+    asked = [(gate.metric, part_problem(gate.metric, gate.part, may_be_each=True))]
+    if gate.substitute is not None:
+        other = gate.substitute
+        asked.append((other.metric, part_problem(other.metric, other.part, may_be_each=False)))
+    for metric, problem in asked:
+        if problem:
+            raise CompressionError(f"{source}: gate on {metric}: {problem}")
 
 
 def widened(gates: Sequence[QualityGate], *, defaults: Sequence[QualityGate]) -> tuple[str, ...]:

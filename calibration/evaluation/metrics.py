@@ -18,7 +18,8 @@ from calibration.evaluation.bounds import Floats, paired_loss_upper, share_upper
 from calibration.evaluation.case_folder import EvaluationCase
 from calibration.evaluation.comparison import Comparison, Estimate, Group, Missing, Result
 from calibration.evaluation.forcing import Divergence
-from calibration.evaluation.outcomes import FLIP_FIELDS, Outcome, is_refused, names_danger
+from calibration.evaluation.gate_parts import FLIP_FIELDS
+from calibration.evaluation.outcomes import Outcome, is_refused, names_danger
 from calibration.reference.confidence import BINS
 from edge_agent.contracts.manifest import AGENTS
 

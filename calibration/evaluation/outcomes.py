@@ -8,17 +8,10 @@ from typing import Any
 
 from calibration.evaluation.answers import CaseAnswer, Said
 from calibration.evaluation.case_folder import EvaluationCase, Label
+from calibration.evaluation.gate_parts import FLIP_FIELDS
 from calibration.reference.confidence import NOTHING
 from calibration.reference.list_values import items, leading, told
 from edge_agent.agents.scope import DANGER_FAMILIES
-
-FLIP_FIELDS = {
-    "decision": None,
-    "family": "recognition.family",
-    "stage": "representation.stage",
-    "syndrome": "reasoning.syndrome",
-    "cascade_syndrome": "cascade.syndrome",
-}
 
 
 @dataclass(frozen=True, slots=True)

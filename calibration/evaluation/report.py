@@ -20,11 +20,12 @@ from calibration.evaluation.comparison import Comparison, Estimate, Group
 from calibration.evaluation.evaluate import Evaluation, Measured
 from calibration.evaluation.figures import field_figures, groups_of, mean_accuracy, reliability, text_figures
 from calibration.evaluation.forcing import Divergence
+from calibration.evaluation.gate_parts import FLIP_FIELDS
 from calibration.evaluation.gates import GateResult, worst_groups
 from calibration.evaluation.judge import Judged
 from calibration.evaluation.limits import WORDS, default_gates, widened
 from calibration.evaluation.metrics import measure
-from calibration.evaluation.outcomes import FLIP_FIELDS, Outcome, outcomes_of
+from calibration.evaluation.outcomes import Outcome, outcomes_of
 from calibration.evaluation.plots import Point, bars_svg, gates_svg, pareto_svg, reliability_svg
 from calibration.evaluation.text_scope import advice, text_scope_figures
 from calibration.evaluation.text_scores import CORPUS_BLEU, SENTENCE_SCORES

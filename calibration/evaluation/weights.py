@@ -14,11 +14,11 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from calibration.evaluation.gate_parts import WEIGHT_PARTS
 from edge_agent.contracts.bundle import Bundle
 from edge_agent.errors import CalibrationError
 
 Floats = NDArray[np.float32]
-_PARTS = ("vision_embeddings", "vision_merger", "text_embeddings", "language_model")
 _WEIGHT_AT = {"MatMul": 1, "Convolution": 1, "Gather": 0}  # which input of such a node its weight is
 _FOUR_BITS = {"i4": "signed", "u4": "unsigned"}
 
@@ -36,7 +36,7 @@ def weight_errors(candidate: Bundle, reference: Bundle) -> dict[str, float]:
     Raises:
         CalibrationError: a graph cannot be read.
     """
-    parts = [*_PARTS, *(f"adapter.{one.name}" for one in reference.manifest.adapters)]
+    parts = [*WEIGHT_PARTS, *(f"adapter.{one.name}" for one in reference.manifest.adapters)]
     found: dict[str, float] = {}
     for part in parts:
         ours, theirs = (_weights(bundle.path_of(f"{part}.xml")) for bundle in (candidate, reference))

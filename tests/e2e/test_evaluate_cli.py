@@ -17,6 +17,7 @@ from edge_agent.contracts.bundle import ENVELOPE_NAME, Bundle, open_bundle
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from edge_agent.errors import CalibrationError
 from tests.simulators.evaluation_cases import called_uncompressed, golden_cases
+from tests.simulators.judge_endpoint import FOUR, NOBODY, Endpoint
 from tests.simulators.reference import BUNDLE
 
 
@@ -34,11 +35,23 @@ def cases(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def twin(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What stands in for its FP32 build."""
+    return called_uncompressed(bundle, tmp_path_factory.mktemp("twin") / "fp32")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for reports in which answers stay: the second test on it asks nothing again."""
+    return tmp_path_factory.mktemp("kept")
+
+
 def test_a_bundle_is_judged_and_falls_for_lack_of_cases(
-    cases: Path, bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cases: Path, twin: Path, kept: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Six cases prove nothing: exit code 83, the groups are named, and the report is there all the same."""
-    out, twin = tmp_path / "out", called_uncompressed(bundle, tmp_path / "fp32")
+    out = kept
     code = main(["evaluate", str(BUNDLE), "--cases", str(cases), "--against", str(twin), "--out", str(out)])
     told = capsys.readouterr()
     assert code == 83
@@ -50,6 +63,46 @@ def test_a_bundle_is_judged_and_falls_for_lack_of_cases(
     assert summary["flips"] == []  # a bundle beside itself
     assert {row["nats"] for row in summary["divergences"]} == {0.0}
     assert summary["fields"]["candidate"] == summary["fields"]["reference"]
+
+
+def test_a_judge_that_dies_hides_no_fallen_gate(
+    cases: Path, twin: Path, kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report is there, the exit code is the gate's, and the judge's failure is one line besides."""
+    for name in ("report.html", "summary.json"):
+        (kept / name).unlink(missing_ok=True)
+    against = ["--against", str(twin), "--out", str(kept)]
+    code = main(["evaluate", str(BUNDLE), "--cases", str(cases), *against, "--judge", NOBODY])
+    told = capsys.readouterr()
+    assert code == 83
+    assert sum(f"the judge at {NOBODY}" in line for line in told.err.splitlines()) == 1
+    assert "quality gates are not met" in told.err
+    assert told.out.strip() == str(kept / "report.html")
+    summary = json.loads((kept / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["judge"], bool(summary["gates"])) == (None, True)
+
+
+def test_a_judge_that_dies_leaves_the_report(cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without gates its own failure is the exit code; what was measured is kept."""
+    measured = ["--cases", str(cases), "--per-tone", "1", "--out", str(tmp_path)]
+    assert main(["evaluate", str(BUNDLE), *measured, "--judge", NOBODY]) == CalibrationError.exit_code
+    assert "start it or leave --judge out" in " ".join(capsys.readouterr().err.split())
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_the_judge_is_asked_when_the_report_is_written(cases: Path, tmp_path: Path) -> None:
+    """Whatever happens while it is asked, the figures are on disk; its scores are added at the end."""
+    endpoint = Endpoint()
+    found: list[bool] = []
+    endpoint.before_answer = lambda: found.append((tmp_path / "report.html").is_file())
+    try:
+        measured = ["--cases", str(cases), "--per-tone", "1", "--out", str(tmp_path)]
+        assert main(["evaluate", str(BUNDLE), *measured, "--judge", endpoint.url, "--judge-cases", "1"]) == 0
+    finally:
+        endpoint.close()
+    assert found == [True]
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert summary["judge"]["means"] == dict.fromkeys(FOUR, 4.0)
 
 
 def test_a_compressed_reference_is_refused(cases: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,6 +157,8 @@ def test_an_interrupted_run_goes_on(cases: Path, bundle: Bundle, tmp_path: Path)
         (["--cases", ".", "--judge", "http://192.0.2.1/v1"], "--judge-may-leave"),
         (["--cases", ".", "--per-tone", "0"], "--per-tone is at least 1"),
         (["--cases", ".", "--forced-per-tone", "0"], "--forced-per-tone is at least 1"),
+        (["--cases", ".", "--judge-cases", "0"], "--judge-cases is at least 1"),
+        (["--cases", ".", "--judge-cases", "-3"], "--judge-cases is at least 1"),
         (["--cases", ".", "--gates", "nowhere.toml"], "nowhere.toml cannot be read"),
     ],
 )

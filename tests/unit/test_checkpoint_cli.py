@@ -112,6 +112,16 @@ def test_inspect_still_prints_a_bundle(capsys: pytest.CaptureFixture[str]) -> No
     assert json.loads(capsys.readouterr().out)["name"] == "derm-edge-reference"
 
 
+@pytest.mark.parametrize(
+    ("name", "words"), [("empty", "is neither a checkpoint (no config.json) nor a bundle"), ("gone", "is no folder")]
+)
+def test_a_folder_that_is_neither(tmp_path: Path, name: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing to inspect: one line that says so, and not that a signature cannot be read."""
+    (tmp_path / "empty").mkdir()
+    assert main(["inspect", str(tmp_path / name)]) == ConfigError.exit_code
+    assert f"{tmp_path / name} {words}" in " ".join(capsys.readouterr().err.split())
+
+
 def test_an_adapter_for_nobody_is_refused(folder: Path) -> None:
     """AGENT is one of three."""
     assert main(["inspect", str(folder), "--adapter", "treatment=x"]) == ConfigError.exit_code

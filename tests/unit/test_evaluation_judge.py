@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
@@ -14,42 +11,7 @@ from calibration.evaluation.answers import Turn
 from calibration.evaluation.judge import DIMENSIONS, Judge, is_loopback, judge_texts
 from edge_agent.errors import CalibrationError, ConfigError
 from tests.simulators.answered_cases import labelled_case, right_answer
-
-FOUR = dict.fromkeys(DIMENSIONS, 4)
-
-
-class Endpoint:
-    """An OpenAI-compatible server on loopback; tests set what it answers and read what it was sent."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, dict[str, Any]]] = []
-        self.content: str = json.dumps(FOUR)
-        self.status, self.location = 200, ""
-        endpoint = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                endpoint.requests.append((self.path, json.loads(body)))
-                self.send_response(endpoint.status)
-                if endpoint.location:
-                    self.send_header("Location", endpoint.location)
-                self.end_headers()
-                self.wfile.write(json.dumps({"choices": [{"message": {"content": endpoint.content}}]}).encode())
-
-            def log_message(self, *_args: object) -> None:
-                """Stay silent."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+from tests.simulators.judge_endpoint import FOUR, Endpoint
 
 
 @pytest.fixture
@@ -102,10 +64,12 @@ def test_loopback_is_what_the_addresses_say(host: str, is_here: bool) -> None:
     assert is_loopback(host) is is_here
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "127.0.0.1:8000", "ftp://127.0.0.1/"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "127.0.0.1:8000", "ftp://127.0.0.1/", "http://[bad", "http://127.0.0.1:99999/v1"]
+)
 def test_only_http_is_spoken(url: str) -> None:
-    """No other scheme, and no bare host."""
-    with pytest.raises(ConfigError, match="http"):
+    """No other scheme, no bare host, no address or port that is none."""
+    with pytest.raises(ConfigError, match=r"give an http\(s\) URL"):
         Judge(url, model="m")
 
 

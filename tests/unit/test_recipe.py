@@ -130,6 +130,86 @@ def test_int4_says_its_group_size_and_backup_mode(document: dict[str, Any], key:
         parse_recipe(document, source="x.toml")
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"metric": "danger_refusal_loss", "limit": 0.5},
+        {"metric": "danger_refusal_loss", "limit": 0.005, "min_cases": 5},
+        {"metric": "abstention_loss", "limit": 0.005, "substitute": {"metric": "scope_finding_loss", "limit": 0.1}},
+    ],
+)
+def test_a_looser_hard_gate_is_refused_before_the_export(document: dict[str, Any], row: dict[str, Any]) -> None:
+    """By its limit, by fewer cases or by a substitute: an evaluation would say so hours later."""
+    document["gates"]["quality"] = [row]
+    with pytest.raises(CompressionError, match=r"x\.toml: the hard gate \w+ may be tightened only"):
+        parse_recipe(document, source="x.toml")
+
+
+@pytest.mark.parametrize(
+    ("metric", "part", "hint"),
+    [
+        ("flips", "familly", "did you mean 'family'"),
+        ("flips", "mean", "known are decision, family, stage, syndrome, cascade_syndrome"),
+        ("divergence", "recogniton", "did you mean 'recognition'"),
+        ("token_disagreement", "mean", "known are recognition, representation, reasoning"),
+        ("text_loss", "rouge_l", "did you mean 'rouge_l_f_char'"),
+        ("weight_error", "languagemodel", "did you mean 'language_model'"),
+        ("weight_error", "adapter.triage", "'adapter.triage' is not known"),
+        ("field_accuracy_loss", "recognition.familly", "did you mean 'recognition.family'"),
+        ("field_accuracy_loss", "representation.itch", "known are representation.distribution"),
+        ("calibration_error_gain", "family", "'family' is no field; write mean, each or AGENT.FIELD"),
+        ("danger_naming_loss", "family", "known are mean"),
+    ],
+)
+def test_a_gate_on_a_part_that_nothing_has_is_refused(
+    document: dict[str, Any], metric: str, part: str, hint: str
+) -> None:
+    """A misspelled part would fall in every evaluation, after export and build."""
+    document["gates"]["quality"] = [{"metric": metric, "part": part, "limit": 0.05}]
+    with pytest.raises(CompressionError, match=rf"x\.toml: gate on {metric}: part = .*{hint}") as caught:
+        parse_recipe(document, source="x.toml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_substitute_on_a_part_that_nothing_has_is_refused(document: dict[str, Any]) -> None:
+    """What is judged instead is one figure of one part that there is."""
+    row = {"metric": "calibration_error_gain", "limit": 0.02}
+    for instead in ({"metric": "text_loss", "part": "bleu"}, {"metric": "field_accuracy_loss", "part": "each"}):
+        document["gates"]["quality"] = [{**row, "substitute": {**instead, "limit": 0.02}}]
+        with pytest.raises(CompressionError, match=rf"gate on {instead['metric']}: part = "):
+            parse_recipe(document, source="x.toml")
+
+
+@pytest.mark.parametrize(
+    ("metric", "part"),
+    [
+        ("field_accuracy_loss", "each"),
+        ("field_accuracy_loss", "reasoning.biomedical.working"),
+        ("calibration_error_gain", "cascade.syndrome"),
+        ("flips", "decision"),
+        ("divergence", "reasoning"),
+        ("text_loss", "bleu4_sentence_char_smooth3"),
+        ("weight_error", "mean"),
+        ("weight_error", "adapter.reasoning"),
+        ("scope_finding_loss", "mean"),
+    ],
+)
+def test_a_gate_on_a_part_that_there_is_stands(document: dict[str, Any], metric: str, part: str) -> None:
+    """Fields, agents, scores and pieces of a bundle, each by its own name."""
+    document["gates"]["quality"] = [{"metric": metric, "part": part, "limit": 0.01}]
+    assert parse_recipe(document, source="x.toml").gates.quality[0].part == part
+
+
+@pytest.mark.parametrize("limit", ["inf", "nan"])
+def test_a_limit_without_end_is_refused(tmp_path: Path, limit: str) -> None:
+    """TOML can write it, and such a gate would never fall."""
+    text = (recipe_folder() / "int8.toml").read_text(encoding="utf-8")
+    path = tmp_path / "x.toml"
+    path.write_text(f'{text}\n[[gates.quality]]\nmetric = "flips"\npart = "stage"\nlimit = {limit}\n')
+    with pytest.raises(CompressionError, match=r"gates\.quality\.0\.limit: "):
+        load_recipe(str(path))
+
+
 def test_broken_toml_is_one_line(tmp_path: Path) -> None:
     """A file that is not TOML is named."""
     (tmp_path / "x.toml").write_text("[language_model\n")

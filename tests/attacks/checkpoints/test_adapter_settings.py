@@ -37,14 +37,30 @@ def test_a_broken_expression_is_refused(tmp_path: Path, setting: str) -> None:
     assert_says(refusal(folder), folder / "adapter_config.json", setting, "no regular expression", "save the adapter")
 
 
-@pytest.mark.parametrize("value", [0, -1, float("nan"), "8", None])
+@pytest.mark.parametrize("pattern", ["(?i)layers", "a{99999999999999999999}"])
+@pytest.mark.parametrize("setting", ["layers_pattern", "rank_pattern", "alpha_pattern"])
+def test_an_expression_that_breaks_the_one_around_it_is_refused(tmp_path: Path, setting: str, pattern: str) -> None:
+    """PEFT puts these patterns into expressions of its own, where flags may not stand."""
+    broken = {pattern: 4} if setting != "layers_pattern" else [pattern]
+    folder = write_peft(tmp_path / "peft", config={setting: broken})
+    assert_says(refusal(folder), folder / "adapter_config.json", setting, "no regular expression", "save the adapter")
+
+
+@pytest.mark.parametrize("value", [5, [5], {"layers": 1}])
+def test_a_layers_pattern_that_is_no_name_is_refused(tmp_path: Path, value: object) -> None:
+    """A number is neither a name nor a list of names."""
+    folder = write_peft(tmp_path / "peft", config={"layers_pattern": value})
+    assert_says(refusal(folder), folder / "adapter_config.json", "layers_pattern = ", "save the adapter again")
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), "8", None, 10**400])
 def test_an_alpha_that_is_no_number_is_refused(tmp_path: Path, value: object) -> None:
     """Alpha 0 would switch the adapter off."""
     folder = write_peft(tmp_path / "peft", config={"lora_alpha": value})
     assert_says(refusal(folder), folder / "adapter_config.json", "lora_alpha", "save the adapter again")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{"])
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000])
 def test_a_configuration_that_is_no_object_is_refused(tmp_path: Path, text: str) -> None:
     """The file is named."""
     folder = write_peft(tmp_path / "peft")

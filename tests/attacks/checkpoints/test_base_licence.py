@@ -44,6 +44,18 @@ def test_adapter_without_a_licence_beside_one_with(folder: Path, tmp_path: Path)
     )
 
 
+def test_agents_that_are_no_table(folder: Path) -> None:
+    """Whether there are adapters to license is read from the declaration's agents; a list of them says nothing."""
+    hf_folder.edit(folder / "derm_edge.json", {"agents": [1]})
+    assert refusal(folder).startswith(f"{folder / 'derm_edge.json'}: agents is not an object")
+
+
+def test_a_card_with_an_impossible_date(folder: Path) -> None:
+    """YAML reads dates by itself, and this one is none."""
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\ndate: 2025-13-01\n---\n")
+    assert refusal(folder).startswith(f"{folder / 'README.md'}: the front matter is not YAML")
+
+
 @pytest.mark.parametrize("word", ["unknown", "none", "TODO", "NOASSERTION", ""])
 @pytest.mark.parametrize("owner", ["base", "adapters", "calibration_data"])
 def test_a_word_for_no_licence_is_no_licence(folder: Path, tmp_path: Path, owner: str, word: str) -> None:

@@ -32,3 +32,10 @@ def test_preprocessor_of_another_model(folder: Path, changes: dict[str, Any], wo
     """Sizes that differ from the vision tower's, no normalisation, another filter."""
     hf_folder.edit(folder / "preprocessor_config.json", changes)
     assert words in refusal(folder)
+
+
+@pytest.mark.parametrize("factor", [10**400, float("nan"), float("inf")])
+def test_a_rescale_factor_that_is_no_share(folder: Path, factor: float) -> None:
+    """Not a number, or one that no float holds: the same line as for any other factor."""
+    hf_folder.edit(folder / "preprocessor_config.json", {"rescale_factor": factor})
+    assert "rescale_factor = " in refusal(folder)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from calibration.checkpoint.workstation import Workstation
+from tests.simulators import hf_folder
 from tests.simulators.preflight import refusal
 
 
@@ -23,3 +26,12 @@ def test_not_enough_disk(folder: Path) -> None:
     """The same for the FP32 IRs and the bundle."""
     line = refusal(folder, there=Workstation(10**12, 10**5, 2))
     assert "of free disk, there are 0.1 MB; free some or choose --out on another disk" in line
+
+
+@pytest.mark.parametrize("pixels", [0, -5, 10**400])
+def test_pixels_that_no_picture_has(folder: Path, pixels: int) -> None:
+    """Nothing can be estimated for such a view; the line names the declaration."""
+    hf_folder.edit(folder / "derm_edge.json", {"max_pixels": pixels})
+    line = refusal(folder)
+    assert line.startswith(f"{folder / 'derm_edge.json'}: max_pixels = ")
+    assert line.endswith("is no number of pixels; mend it")

@@ -35,7 +35,7 @@ Change = Callable[[Shapes], Shapes]
         (lambda t: {**t, "score.weight": (2, 8)}, "score.weight belongs to no module of this architecture; remove it"),
         (
             lambda t: {k.replace("model.layers.1.", "model.language_model.layers.1."): v for k, v in t.items()},
-            "mix two generations of names",
+            "layers.1.self_attn.q_proj.weight in model-00001-of-00002.safetensors mix two generations of names",
         ),
     ],
 )

@@ -39,6 +39,26 @@ def test_special_tokens_with_other_ids(folder: Path, file: str, changes: dict[st
     assert words in refusal(folder)
 
 
+@pytest.mark.parametrize("found", ["x", ["x"], {"id": 52}, [52.5], True])
+@pytest.mark.parametrize("file", ["generation_config.json", "config.json"])
+def test_stop_ids_that_are_none(folder: Path, file: str, found: object) -> None:
+    """What is no whole number ends no answer; the line names the file that says it."""
+    if file == "config.json":
+        (folder / "generation_config.json").unlink()
+    hf_folder.edit(folder / file, {"eos_token_id": found})
+    assert f"{file}: eos_token_id = {found!r} is no token id" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"model": {"vocab": {}}, "added_tokens": []}, {"model": {"vocab": {"a": float("inf")}}}, {"added_tokens": [5]}],
+)
+def test_a_tokenizer_without_tokens(folder: Path, changes: dict[str, Any]) -> None:
+    """An empty vocabulary, an id that is no number, a token that is none: one line."""
+    hf_folder.edit(folder / "tokenizer.json", changes)
+    assert refusal(folder).startswith("tokenizer.json or a file beside it cannot be used")
+
+
 def test_tokenizer_with_more_tokens_than_rows(folder: Path) -> None:
     """A tokenizer that was extended after the weights were saved."""
     path = folder / "tokenizer.json"

@@ -7,7 +7,7 @@ from tests.attacks.gates.conftest import fallen, gates_for_few_cases
 
 
 def test_the_whole_bundle_passes(undamaged: Evaluation) -> None:
-    """No gate falls, but one that the shipped bundle cannot answer; every agent was teacher-forced."""
+    """No gate falls, and every agent was teacher-forced."""
     assert fallen(undamaged.gates) == set()
     judged = {(row.gate.metric, row.part) for row in undamaged.gates}
     assert {("divergence", agent) for agent in ("recognition", "representation", "reasoning")} <= judged
