@@ -8,6 +8,7 @@ from typing import Any
 from calibration.reference.floors import AGENTS, CHANCE_Z, floors
 from scripts.benchmarks_table import share_of, table
 from scripts.benchmarks_trust import confidence, scope, verifiability
+from scripts.recipes_doc import recipes
 from scripts.scale_doc import scale
 
 Data = Mapping[str, Any]
@@ -81,7 +82,8 @@ def document(figures: Data) -> str:
     parts += [_tones_of_variants(figures["accuracy"]), confidence(figures["accuracy"])]
     parts += [verifiability(figures["accuracy"]), scope(figures["scope"]), _floors(figures["accuracy"]["int4"])]
     parts += [_tones(figures["accuracy"]["int4"]["own"]["tone_to_syndrome"])]
-    parts += [_sizes(figures["sizes"]), _speed(figures["speed"]), scale(figures.get("scale", []))]
+    parts += [_sizes(figures["sizes"]), _speed(figures["speed"]), recipes(figures.get("recipes"))]
+    parts += [scale(figures.get("scale", []))]
     return "\n".join(parts)
 
 

@@ -32,6 +32,7 @@ from edge_agent.contracts.manifest import AGENTS
 from edge_agent.errors import EdgeError, QualityGateError
 from scripts.benchmarks_doc import document
 from scripts.benchmarks_speed import measure_speed
+from scripts.recipes_main import RESULTS as RECIPES
 
 PRECISIONS = ("fp32", "int8", "int4")
 SHIPPED = ("int4", "own")  # what a device runs: measured on the most cases
@@ -117,6 +118,7 @@ class Benchmarks:
             "scope": self._scope(bundles[SHIPPED[0]], Path(photos) if photos else None),
             "speed": speed,
             "sizes": {precision: sizes(bundle) for precision, bundle in bundles.items()},
+            "recipes": json.loads(RECIPES.read_text(encoding="utf-8")) if RECIPES.is_file() else None,
             "scale": scale_results(),
         }
 
