@@ -80,7 +80,7 @@ def test_inspect_notes_the_fast_image_processor(folder: Path, capsys: pytest.Cap
     ("changes", "words"),
     [
         ({"agnets": {}}, "agnets: Extra inputs are not permitted; did you mean 'agents'?"),
-        ({"max_pixels": -5}, "max_pixels"),
+        ({"lineage": 7}, "lineage"),
     ],
 )
 def test_inspect_says_what_a_build_would_refuse(
