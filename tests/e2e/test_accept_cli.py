@@ -18,7 +18,7 @@ from calibration.trust.verify import SIGNATURE, verify
 from tests.simulators.sweep_source import SweepSource, write_source
 from tests.simulators.trusted_bundle import CARD, NOTICE, PLAN
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

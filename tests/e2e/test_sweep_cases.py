@@ -25,7 +25,7 @@ from tests.simulators.sweep_run import run_for
 from tests.simulators.sweep_source import SweepSource, write_labelled_cases, write_source
 from tests.simulators.trusted_bundle import CARD, NOTICE, PLAN
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 EXACT = "[gates]\ncanary_max_of_range = 0.0001\ncanary_min_argmax = 0.99\ngolden_min_agreement = 0.0\n"
 

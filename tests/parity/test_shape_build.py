@@ -13,6 +13,8 @@ from edge_agent.contracts.bundle import open_bundle
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from edge_agent.contracts.manifest import AGENTS
 
+pytestmark = pytest.mark.long
+
 LOOSE = "[gates]\ncanary_max_of_range = 0.9\ncanary_min_argmax = 0.0\ngolden_min_agreement = 0.0\n"
 
 
