@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from calibration.evaluation.answers import bundle_digest
+from calibration.evaluation.beside_reference import divergences, finite, flip_table, losses
 from calibration.evaluation.bounds import RESAMPLES
 from calibration.evaluation.case_folder import cases_digest
-from calibration.evaluation.comparison import Comparison, Estimate, Group
+from calibration.evaluation.comparison import Estimate, Group
 from calibration.evaluation.evaluate import Evaluation, Measured
 from calibration.evaluation.figures import field_figures, groups_of, mean_accuracy, reliability, text_figures
-from calibration.evaluation.forcing import Divergence
-from calibration.evaluation.gate_parts import FLIP_FIELDS
 from calibration.evaluation.gates import GateResult, worst_groups
 from calibration.evaluation.judge import Judged
 from calibration.evaluation.limits import WORDS, default_gates, widened
-from calibration.evaluation.metrics import measure
 from calibration.evaluation.outcomes import Outcome, outcomes_of
 from calibration.evaluation.plots import Point, bars_svg, gates_svg, pareto_svg, reliability_svg
 from calibration.evaluation.text_scope import advice, text_scope_figures
 from calibration.evaluation.text_scores import CORPUS_BLEU, SENTENCE_SCORES
-from edge_agent.contracts.manifest import AGENTS
 from edge_agent.errors import CalibrationError
 
 REPORT, SUMMARY = "report.html", "summary.json"
@@ -82,10 +79,11 @@ def summarise(evaluation: Evaluation, *, judged: Judged | None = None) -> dict[s
         "bundles": {role: _bundle(one) for role, one in measured.items()},
         "fields": {role: field_figures(rows) for role, rows in _outcomes(evaluation).items()},
         "texts": {role: text_figures(evaluation.cases, one.answers) for role, one in measured.items()},
+        "losses": [] if comparison is None else list(losses(comparison)),
         "gates": [gate_row(row) for row in evaluation.gates],
         "flips": None if comparison is None else [asdict(flip) for flip in comparison.flips],
-        "flip_table": [] if comparison is None else list(_flip_table(comparison)),
-        "divergences": [] if comparison is None else list(_divergences(comparison)),
+        "flip_table": [] if comparison is None else list(flip_table(comparison)),
+        "divergences": [] if comparison is None else list(divergences(comparison)),
         "text_scope": words,
         "judge": None if judged is None else judged.as_data(),
     }
@@ -102,7 +100,7 @@ def gate_row(row: GateResult) -> dict[str, Any]:
     """Return one gate as plain data; ``reason`` is empty where it could be computed."""
     figures: dict[str, Any] = {"reason": getattr(row.result, "reason", "")}
     if isinstance(row.result, Estimate):
-        figures |= {"value": _finite(row.result.value), "bound": _finite(row.result.bound), "n": row.result.n}
+        figures |= {"value": finite(row.result.value), "bound": finite(row.result.bound), "n": row.result.n}
         figures["method"] = row.result.method
         if figures["bound"] is None:
             figures["reason"] = "the sample tells nothing"
@@ -111,10 +109,6 @@ def gate_row(row: GateResult) -> dict[str, Any]:
         **asked, "where": row.where, "is_hard": row.gate.is_hard, "is_met": row.is_met, "substitute": row.substitute,
         **figures,
     }  # fmt: skip
-
-
-def _finite(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None
 
 
 def _bundle(measured: Measured) -> dict[str, Any]:
@@ -129,57 +123,6 @@ def _bundle(measured: Measured) -> dict[str, Any]:
         "census": [row.model_dump(mode="json") for row in manifest.census],
         "case_ms": None if measured.case_ms is None else round(measured.case_ms, 1),
     }
-
-
-def _flip_table(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """Yield a row per kind of flip and group, the one over all cases first."""
-    for what in FLIP_FIELDS:
-        for group in _every_group(comparison):
-            result = measure(comparison, "flips", what, group)
-            if isinstance(result, Estimate):
-                yield {"what": what, "group": group.name, **_flip_row(comparison, what, group, result)}
-
-
-def _flip_row(comparison: Comparison, what: str, group: Group, result: Estimate) -> dict[str, Any]:
-    rows = [
-        flip
-        for flip in comparison.flips
-        if flip.what == what and flip.truth and group.holds(tone=flip.tone, view_type=flip.view_type)
-    ]
-    right = [(_is_right(what, flip.before, flip.truth), _is_right(what, flip.after, flip.truth)) for flip in rows]
-    return {
-        "cases": round(result.value * result.n),
-        "n": result.n,
-        "share": round(result.value, 4),
-        "bound": round(result.bound, 4),
-        "lost": sum(old and not new for old, new in right),
-        "gained": sum(new and not old for old, new in right),
-    }
-
-
-def _every_group(comparison: Comparison) -> list[Group]:
-    return [*comparison.groups("all"), *comparison.groups("each_tone"), *comparison.groups("each_view_type")]
-
-
-def _is_right(what: str, value: str, truth: str) -> bool:
-    return (value == "in_scope") == (truth == "in_scope") if what == "decision" else value == truth
-
-
-def _divergences(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    for agent in AGENTS:
-        for group in _every_group(comparison):
-            members = set(comparison.members(group))
-            rows = [one[agent] for index, one in comparison.divergences.items() if index in members and agent in one]
-            total = sum(rows, Divergence())
-            if total.decisions:
-                yield {
-                    "agent": agent,
-                    "group": group.name,
-                    "decisions": total.decisions,
-                    "nats": round(total.nats / total.decisions, 6),
-                    "same": round(total.same / total.decisions, 4),
-                    "tokens_same": round(total.tokens_same / total.tokens, 4),
-                }
 
 
 def _page(evaluation: Evaluation, summary: Mapping[str, Any], *, points: Sequence[Point]) -> str:
@@ -200,6 +143,7 @@ def _page(evaluation: Evaluation, summary: Mapping[str, Any], *, points: Sequenc
         gates=summary["gates"],
         flips=None if flips is None else flips[:FLIPS_SHOWN],
         flip_count=0 if flips is None else len(flips),
+        losses=summary["losses"],
         flip_table=summary["flip_table"],
         divergences=summary["divergences"],
         text_scores=(CORPUS_BLEU, *SENTENCE_SCORES),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from calibration.evaluation.comparison import Group
-from calibration.evaluation.figures import groups_of, mean_accuracy
+from calibration.evaluation.figures import mean_accuracy
 from calibration.evaluation.plots import Point, pareto_front, pareto_svg
 from calibration.package import dump_json
 from calibration.sweep import durable
@@ -64,8 +64,7 @@ def write_sweep_report(result: SweepResult, out: Path) -> list[Row]:
     """
     points = points_of(result)
     front = {point.name for point in pareto_front(points)}
-    twin = next((one for one in result.recipes if one.is_twin), None)
-    rows = [_row(one, twin, on_front=one.name in front, out=out) for one in result.recipes]
+    rows = [_row(one, on_front=one.name in front, out=out) for one in result.recipes]
     document = {
         "is_measured": result.is_measured,
         "exit_code": result.exit_code,
@@ -88,9 +87,9 @@ def points_of(result: SweepResult) -> list[Point]:
     ]
 
 
-def _row(one: RecipeResult, twin: RecipeResult | None, *, on_front: bool, out: Path) -> Row:
+def _row(one: RecipeResult, *, on_front: bool, out: Path) -> Row:
     fields = one.measured.get("fields")
-    losses = _losses(one, twin)
+    losses = _losses(one)
     tones = [loss for loss in losses if loss.group != _EVERYBODY]
     return Row(
         name=one.name,
@@ -116,26 +115,13 @@ def _state(one: RecipeResult) -> str:
     return "gates met" if one.measured else "built, not judged"
 
 
-def _losses(one: RecipeResult, twin: RecipeResult | None) -> list[Loss]:
-    """Return the losses over all cases and by tone: as the gates judged them, else the difference without a bound."""
-    if twin is None or one.is_twin or not one.measured or not twin.measured:
-        return []
-    ours, theirs = one.measured["fields"], twin.measured["fields"]
-    judged = _judged(one.measured["gates"])
-    out = []
-    for group in (_EVERYBODY, *(name for name in groups_of(ours) if name.startswith("tone "))):
-        named = None if group == _EVERYBODY else group
-        lost = mean_accuracy(theirs, group=named) - mean_accuracy(ours, group=named)
-        out.append(judged.get(group) or Loss(group, round(100 * lost, 2), None))
-    return out
-
-
-def _judged(gates: Sequence[Mapping[str, Any]]) -> dict[str, Loss]:
-    return {
-        row["group"]: Loss(row["group"], round(100 * row["value"], 2), round(100 * row["bound"], 2))
-        for row in gates
-        if row["metric"] == "field_accuracy_loss" and row["part"] == "mean" and row.get("bound") is not None
-    }
+def _losses(one: RecipeResult) -> list[Loss]:
+    """Return the losses over all cases and by tone, with the bounds that the cases give, enough for a gate or not."""
+    return [
+        Loss(row["group"], round(100 * row["value"], 2), None if row["bound"] is None else round(100 * row["bound"], 2))
+        for row in one.measured.get("losses", [])
+        if row["group"] == _EVERYBODY or row["group"].startswith("tone ")
+    ]
 
 
 def _page(rows: Sequence[Row], points: Sequence[Point], result: SweepResult) -> str:

@@ -93,6 +93,16 @@ class Links(HTMLParser):
         self.targets += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href", "data"}]
 
 
+def test_losses_stand_with_bounds_whether_or_not_a_gate_judges(written: Path) -> None:
+    """The candidate errs on two of three families of tone 5 and nowhere else: lost there, nothing lost on tone 1."""
+    rows = {row["group"]: row for row in json.loads((written / SUMMARY).read_text(encoding="utf-8"))["losses"]}
+    assert rows["tone 1"]["value"] == 0.0
+    assert rows["tone 5"]["value"] > rows["all cases"]["value"] > 0
+    assert rows["tone 5"]["bound"] > rows["tone 5"]["value"]
+    page = (written / REPORT).read_text(encoding="utf-8")
+    assert f"<td>tone 5</td><td>{100 * rows['tone 5']['value']:+.2f}</td>" in page
+
+
 def test_precision_of_every_part_is_told(written: Path, bundle: Bundle) -> None:
     """The census of each bundle's files stands in the page and in the summary."""
     page = (written / REPORT).read_text(encoding="utf-8")

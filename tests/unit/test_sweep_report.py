@@ -1,4 +1,4 @@
-"""The table of recipes: losses in points with the gates' bounds, who is on the front, why there is no bundle."""
+"""The table of recipes: losses in points with their bounds, who is on the front, why there is no bundle."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def _fields(all_: float, dark: float) -> dict[str, Any]:
     }
 
 
-def _gate(group: str, bound: float, *, value: float) -> dict[str, Any]:
-    return {"metric": "field_accuracy_loss", "part": "mean", "group": group, "value": value, "bound": bound}
+def _loss(group: str, bound: float | None, *, value: float) -> dict[str, Any]:
+    return {"group": group, "value": value, "bound": bound, "n": 100}
 
 
 def _measured(
-    all_: float, dark: float, *gates: dict[str, Any], fallen: str = "", case_ms: float = 100.0
+    all_: float, dark: float, *losses: dict[str, Any], fallen: str = "", case_ms: float = 100.0
 ) -> dict[str, Any]:
-    return {"fields": _fields(all_, dark), "gates": list(gates), "fallen": fallen, "case_ms": case_ms}
+    return {"fields": _fields(all_, dark), "gates": [], "losses": list(losses), "fallen": fallen, "case_ms": case_ms}
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def result(tmp_path: Path) -> SweepResult:
     )
     int8 = RecipeResult(
         "int8", False, True, None, tmp_path / "bundles/int8", {**built, "size_bytes": 10_000_000},
-        _measured(0.9, 0.89, _gate("all cases", 0.004, value=0.0), _gate("tone 5", 0.015, value=0.01), case_ms=50.0),
+        _measured(0.9, 0.89, _loss("all cases", 0.004, value=0.0), _loss("tone 5", 0.015, value=0.01), case_ms=50.0),
     )  # fmt: skip
     fallen = QualityGateError("1 of 2 quality gates are not met: tone 5")
     int4 = RecipeResult(
@@ -56,13 +56,20 @@ def result(tmp_path: Path) -> SweepResult:
         fallen,
         None,
         {**built, "size_bytes": 6_000_000},
-        _measured(0.8, 0.7, fallen=str(fallen), case_ms=60.0),
+        _measured(
+            0.8,
+            0.7,
+            _loss("tone 1", None, value=0.0),
+            _loss("tone 5", None, value=0.2),
+            fallen=str(fallen),
+            case_ms=60.0,
+        ),
     )
     broken = RecipeResult("int4-gptq", False, True, CompressionError("NNCF refused it; change the recipe"))
     return SweepResult((twin, int8, int4, broken), is_measured=True)
 
 
-def test_losses_are_points_with_the_gates_bounds(result: SweepResult, tmp_path: Path) -> None:
+def test_losses_are_points_with_their_bounds(result: SweepResult, tmp_path: Path) -> None:
     """INT8 loses nothing in all (bound 0.4) and one point on tone 5 (bound 1.5); INT4 has no bound and says so."""
     rows = {row.name: row for row in write_sweep_report(result, tmp_path)}
     loss, worst = rows["int8"].loss, rows["int8"].worst_tone
