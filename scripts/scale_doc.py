@@ -39,9 +39,11 @@ def _shape(figures: Data) -> str:
         (
             f"### {figures['shape']}\n\n{figures['date']}, {figures['cpu_count']} CPU cores, {_size(figures['memory_bytes'])} "
             f"of memory. Weights in bf16: {_size(weights)}. Estimate: {_size(figures['estimate']['memory_bytes'])} "
-            f"({figures['estimate']['memory_stage']}).\n"
+            f"({figures['estimate']['memory_stage']}), {figures['estimate']['seconds']:.0f} s.\n"
         )
     ]
+    if "remark" in figures:
+        lines.append(f"{figures['remark']}\n")
     rows = [_row(step, usage, weights) for step, usage in figures["steps"].items()]
     plain = figures.get("plain")
     if plain:
