@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,3 +57,7 @@ def _beside(summary: Mapping[str, Any]) -> dict[str, Any]:
     flips = {row["what"]: row["share"] for row in summary["flip_table"] if row["group"] == EVERYBODY}
     nats = {row["agent"]: row["nats"] for row in summary["divergences"] if row["group"] == EVERYBODY}
     return {"flips": flips, "nats": nats}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
