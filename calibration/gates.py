@@ -90,4 +90,6 @@ def _check_second_turn(engine: Engine, manifest: Manifest, recipe: Recipe) -> st
 
 
 def _has_texts(manifest: Manifest) -> bool:
-    return any(step.contract == "text" for agent in manifest.agents.values() for step in agent.steps)
+    from edge_agent.agents.text.reader import writes_text
+
+    return any(writes_text(agent) for agent in manifest.agents.values())

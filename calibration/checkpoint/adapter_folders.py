@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from calibration.checkpoint.architecture import whole_number
 from calibration.checkpoint.headers import read_header
 from calibration.checkpoint.layout import is_pointer, pointer_faults
 from calibration.export import read_json
@@ -60,7 +61,7 @@ def read_adapter_folder(folder: Path, *, agent: str) -> tuple[AdapterFolder | No
             agent=agent,
             folder=str(folder),
             kind=_kind(config),
-            r=_rank(config["r"]),
+            r=whole_number(config["r"], "r", least=1),
             alpha=float(config["lora_alpha"]),
             targets=_targets(tensor.name for tensor in header.tensors),
             dtypes=tuple(sorted({tensor.dtype for tensor in header.tensors})),
@@ -76,12 +77,6 @@ def read_adapter_folder(folder: Path, *, agent: str) -> tuple[AdapterFolder | No
             f"adapter {agent}: {folder / CONFIG_NAME}: {reason} is missing or wrong; save it with PEFT",
         ]
     return facts, lines
-
-
-def _rank(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 1 << 31:
-        raise ValueError(f"r = {value!r}")
-    return value
 
 
 def _kind(config: dict[str, object]) -> str:

@@ -86,13 +86,14 @@ def read_architecture(folder: Path) -> Architecture:
         found = Architecture(
             model_type=config["model_type"],
             class_name=SIDE_BRANCH if SIDE_BRANCH in names else PLAIN,
-            **{name: _whole(text[name], name, least=1) for name in _TEXT},
+            **{name: whole_number(text[name], name, least=1) for name in _TEXT},
             is_tied=bool(owner.get("tie_word_embeddings", False)),
             mrope_section=tuple(
-                _whole(size, "mrope_section", least=0) for size in text["rope_scaling"]["mrope_section"]
+                whole_number(size, "mrope_section", least=0) for size in text["rope_scaling"]["mrope_section"]
             ),
             **{
-                target: _whole(vision[source], f"vision_config.{source}", least=1) for target, source in _VISION.items()
+                target: whole_number(vision[source], f"vision_config.{source}", least=1)
+                for target, source in _VISION.items()
             },
         )
     except (KeyError, TypeError, ValueError) as exc:
@@ -127,7 +128,7 @@ def _check_tables(config: dict[str, Any], *, path: Path) -> None:
         raise ExportError(f"{path}: architectures = {names!r} is not a list of class names; write [{PLAIN!r}]")
 
 
-def _whole(value: Any, name: str, *, least: int) -> int:
+def whole_number(value: Any, name: str, *, least: int) -> int:
     """Return a count; a number of heads or layers that is 0 or no whole number fails far from its cause.
 
     Raises:

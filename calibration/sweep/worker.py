@@ -140,8 +140,13 @@ def _evaluate(task: EvaluateTask, tell: Tell) -> dict[str, Any]:
             require(found.gates)
         except QualityGateError as exc:  # a result like any other: it is kept, and the sweep tells it
             fallen = str(exc)
-    return {"fields": summary["fields"]["candidate"], "gates": summary["gates"], "losses": summary["losses"], "fallen": fallen,
-            "case_ms": summary["bundles"]["candidate"]["case_ms"]}  # fmt: skip
+    return {
+        "fields": summary["fields"]["candidate"],
+        "gates": summary["gates"],
+        "losses": summary["losses"],
+        "fallen": fallen,
+        "case_ms": summary["bundles"]["candidate"]["case_ms"],
+    }
 
 
 def _take_over(twin: Path | None, answers: Path) -> None:

@@ -15,8 +15,7 @@ pytest.importorskip("optimum.intel")
 from calibration.cli import main
 from calibration.trust.outcome import Status
 from calibration.trust.verify import SIGNATURE, verify
-from tests.simulators.sweep_source import SweepSource, write_source
-from tests.simulators.trusted_bundle import CARD, NOTICE, PLAN
+from tests.simulators.sweep_source import SweepSource, write_papers, write_source
 
 pytestmark = pytest.mark.long
 
@@ -25,14 +24,6 @@ pytestmark = pytest.mark.long
 def source(tmp_path_factory: pytest.TempPathFactory) -> SweepSource:
     """A random small checkpoint without papers."""
     return write_source(tmp_path_factory.mktemp("accept"))
-
-
-def _arguments(source: SweepSource, base: Path, out: Path) -> list[str]:
-    adapters = [f"--adapter={name}={folder}" for name, folder in source.adapters.items()]
-    # Strict on logits, as shipped; golden decisions of random weights are thrown dice.
-    gates = "[gates]\ncanary_max_of_range = 0.0001\ncanary_min_argmax = 0.99\ngolden_min_agreement = 0.0\n"
-    reference, recipe = source.recipe("fp32", gates=gates), source.recipe("int8")
-    return ["accept", str(base), *adapters, f"--reference={reference}", f"--recipe={recipe}", f"--out={out}"]
 
 
 def _report(out: Path) -> dict[str, Any]:
@@ -45,7 +36,7 @@ def test_parity_and_build_pass_and_missing_papers_are_told(
 ) -> None:
     """Random weights export truly; what stops them is that nobody wrote a change plan, a model card and licence texts."""
     out = tmp_path / "out"
-    code = main(_arguments(source, source.base, out))
+    code = main(source.acceptance(source.base, out=out))
     told = capsys.readouterr()
     report = _report(out)
     assert {one["step"]: one["state"] for one in report["steps"]} == {
@@ -66,12 +57,8 @@ def test_with_its_papers_a_built_bundle_is_verified(source: SweepSource, tmp_pat
     It is not accepted all the same: nobody measured it.
     """
     base, out = shutil.copytree(source.base, tmp_path / "base"), tmp_path / "out"
-    notice = json.loads((base / "derm_edge.json").read_text(encoding="utf-8"))["notice"]
-    (base / "README.md").write_text(CARD.replace(NOTICE, notice), encoding="utf-8")
-    (base / "pccp.toml").write_text(PLAN.replace('lineage = "paper"', 'lineage = "random"'), encoding="utf-8")
-    figures = {"accuracy": {"family": 0.95}, "accuracy_per_tone": {"5": 0.94}}
-    (base / "metrics.json").write_text(json.dumps(figures), encoding="utf-8")
-    code = main(_arguments(source, base, out))
+    write_papers(base)
+    code = main(source.acceptance(base, out=out))
     report = _report(out)
     assert report["steps"][-1]["state"] == "passed", report["steps"][-1]["failure"]
     assert (code, report["headline"]) == (83, "Not accepted: evaluate was not run.")
@@ -84,7 +71,7 @@ def test_a_sick_checkpoint_stops_before_any_work(source: SweepSource, tmp_path: 
     base = shutil.copytree(source.base, tmp_path / "base")
     card = "---\nlicense: apache-2.0\nbase_model: Qwen/Qwen2.5-VL-3B-Instruct\n---\n# Mine\n"
     (base / "README.md").write_text(card, encoding="utf-8")
-    assert main(_arguments(source, base, tmp_path / "out")) == 81
+    assert main(source.acceptance(base, out=tmp_path / "out")) == 81
     report = _report(tmp_path / "out")
     assert report["steps"][0]["state"] == "FAILED"
     assert "carries the qwen-research licence" in report["steps"][0]["failure"]

@@ -22,12 +22,9 @@ from edge_agent.contracts.bundle import open_bundle
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from tests.simulators.program_copy import copy_program
 from tests.simulators.sweep_run import run_for
-from tests.simulators.sweep_source import SweepSource, write_labelled_cases, write_source
-from tests.simulators.trusted_bundle import CARD, NOTICE, PLAN
+from tests.simulators.sweep_source import EXACT, SweepSource, write_labelled_cases, write_papers, write_source
 
 pytestmark = pytest.mark.long
-
-EXACT = "[gates]\ncanary_max_of_range = 0.0001\ncanary_min_argmax = 0.99\ngolden_min_agreement = 0.0\n"
 
 
 @dataclass(frozen=True)
@@ -38,21 +35,15 @@ class Bench:
     cases: Path
     out: Path
 
-    @property
-    def fp32(self) -> Path:
-        """Return the recipe of the reference: strict on logits, golden decisions of random weights are thrown dice."""
-        return self.source.recipe("fp32", gates=EXACT)
-
     def accept(self, program: Path) -> tuple[list[str], int]:
         """Accept INT8 and sign it."""
-        adapters = [f"--adapter={name}={folder}" for name, folder in self.source.adapters.items()]
-        recipes = [f"--reference={self.fp32}", f"--recipe={self.source.recipe('int8')}"]
-        words = ["accept", str(self.source.base), *adapters, *recipes, f"--cases={self.cases}", f"--out={self.out}"]
+        words = [*self.source.acceptance(self.source.base, out=self.out), f"--cases={self.cases}"]
         return run_for([*words, f"--key={development_key()}"], seconds=None, program=program)
 
     def sweep(self) -> tuple[list[str], int]:
         """Sweep both recipes with the program as it is shipped."""
-        arguments = self.source.arguments(self.fp32, self.source.recipe("int8"), out=self.out)
+        recipes = self.source.recipe("fp32", gates=EXACT), self.source.recipe("int8")
+        arguments = self.source.arguments(*recipes, out=self.out)
         return run_for([*arguments, f"--cases={self.cases}"], seconds=None)
 
     def rows(self) -> dict[str, dict[str, Any]]:
@@ -66,11 +57,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """A random checkpoint with its papers, and two labelled cases."""
     folder = tmp_path_factory.mktemp("measured")
     source = write_source(folder)
-    notice = json.loads((source.base / "derm_edge.json").read_text(encoding="utf-8"))["notice"]
-    (source.base / "README.md").write_text(CARD.replace(NOTICE, notice), encoding="utf-8")
-    (source.base / "pccp.toml").write_text(PLAN.replace('lineage = "paper"', 'lineage = "random"'), encoding="utf-8")
-    figures = {"accuracy": {"family": 0.95}, "accuracy_per_tone": {"5": 0.94}}
-    (source.base / "metrics.json").write_text(json.dumps(figures), encoding="utf-8")
+    write_papers(source.base)
     return Bench(source, write_labelled_cases(folder / "cases"), folder / "out")
 
 

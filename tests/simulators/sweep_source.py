@@ -15,9 +15,12 @@ from calibration.recipe import recipe_folder
 from calibration.reference import agents_spec
 from tests.simulators.checkpoint import write_adapters, write_base
 from tests.simulators.declaration import write_declared
+from tests.simulators.trusted_bundle import CARD, NOTICE, PLAN
 
 # Random logits lie close together: the shipped gates would judge the dice, not the build.
 LOOSE = "[gates]\ncanary_max_of_range = 0.9\ncanary_min_argmax = 0.0\ngolden_min_agreement = 0.0\n"
+# Strict on logits, as shipped; golden decisions of random weights are thrown dice.
+EXACT = "[gates]\ncanary_max_of_range = 0.0001\ncanary_min_argmax = 0.99\ngolden_min_agreement = 0.0\n"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,12 @@ class SweepSource:
         adapters = [f"--adapter={name}={folder}" for name, folder in self.adapters.items()]
         return ["sweep", f"--base={self.base}", *adapters, *(f"--recipe={one}" for one in recipes), f"--out={out}"]
 
+    def acceptance(self, base: Path, *, out: Path) -> list[str]:
+        """Return ``accept``'s arguments: INT8 beside FP32, of this checkpoint or of a copy of it."""
+        adapters = [f"--adapter={name}={folder}" for name, folder in self.adapters.items()]
+        reference, recipe = self.recipe("fp32", gates=EXACT), self.recipe("int8")
+        return ["accept", str(base), *adapters, f"--reference={reference}", f"--recipe={recipe}", f"--out={out}"]
+
 
 def write_source(folder: Path) -> SweepSource:
     """Write the checkpoint and its adapters (some seconds)."""
@@ -48,6 +57,15 @@ def write_source(folder: Path) -> SweepSource:
     base = write_base(folder / "base", [*agents_spec.PROMPTS.values(), *schemas])
     write_declared(base)
     return SweepSource(folder, base, write_adapters(folder / "adapters", base))
+
+
+def write_papers(base: Path) -> None:
+    """Write what ``verify`` asks for beside a random checkpoint: model card, change plan and figures."""
+    notice = json.loads((base / "derm_edge.json").read_text(encoding="utf-8"))["notice"]
+    (base / "README.md").write_text(CARD.replace(NOTICE, notice), encoding="utf-8")
+    (base / "pccp.toml").write_text(PLAN.replace('lineage = "paper"', 'lineage = "random"'), encoding="utf-8")
+    figures = {"accuracy": {"family": 0.95}, "accuracy_per_tone": {"5": 0.94}}
+    (base / "metrics.json").write_text(json.dumps(figures), encoding="utf-8")
 
 
 def write_labelled_cases(folder: Path) -> Path:
