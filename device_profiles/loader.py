@@ -26,6 +26,22 @@ def profile_names(*, folder: Traversable | None = None) -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in place.iterdir() if entry.name.endswith(".toml"))
 
 
+def load_profiles(*, folder: Traversable | None = None) -> list[Profile]:
+    """Load every profile that a device may have, the smallest first; those for tests only are left out.
+
+    Smaller is who has less memory for inference, then who computes less.
+
+    Raises:
+        ProfileError: as for ``load_profile``.
+    """
+    found = (load_profile(name, folder=folder) for name in profile_names(folder=folder))
+    return sorted((one for one in found if not one.test_only), key=_size)
+
+
+def _size(profile: Profile) -> tuple[int, float, str]:
+    return (profile.inference.memory_budget_bytes, profile.rates.gemm_flops_per_s, profile.name)
+
+
 def load_profile(name: str, *, folder: Traversable | None = None) -> Profile:
     """Load one profile. Does not check it against this computer (``detection`` does).
 

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 from device_profiles.loader import ProfileError, load_profile
 from device_profiles.profile import Profile
 from edge_agent.config import Config
-from edge_agent.engine_bootstrap import EngineWish, verify_bundle
+from edge_agent.engine_bootstrap import CAREFUL, Arithmetic, EngineWish, verify_bundle
 from edge_agent.errors import ConfigError, InferenceError
 from edge_agent.state_dir import prepare_state_dir
 
 if TYPE_CHECKING:
     from edge_agent.daemon import Daemon, Log
+    from edge_agent.device_bootstrap import Devices
+    from edge_agent.devices.ladder import Ladder, OnStep
     from edge_agent.inference_child import ChildSettings, InferenceChild
     from edge_agent.store.cases import CaseStore
     from edge_agent.store.outbox import Outbox
@@ -61,6 +63,7 @@ def engine_wish(config: Config, *, bundle_dir: Path | None = None) -> EngineWish
         device=profile.inference.device,
         threads=config.inference.threads or profile.inference.threads,
         practice_file=config.practice_file,
+        arithmetic=Arithmetic.of(profile),
     )
 
 
@@ -117,12 +120,20 @@ def child_settings(config: Config, wish: EngineWish) -> ChildSettings:
         "--device": wish.device,
         "--threads": wish.threads,
         **({} if wish.practice_file is None else {"--practice": wish.practice_file}),
+        **({} if wish.name is None else {"--name": wish.name}),
+        **{_switch(name): value for name, value in asdict(wish.arithmetic).items() if value is not None},
     }
+    careful = [f"--{CAREFUL}"] if wish.is_careful else []
     return ChildSettings(
-        arguments=[str(part) for pair in arguments.items() for part in pair],
+        arguments=[*careful, *(str(part) for pair in arguments.items() for part in pair)],
+        rung=wish.rung,
         start_timeout_s=config.inference.start_timeout_s,
         job_timeout_s=config.inference.job_timeout_s or profile.inference.job_timeout_s,
     )
+
+
+def _switch(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 class LossyStream:
@@ -163,7 +174,7 @@ def build_log() -> Log:
     return log
 
 
-def report_failure(child: InferenceChild, log: Log) -> Callable[[str, InferenceError], None]:
+def report_failure(child: InferenceChild | Ladder, log: Log) -> Callable[[str, InferenceError], None]:
     """Return what ``CaseWork`` tells of a failed attempt: a log line, and the end of a child that was left half-way."""
     from edge_agent.inference_child import State
 
@@ -175,13 +186,23 @@ def report_failure(child: InferenceChild, log: Log) -> Callable[[str, InferenceE
     return on_failure
 
 
+def report_step(log: Log) -> OnStep:
+    """Return what the ladder tells of a step down: a log line."""
+
+    def on_step(before: str, after: str, why: str) -> None:
+        log.warning("device.step", before=before, after=after, why=why)
+
+    return on_step
+
+
 @contextmanager
-def open_daemon(config: Config, *, stop: threading.Event) -> Iterator[Daemon]:
+def open_daemon(config: Config, *, stop: threading.Event, devices: Devices | None = None) -> Iterator[Daemon]:
     """Build the daemon with everything that it owns. Takes the state lock; starts nothing.
 
     Args:
         config: the device's configuration.
         stop: set by the caller to end the daemon.
+        devices: that may be used; None are those of this computer.
 
     Raises:
         DaemonError: another process uses the state folder.
@@ -191,7 +212,7 @@ def open_daemon(config: Config, *, stop: threading.Event) -> Iterator[Daemon]:
     """
     from edge_agent.casework import CaseWork
     from edge_agent.daemon import Daemon, Parts
-    from edge_agent.inference_child import InferenceChild
+    from edge_agent.device_bootstrap import build_ladder
     from edge_agent.practice import load_practice
     from edge_agent.rules_only import rules_only_report
     from edge_agent.state_dir import StateLock
@@ -203,7 +224,7 @@ def open_daemon(config: Config, *, stop: threading.Event) -> Iterator[Daemon]:
     prepare_state_dir(config.state_dir)
     log = build_log()
     with StateLock(config.state_dir, wait_s=5.0), open_store(config) as store:
-        child = InferenceChild(child_settings(config, wish), wait=stop.wait)
+        child = build_ladder(config, manifest, stop=stop, on_step=report_step(log), devices=devices)
         try:
             work = CaseWork(
                 store.cases,

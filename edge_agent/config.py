@@ -64,18 +64,19 @@ class InferenceConfig(_Section):
 
     threads: int | None = Field(default=None, ge=1)
     job_timeout_s: float | None = Field(default=None, gt=0)
-    start_timeout_s: float = Field(default=60.0, gt=0)
+    start_timeout_s: float = Field(default=300.0, gt=0)
 
 
 class CaptureConfig(_Section):
     """Say where pictures come from: a folder, a video file, a V4L2 device or an MJPEG address; None asks on the command line.
 
-    ``timeout_s`` is the patience with a camera or address, ``file_timeout_s`` with reading a video file.
+    ``views`` and ``timeout_s`` None take the profile's. ``timeout_s`` is the patience with a camera or address,
+    ``file_timeout_s`` with reading a video file.
     """
 
     source: str | None = None
-    views: int = Field(default=2, ge=1, le=MAX_VIEWS)
-    timeout_s: float = Field(default=10.0, gt=0)
+    views: int | None = Field(default=None, ge=1, le=MAX_VIEWS)
+    timeout_s: float | None = Field(default=None, gt=0)
     file_timeout_s: float = Field(default=120.0, gt=0)
 
 

@@ -22,6 +22,7 @@ import structlog
 
 from edge_agent.case_wire import unpack_case
 from edge_agent.casework import CaseWork, is_without_model
+from edge_agent.devices.ladder import Ladder
 from edge_agent.errors import ConfigError, DaemonError, EdgeError
 from edge_agent.inference_child import InferenceChild, error_message
 from edge_agent.ipc import SOCKET_NAME, Kind, Message, read_message, write_message
@@ -45,7 +46,7 @@ class Parts:
 
     cases: CaseStore
     outbox: Outbox
-    child: InferenceChild
+    child: InferenceChild | Ladder
     work: CaseWork
     uplink: Uplink
     stop: threading.Event
@@ -117,9 +118,8 @@ class Daemon:
     def _accept(self, listener: socket.socket, threads: Sequence[threading.Thread]) -> None:
         listener.settimeout(ACCEPT_POLL_S)
         while not self._parts.stop.is_set():
-            for thread in threads:
+            for thread in threads:  # else it would go on taking cases that nobody runs
                 if not thread.is_alive() and not self._parts.stop.is_set():
-                    # Else it would go on taking cases that nobody runs.
                     raise DaemonError(f"the daemon's {thread.name} thread ended; look at its log and start it again")
             try:
                 channel, _ = listener.accept()
@@ -163,6 +163,7 @@ class Daemon:
         parts = self._parts
         return {
             "daemon": {"pid": os.getpid(), "child_pid": parts.child.pid, "child_state": str(parts.child.state)},
+            "device": parts.child.rung,
             "bundle_dir": str(self._bundle_dir),
             "hub_connected": parts.uplink.is_connected,
             "outbox": asdict(parts.outbox.status()),
@@ -250,9 +251,8 @@ class Daemon:
     def _dismiss(self) -> None:
         """Tell everybody who still follows a case that the daemon goes; their cases are stored."""
         with self._lock:
-            for followers in self._followers.values():
-                for follower in followers:
-                    follower.put(error_message(DaemonError("the daemon stops; the case is stored and will be resumed")))
+            for follower in [one for followers in self._followers.values() for one in followers]:
+                follower.put(error_message(DaemonError("the daemon stops; the case is stored and will be resumed")))
 
     def _run_uplink(self) -> None:
         while not self._parts.stop.is_set():

@@ -78,17 +78,18 @@ def step(state: State, event: Event) -> State:
 class ChildSettings:
     """Say how the child is started and how long it may take, in seconds.
 
-    ``arguments`` follow ``python -m edge_agent.inference.worker``. Back-off doubles from ``backoff_first_s``
+    ``arguments`` follow ``python -m edge_agent.inference.worker``; ``rung`` names the device to people. Back-off doubles from ``backoff_first_s``
     to ``backoff_max_s`` with every loss in a row and is forgotten after a finished case. A start that failed adds
     nothing to it: nobody starts again before the next case, and a person may wait for that one.
     """
 
     arguments: Sequence[str]
-    start_timeout_s: float = 60.0
+    start_timeout_s: float = 300.0
     job_timeout_s: float = 120.0
     backoff_first_s: float = 0.25
     backoff_max_s: float = 30.0
     module: str = "edge_agent.inference.worker"
+    rung: str = "CPU"
 
 
 class InferenceChild:
@@ -107,6 +108,17 @@ class InferenceChild:
         self._inbox: queue.Queue[Message | None] = queue.Queue()
         self._state = State.STOPPED
         self._losses = 0
+        self._device = ""
+
+    @property
+    def rung(self) -> str:
+        """Return the name of the device that it runs on, for people."""
+        return self._settings.rung
+
+    @property
+    def device(self) -> str:
+        """Return the device as its runtime told it when it was last loaded; empty before."""
+        return self._device
 
     @property
     def state(self) -> State:
@@ -127,10 +139,14 @@ class InferenceChild:
             InferenceError: the child was lost or too slow; it is stopped, the case can be given again.
             EdgeError: the child refused the case with this error; the child goes on.
         """
+        return dict(self.ask(pack_case(case, language=""), on_progress=on_progress).body["report"])
+
+    def ask(self, job: Message, *, on_progress: OnProgress | None = None) -> Message:
+        """Give the child one job and return what ends it; the errors of ``run``."""
         self.start()
         self._move(Event.JOB)
         deadline = time.monotonic() + self._settings.job_timeout_s
-        self._send(pack_case(case, language=""), deadline)
+        self._send(job, deadline)
         while True:
             message = self._receive(deadline, doing="running the case")
             if message.kind == Kind.PROGRESS:
@@ -139,9 +155,9 @@ class InferenceChild:
                 continue
             self._move(Event.DONE)
             self._losses = 0
-            if message.kind == Kind.REPORT:
-                return dict(message.body["report"])
-            raise error_from(message)
+            if message.kind == Kind.ERROR:
+                raise error_from(message)
+            return message
 
     def start(self) -> None:
         """Start the child and wait until its bundle is loaded; returns at once when it is running.
@@ -166,6 +182,7 @@ class InferenceChild:
                 raise error_from(message)
         except InferenceError as exc:
             raise StartError(str(exc), **exc.details) from exc
+        self._device = str(message.body.get("device", ""))
         self._move(Event.READY)
 
     def stop(self) -> None:
@@ -217,9 +234,8 @@ class InferenceChild:
         try:
             message = self._inbox.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
-            raise self._lose(
-                f"the inference child was too slow {doing} and was stopped; the case stays stored"
-            ) from None
+            reason = f"the inference child was too slow {doing} and was stopped; the case stays stored"
+            raise self._lose(reason) from None
         if message is None:
             raise self._lose(f"the inference child ended while {doing}; the case stays stored")
         return message

@@ -32,6 +32,9 @@ class Kind(StrEnum):
     READY = "ready"  # child -> supervisor: the bundle is loaded
     PROGRESS = "progress"  # child -> supervisor -> command line
     REPORT = "report"  # child -> supervisor -> command line: the end of a case
+    LOGITS = "logits"  # soak test -> child and back: the canary's logits
+    CANARY = "canary"  # soak test -> child and back: what the canary and the golden cases miss
+    ROUND = "round"  # soak test -> child and back: one golden case, its decisions and seconds
     ERROR = "error"  # either way: the end of a request
 
 

@@ -10,6 +10,7 @@ from scripts.benchmarks_table import share_of, table
 from scripts.benchmarks_trust import confidence, scope, verifiability
 from scripts.recipes_doc import recipes
 from scripts.scale_doc import scale
+from scripts.speed.doc import engine_section
 
 Data = Mapping[str, Any]
 NAMES = {"fp32": "FP32", "int8": "INT8", "int4": "INT4"}
@@ -83,7 +84,7 @@ def document(figures: Data) -> str:
     parts += [verifiability(figures["accuracy"]), scope(figures["scope"]), _floors(figures["accuracy"]["int4"])]
     parts += [_tones(figures["accuracy"]["int4"]["own"]["tone_to_syndrome"])]
     parts += [_sizes(figures["sizes"]), _speed(figures["speed"]), recipes(figures.get("recipes"))]
-    parts += [scale(figures.get("scale", []))]
+    parts += [scale(figures.get("scale", [])), engine_section()]
     return "\n".join(parts)
 
 

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -47,10 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--language", choices=["zh", "en"], default="en", help="language of the report")
     parser.add_argument("--bundle", type=Path, help="another bundle than the reference bundle")
     options = parser.parse_args(arguments)
-    _end_on_signals()
+    ending = _Ending()
+    ending.install()
     with tempfile.TemporaryDirectory(prefix="derm-demo-") as folder:
         try:
-            return _run(Path(folder), once=options.once, settings=_settings(options))
+            return _run(Path(folder), once=options.once, settings=_settings(options), programs=_Programs(ending))
         except EdgeError as exc:
             print(f"demo: {exc}", file=sys.stderr)
             return exc.exit_code
@@ -61,18 +63,101 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0 if not options.once else 130
 
 
-def _end_on_signals() -> None:
-    """Leave through the finally clauses when killed or when the terminal is closed, so that everything is stopped."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays what it is
-            signal.signal(number, _end)
+class _Ending:
+    """Leaves through the finally clauses when killed or when the terminal is closed, so that everything is stopped.
+
+    Never between the birth of a program and the moment when it is known here: that one would live on, and write into the
+    folder that is gone.
+    """
+
+    def __init__(self) -> None:
+        self._is_starting = False
+        self._told: int | None = None
+
+    def install(self) -> None:
+        """Take over the signals that end a program."""
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays what it is
+                signal.signal(number, self._end)
+
+    @contextmanager
+    def waits(self) -> Iterator[None]:
+        """Put the end off until the block is done; it comes right behind it."""
+        self.check()
+        self._is_starting = True
+        try:
+            yield
+        finally:
+            self._is_starting = False
+            self.check()
+
+    def check(self) -> None:
+        """Leave if it was told before: an exit that is raised inside a destructor is lost, and the signals are ignored."""
+        if self._told is not None:
+            sys.exit(128 + self._told)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  (the signature of a handler)
+        # A closing terminal tells it twice, through the shell and through the kernel; the second must not cut this short.
+        for later in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(later, signal.SIG_IGN)
+        self._told = number
+        if not self._is_starting:
+            sys.exit(128 + number)
 
 
-def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (the signature of a handler)
-    # A closing terminal tells it twice, through the shell and through the kernel; the second must not cut this short.
-    for later in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(later, signal.SIG_IGN)
-    sys.exit(128 + number)
+@dataclass(slots=True)
+class _Programs:
+    """Starts programs that cannot be lost."""
+
+    ending: _Ending
+
+    def call(self, words: list[str], *, stdout: int | None = None) -> tuple[int, bytes]:
+        """Run a program to its end and return its exit code and, with a pipe, what it wrote; killed when the demo ends."""
+        process: subprocess.Popen[bytes] | None = None
+        try:
+            with self.ending.waits():
+                process = subprocess.Popen(_python(words), cwd=ROOT, stdout=stdout)
+            written, _ = process.communicate()
+            self.ending.check()
+            return process.returncode, written or b""
+        finally:
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
+
+    @contextmanager
+    def running(self, words: list[str], *, log: Path, ready: Path) -> Iterator[None]:
+        """Run a program for the time of the block; the block starts when the file ``ready`` exists."""
+        process: subprocess.Popen[bytes] | None = None
+        try:
+            with log.open("wb") as stream, self.ending.waits():
+                # Of its own session: Ctrl-C ends the demo first, and the demo ends its programs in order.
+                process = subprocess.Popen(
+                    _python(words), cwd=ROOT, stdout=stream, stderr=stream, start_new_session=True
+                )
+            _await(process, words, log=log, ready=ready)
+            yield
+        finally:
+            if process is not None:
+                _stop(process)
+
+
+def _await(process: subprocess.Popen[bytes], words: list[str], *, log: Path, ready: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not ready.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
+            raise DemoError(f"{' '.join(words[:2])} did not start; the end of its log:\n{tail}")
+        time.sleep(0.05)  # a poll of another process, with a deadline
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # its children too: they write into the folder that goes next
+        process.wait()
 
 
 def _settings(options: argparse.Namespace) -> str:
@@ -83,7 +168,7 @@ def _settings(options: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
-def _run(folder: Path, *, once: bool, settings: str) -> int:
+def _run(folder: Path, *, once: bool, settings: str, programs: _Programs) -> int:
     _say(1, "broker: mosquitto on a private port")
     with _broker(folder) as broker:
         config = folder / "config.toml"
@@ -95,31 +180,31 @@ def _run(folder: Path, *, once: bool, settings: str) -> int:
         ready = folder / "hub.ready"
         _say(2, "hub: derm-fleet serve")
         serve = ["fleet", "serve", "--broker", broker.url, "--database", database, "--ready-file", str(ready)]
-        with _program(serve, log=folder / "hub.log", ready=ready):
+        with programs.running(serve, log=folder / "hub.log", ready=ready):
             bundle = verify_bundle(engine_wish(load_config(config)))
             use = "" if bundle.manifest.clinical_use else "; NOT for clinical use"
             _say(3, f"daemon: derm-edge run, bundle {bundle.manifest.name} signed by the {bundle.signed_by}{use}")
             edge = ["edge_agent", "--config", str(config)]
-            with _program([*edge, "run"], log=folder / "daemon.log", ready=folder / "device" / SOCKET_NAME):
-                return _show_case(edge, database=database, once=once, broker=broker)
+            with programs.running([*edge, "run"], log=folder / "daemon.log", ready=folder / "device" / SOCKET_NAME):
+                return _show_case(edge, database=database, once=once, broker=broker, programs=programs)
 
 
-def _show_case(edge: list[str], *, database: str, once: bool, broker: Broker) -> int:
+def _show_case(edge: list[str], *, database: str, once: bool, broker: Broker, programs: _Programs) -> int:
     pictures = sorted((DEMO / "pictures").glob("*.png"))
     _say(4, f"case: {len(pictures)} drawn pictures, a fictitious form and a fictitious consent")
     images = [word for picture in pictures for word in ("--image", str(picture))]
     forms = ["--intake", str(DEMO / "intake.json"), "--consent", str(DEMO / "consent.json")]
-    code = subprocess.run(_python([*edge, "case", *images, *forms]), cwd=ROOT, check=False).returncode
+    code, _ = programs.call([*edge, "case", *images, *forms])
     if code:
         return code
     _say(5, "sync: the de-identified result to the hub, and the hub's acknowledgement back")
-    code = subprocess.run(_python([*edge, "sync"]), cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode
+    code, _ = programs.call([*edge, "sync"], stdout=subprocess.DEVNULL)
     if code:
         return code
-    status = subprocess.run(
-        _python(["fleet", "status", "--json", "--database", database]), cwd=ROOT, check=True, capture_output=True
-    )
-    stored = json.loads(status.stdout)["stored"]
+    code, status = programs.call(["fleet", "status", "--json", "--database", database], stdout=subprocess.PIPE)
+    if code:
+        return code
+    stored = json.loads(status)["stored"]
     print(f"stored at hub: {stored}", flush=True)
     if stored != 1:
         raise DemoError("the hub did not store the result; this is a defect")
@@ -147,34 +232,6 @@ def _broker(folder: Path) -> Iterator[Broker]:
         yield broker
     finally:
         broker.kill()
-
-
-@contextmanager
-def _program(words: list[str], *, log: Path, ready: Path) -> Iterator[None]:
-    """Run a program for the time of the block; the block starts when the file ``ready`` exists."""
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            _python(words),
-            cwd=ROOT,
-            stdout=stream,
-            stderr=stream,
-            start_new_session=True,  # Ctrl-C ends the demo first, and the demo ends its programs in order
-        )
-    try:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not ready.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
-                raise DemoError(f"{' '.join(words[:2])} did not start; the end of its log:\n{tail}")
-            time.sleep(0.05)  # a poll of another process, with a deadline
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # its children too: they write into the folder that goes next
-            process.wait()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from calibration.acceptance.steps import Acceptance, State, Step, StepResult
-from calibration.checkpoint.estimates import check_resources, gigabytes
+from calibration.checkpoint.estimates import check_resources
 from calibration.checkpoint.inspection import Checkpoint, InspectionRequest, Progress, inspect_checkpoint
 from calibration.checkpoint.licences import KNOWN_BASES
 from calibration.checkpoint.preflight import device_profiles
@@ -25,6 +25,7 @@ from calibration.sweep.report import write_sweep_report
 from calibration.sweep.sweep import RecipeResult, SweepResult, sweep
 from calibration.trust.verify import SIGNATURE, verify
 from calibration.unsigned import read_unsigned
+from device_profiles.cost import sized
 from edge_agent.contracts.bundle import check_signer
 from edge_agent.contracts.dsse import open_sealed, seal
 from edge_agent.contracts.keys import TrustedKey
@@ -215,14 +216,14 @@ def _facts_of(found: Checkpoint) -> tuple[str, ...]:
     arch = found.architecture
     shape = f"{arch.num_hidden_layers} layers x {arch.hidden_size}, {sum(found.parameters.values()):,} parameters"
     lines = [
-        f"{arch.class_name}: {shape}, {gigabytes(found.weights_bytes)} of weights",
+        f"{arch.class_name}: {shape}, {sized(found.weights_bytes)} of weights",
         f"content digest {found.content_digest}",
     ]
     for estimate in found.estimates:
         build = estimate.build
         lines.append(
-            f"{estimate.recipe}: about {gigabytes(build.memory_bytes)} of memory ({build.memory_stage}), "
-            f"{gigabytes(build.disk_bytes)} of disk, {build.seconds / 60:.0f} min; bundle {gigabytes(estimate.size.total)}"
+            f"{estimate.recipe}: about {sized(build.memory_bytes)} of memory ({build.memory_stage}), "
+            f"{sized(build.disk_bytes)} of disk, {build.seconds / 60:.0f} min; bundle {sized(estimate.size.total)}"
         )
         fitting = [one.profile for one in estimate.devices if one.shortfall is None]
         lines.append(f"{estimate.recipe} fits the profiles: {', '.join(fitting) or 'none'}")
@@ -238,7 +239,7 @@ def _known(found: Checkpoint) -> str | None:
 def _built(one: RecipeResult, failure: EdgeError | None) -> tuple[str, ...]:
     if not one.built:
         raise failure or RuntimeError(f"nothing failed, and {one.name} was not built")
-    return (one.built["gates"], f"a bundle of {gigabytes(one.built['size_bytes'])}")
+    return (one.built["gates"], f"a bundle of {sized(one.built['size_bytes'])}")
 
 
 def _measured(one: RecipeResult, failure: EdgeError | None) -> tuple[str, ...]:

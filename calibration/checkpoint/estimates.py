@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from calibration.checkpoint.adapter_folders import AdapterFolder
 from calibration.checkpoint.architecture import Architecture
+from calibration.checkpoint.device_case import layer_parameters, model_facts, usual_case
 from calibration.checkpoint.expected_work import ExpectedWork
 from calibration.checkpoint.factors import Factors
-from calibration.checkpoint.sizes import BundleSize, bundle_size, ir_bytes, kv_bytes_per_token, parameters
+from calibration.checkpoint.sizes import BundleSize, bundle_size, ir_bytes, parameters
 from calibration.checkpoint.workstation import Workstation
 from calibration.recipe import Recipe
+from device_profiles.cost import exceeds, predict, resident_bytes, sized
 from device_profiles.profile import Profile
 from edge_agent.errors import ExportError
 
@@ -66,11 +68,6 @@ class Subject:
     expected: ExpectedWork | None = None
 
     @property
-    def visual_tokens(self) -> int:
-        """Return the merged tokens of one view at the full budget."""
-        return self.max_pixels // (self.arch.patch_size * self.arch.spatial_merge_size) ** 2
-
-    @property
     def copied_bytes(self) -> int:
         """Return what PyTorch holds of the weights itself: nothing that a file stands behind."""
         return 4 * parameters(self.arch) if len(self.stored) > 1 else 0
@@ -99,7 +96,7 @@ def _build(subject: Subject, recipe: Recipe, size: BundleSize, factors: Factors)
         "export": subject.copied_bytes + _export_bytes(arch, factors),
         "compression": _compression_bytes(arch, 0 if language.mode == "none" else size.language_model, factors),
         "expected values": subject.copied_bytes + _reference_bytes(subject, factors),
-        "gates": _running_bytes(subject, size, factors["build.running_anonymous_factor"], factors),
+        "gates": _running_bytes(subject, size, factors),
     }
     if language.needs_data:
         stages["calibration cases"] = _data_aware_bytes(arch, recipe, factors)
@@ -142,7 +139,7 @@ def _reference_seconds(subject: Subject, factors: Factors) -> float:
 
 def _data_aware_bytes(arch: Architecture, recipe: Recipe, factors: Factors) -> float:
     """Return what NNCF holds while it runs the calibration cases through the FP32 decoder."""
-    running = 4 * arch.num_hidden_layers * _layer_parameters(arch) * factors["build.running_anonymous_factor"]
+    running = 4 * arch.num_hidden_layers * layer_parameters(arch) * factors["build.running_anonymous_factor"]
     cases = recipe.language_model.subset_size or factors["build.calibration_cases"]
     captured = 4 * cases * factors["build.calibration_tokens"] * arch.hidden_size
     hessian = factors["build.hessians"] * 4 * arch.intermediate_size**2 if recipe.language_model.gptq else 0.0
@@ -163,54 +160,28 @@ def _time_factor(recipe: Recipe, factors: Factors) -> float:
     return max(chosen)
 
 
-def _running_bytes(subject: Subject, size: BundleSize, weights_factor: float, factors: Factors) -> float:
-    """Return the memory of a running engine: weights as the plugin holds them, cache, activations, the process."""
-    arch, views = subject.arch, factors["device.views"]
-    context = views * subject.visual_tokens + factors["device.text_tokens"] + factors["device.output_tokens"]
-    patches = subject.visual_tokens * arch.spatial_merge_size**2
-    width = max(arch.hidden_size * 6 + arch.intermediate_size * 2, arch.vision_intermediate_size * 2)
-    activations = max(context, patches) * width * factors["device.activation_bytes_per_value"]
-    return (
-        (size.language_model + size.vision + size.embeddings + size.adapters) * weights_factor
-        + context * kv_bytes_per_token(arch, factors)
-        + patches**2 * factors["device.mask_bytes_per_pair"]
-        + activations
-        + factors["device.runtime_bytes"]
+def _running_bytes(subject: Subject, size: BundleSize, factors: Factors) -> float:
+    """Return the anonymous memory of the engine that runs the gates."""
+    return resident_bytes(
+        model_facts(subject.arch, size, subject.adapters),
+        usual_case(subject.arch, subject.max_pixels, factors),
+        weights_factor=factors["build.running_anonymous_factor"],
+        runtime_bytes=factors["build.runtime_bytes"],
+        kv_bytes_per_value=round(factors["device.kv_bytes_per_value"]),
     )
 
 
 def _device(subject: Subject, size: BundleSize, profile: Profile, factors: Factors) -> DeviceEstimate:
-    memory = round(_running_bytes(subject, size, factors["device.weights_factor"], factors))
+    """Predict the usual case with the cost model that devices use themselves."""
+    case = usual_case(subject.arch, subject.max_pixels, factors)
+    found = predict(model_facts(subject.arch, size, subject.adapters), case, profile)
     disk = round(size.total * factors["device.slots"])
-    seconds = _case_seconds(subject, size, profile, factors)
-    limits = profile.inference
-    reasons = []
-    if memory > limits.memory_budget_bytes:
-        reasons.append(f"memory {gigabytes(memory)} of {gigabytes(limits.memory_budget_bytes)}")
+    reasons = exceeds(found, profile)
     if disk > profile.hardware.disk_free_min_bytes:
-        reasons.append(f"disk {gigabytes(disk)} of {gigabytes(profile.hardware.disk_free_min_bytes)}")
-    if seconds > limits.job_timeout_s:
-        reasons.append(f"time {seconds:.0f} s of {limits.job_timeout_s:.0f} s")
-    return DeviceEstimate(profile.name, memory, disk, seconds, "; ".join(reasons) or None)
-
-
-def _case_seconds(subject: Subject, size: BundleSize, profile: Profile, factors: Factors) -> float:
-    """Add up vision, prefill (views once alone, once together, texts) and decoding of one case."""
-    arch, views = subject.arch, factors["device.views"]
-    rate = factors["device.flops_per_s_per_thread"] * profile.inference.threads
-    linears = arch.num_hidden_layers * _layer_parameters(arch)
-    patches = views * subject.visual_tokens * arch.spatial_merge_size**2
-    blocks = arch.vision_depth * (
-        4 * arch.vision_hidden_size**2 + 3 * arch.vision_hidden_size * arch.vision_intermediate_size
-    )
-    prefill = 2 * views * subject.visual_tokens + 3 * factors["device.text_tokens"]
-    decode = factors["device.output_tokens"] * size.language_model / factors["device.decode_bytes_per_s"]
-    return 2 * (patches * blocks + prefill * linears) / rate + decode
-
-
-def _layer_parameters(arch: Architecture) -> int:
-    keys = arch.num_key_value_heads * arch.head_dim
-    return arch.hidden_size * (2 * arch.hidden_size + 2 * keys + 3 * arch.intermediate_size)
+        reasons.append(f"disk {sized(disk)} of {sized(profile.hardware.disk_free_min_bytes)}")
+    if subject.max_pixels > profile.inference.max_pixels:
+        reasons.append(f"pixels of a view {subject.max_pixels:,} of {profile.inference.max_pixels:,}")
+    return DeviceEstimate(profile.name, found.memory_bytes, disk, found.seconds, "; ".join(reasons) or None)
 
 
 def check_resources(estimate: RecipeEstimate, workstation: Workstation) -> None:
@@ -222,16 +193,11 @@ def check_resources(estimate: RecipeEstimate, workstation: Workstation) -> None:
     build = estimate.build
     if build.memory_bytes > workstation.memory_available_bytes:
         raise ExportError(
-            f"the {estimate.recipe} build needs {gigabytes(build.memory_bytes)} of memory ({build.memory_stage}), there are "
-            f"{gigabytes(workstation.memory_available_bytes)}; close other programs or build on a larger computer"
+            f"the {estimate.recipe} build needs {sized(build.memory_bytes)} of memory ({build.memory_stage}), there are "
+            f"{sized(workstation.memory_available_bytes)}; close other programs or build on a larger computer"
         )
     if build.disk_bytes > workstation.disk_free_bytes:
         raise ExportError(
-            f"the {estimate.recipe} build needs {gigabytes(build.disk_bytes)} of free disk, there are "
-            f"{gigabytes(workstation.disk_free_bytes)}; free some or choose --out on another disk"
+            f"the {estimate.recipe} build needs {sized(build.disk_bytes)} of free disk, there are "
+            f"{sized(workstation.disk_free_bytes)}; free some or choose --out on another disk"
         )
-
-
-def gigabytes(count: float) -> str:
-    """Return a byte count for a person."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from calibration.checkpoint.estimates import gigabytes
 from calibration.checkpoint.inspection import Checkpoint
+from device_profiles.cost import sized
 
 
 def print_checkpoint(checkpoint: Checkpoint, *, console: Console) -> None:
@@ -46,7 +46,7 @@ def _print_model(checkpoint: Checkpoint, console: Console) -> None:
     types = ", ".join(f"{count} x {name}" for name, count in sorted(checkpoint.dtypes.items()))
     names = "transformers 4.52 and later" if checkpoint.newer_names else "published files"
     console.print(
-        f"{len(checkpoint.shards)} files of weights, {gigabytes(checkpoint.weights_bytes)}, {types}, names as in {names}",
+        f"{len(checkpoint.shards)} files of weights, {sized(checkpoint.weights_bytes)}, {types}, names as in {names}",
         highlight=False,
     )
     if checkpoint.tokenizer is not None:
@@ -81,8 +81,8 @@ def _print_adapters(checkpoint: Checkpoint, console: Console) -> None:
 def _print_estimates(checkpoint: Checkpoint, console: Console) -> None:
     there = checkpoint.workstation
     console.print(
-        f"estimates, from shapes alone; here {gigabytes(there.memory_available_bytes)} of memory and "
-        f"{gigabytes(there.disk_free_bytes)} of disk are free",
+        f"estimates, from shapes alone; here {sized(there.memory_available_bytes)} of memory and "
+        f"{sized(there.disk_free_bytes)} of disk are free",
         highlight=False,
     )
     table = Table("recipe", "where", "memory", "disk", "time", "fits", box=None)
@@ -92,8 +92,8 @@ def _print_estimates(checkpoint: Checkpoint, console: Console) -> None:
         table.add_row(
             one.recipe,
             "this computer, build",
-            f"{gigabytes(build.memory_bytes)} ({build.memory_stage})",
-            gigabytes(build.disk_bytes),
+            f"{sized(build.memory_bytes)} ({build.memory_stage})",
+            sized(build.disk_bytes),
             duration(build.seconds),
             "yes" if fits else "no",
         )
@@ -101,8 +101,8 @@ def _print_estimates(checkpoint: Checkpoint, console: Console) -> None:
             table.add_row(
                 "",
                 f"{device.profile}, a case",
-                gigabytes(device.memory_bytes),
-                gigabytes(device.disk_bytes),
+                sized(device.memory_bytes),
+                sized(device.disk_bytes),
                 duration(device.seconds),
                 device.shortfall or "yes",
             )

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from calibration.checkpoint.architecture import PLAIN, expected_tensors, read_architecture
-from calibration.checkpoint.estimates import gigabytes
 from calibration.checkpoint.shape_declared import write_declared
 from calibration.checkpoint.shape_tokenizer import special_ids, write_tokenizer
 from calibration.checkpoint.shape_weights import WeightProgress, write_weights
 from calibration.checkpoint.shapes import Shape
 from calibration.checkpoint.workstation import Workstation, detect_workstation
+from device_profiles.cost import sized
 from edge_agent.errors import ExportError
 
 _CARD = """---
@@ -68,8 +68,8 @@ def write_shape(
         tensors = expected_tensors(read_architecture(folder))
         needed = sum(2 * math.prod(size) for size in tensors.values())
         if needed > there.disk_free_bytes:
-            free = gigabytes(there.disk_free_bytes)
-            raise ExportError(f"{shape.name} needs {gigabytes(needed)} of free disk, there are {free}; free some")
+            free = sized(there.disk_free_bytes)
+            raise ExportError(f"{shape.name} needs {sized(needed)} of free disk, there are {free}; free some")
         write_tokenizer(folder, shape)
         (folder / "generation_config.json").write_text(_json(_generation(shape)), encoding="utf-8")
         (folder / "preprocessor_config.json").write_text(_json(_preprocessor(shape)), encoding="utf-8")

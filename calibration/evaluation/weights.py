@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from calibration.evaluation.gate_parts import WEIGHT_PARTS
 from edge_agent.contracts.bundle import Bundle
 from edge_agent.errors import CalibrationError
+from edge_agent.inference.graph import module_path
 
 Floats = NDArray[np.float32]
 _WEIGHT_AT = {"MatMul": 1, "Convolution": 1, "Gather": 0}  # which input of such a node its weight is
@@ -68,7 +69,7 @@ def _weights(path: Path) -> dict[str, ov.Node]:
             continue
         weight = op.input_value(place).get_node()
         if _is_constant(weight):
-            found[op.get_friendly_name().split("/", 1)[0].removeprefix("__module.")] = weight
+            found[module_path(op)] = weight
     return found
 
 

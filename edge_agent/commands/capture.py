@@ -25,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=int,
         choices=range(1, MAX_VIEWS + 1),
         metavar="N",
-        help=f"how many pictures to take, 1 to {MAX_VIEWS} (default: configured)",
+        help=f"how many pictures to take, 1 to {MAX_VIEWS} (default: configured, else the device profile's)",
     )
     add_case_arguments(parser)
     parser.set_defaults(command=run)
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     """Take the pictures and bring the case to its report.
 
     Raises:
-        ConfigError: no source is named.
+        ConfigError: no source is named, or the device profile cannot be used.
         CameraError: the source gives no usable frame in time.
         EdgeError: see ``submission.submit``.
     """
@@ -49,11 +49,20 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     if is_folder(Path(source)):
         frames = read_folder(Path(source))
     else:
+        count, timeout_s = _wanted(options.views, config)
         with screen.progress(f"taking pictures from {source}"):
             frames = capture_frames(
                 source,
-                count=options.views or config.capture.views,
-                timeout_s=config.capture.timeout_s,
+                count=count,
+                timeout_s=timeout_s,
                 file_timeout_s=config.capture.file_timeout_s,
             )
     return submit(frames, options=options, config=config, screen=screen)
+
+
+def _wanted(views: int | None, config: Config) -> tuple[int, float]:
+    """Return how many pictures to take and how long to wait for one: as asked, else configured, else as the profile says."""
+    from edge_agent.bootstrap import resolve_profile
+
+    usual = resolve_profile(config).camera
+    return views or config.capture.views or usual.views, config.capture.timeout_s or usual.timeout_s

@@ -33,13 +33,14 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # 
     checks: list[tuple[str, Callable[[Config], str]]] = [
         ("profile", _check_profile),
         ("bundle", _check_bundle),
+        ("device", _check_device),
         ("canary", _check_canary),
         ("store", _check_store),
         ("broker", _check_broker),
     ]
     failures: dict[str, int] = {}
     for name, check in checks:
-        if name == "canary" and "bundle" in failures:
+        if name in {"device", "canary"} and "bundle" in failures:
             print(f"– {name:<8} not checked: it needs a trusted bundle")
             continue
         try:
@@ -54,14 +55,19 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # 
 
 
 def _check_profile(config: Config) -> str:
-    from device_profiles.detection import detect_host, shortfalls
+    from device_profiles.detection import mismatches
+    from device_profiles.host import read_host
     from edge_agent.bootstrap import resolve_profile
+    from edge_agent.compatibility import check_this_processor
     from edge_agent.errors import ConfigError
 
     profile = resolve_profile(config)
-    host = detect_host(config.state_dir)
-    if short := shortfalls(profile, host):
-        raise ConfigError(f"this computer does not fit profile {profile.name}: {'; '.join(short)}")
+    check_this_processor()
+    host = read_host(config.state_dir)
+    if short := mismatches(profile, host):
+        raise ConfigError(
+            f"this computer does not fit profile {profile.name}: {'; '.join(short)}; derm-edge profile detect names its own"
+        )
     return (
         f"{profile.name}: {host.cpu_count} cores, {host.memory_total_bytes / 1e9:.1f} GB memory, "
         f"{host.disk_free_bytes / 1e9:.1f} GB free disk"
@@ -69,21 +75,40 @@ def _check_profile(config: Config) -> str:
 
 
 def _check_bundle(config: Config) -> str:
+    from device_profiles.cost import sized
     from edge_agent.bootstrap import engine_wish, resolve_profile
+    from edge_agent.compatibility import predicted
     from edge_agent.engine_bootstrap import verify_bundle
 
-    bundle = verify_bundle(engine_wish(config), profile=resolve_profile(config))
-    use = "" if bundle.manifest.clinical_use else "; not for clinical use"
-    return f"{bundle.manifest.name} {bundle.manifest.version}, signed by the {bundle.signed_by}{use}"
+    profile = resolve_profile(config)
+    bundle = verify_bundle(engine_wish(config), profile=profile)
+    manifest = bundle.manifest
+    use = "" if manifest.clinical_use else "; not for clinical use"
+    cost = predicted(manifest, profile)
+    wait = f"; predicted {cost.seconds:.0f} s per case, {sized(cost.memory_bytes)} of memory"
+    return f"{manifest.name} {manifest.version}, signed by the {bundle.signed_by}{use}{wait}"
+
+
+def _check_device(config: Config) -> str:
+    from edge_agent.bootstrap import engine_wish, resolve_profile
+    from edge_agent.device_bootstrap import choose
+    from edge_agent.engine_bootstrap import verify_bundle
+
+    profile = resolve_profile(config)
+    only = f"CPU, the only one of profile {profile.name}"
+    if len(profile.inference.device_order) == 1:
+        return only
+    choice = choose(config, verify_bundle(engine_wish(config)).manifest)
+    return only if choice is None else choice.line
 
 
 def _check_canary(config: Config) -> str:
     from edge_agent.bootstrap import engine_wish
     from edge_agent.engine_bootstrap import verify_bundle
-    from edge_agent.inference.engine import Engine, EngineSettings
+    from edge_agent.inference.engine import Engine
 
     wish = engine_wish(config)
-    with Engine(verify_bundle(wish), settings=EngineSettings(device=wish.device, threads=wish.threads)) as engine:
+    with Engine(verify_bundle(wish), settings=wish.settings()) as engine:
         report = engine.run_canary()
     if failures := report.failures():
         raise InferenceError(f"the engine does not answer as the bundle expects ({failures[0]}); install it again")

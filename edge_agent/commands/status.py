@@ -35,8 +35,10 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # 
     daemon = status["daemon"]
     print(f"daemon   {'running, process ' + str(daemon['pid']) if daemon else 'not running'}")
     if daemon:
-        print(f"engine   {daemon['child_state']}, process {daemon['child_pid']}")
+        print(f"engine   {daemon['child_state']}, process {daemon['child_pid']}, on {status['device']}")
         print(f"hub      {'connected' if status['hub_connected'] else 'not connected'}")
+    if status["second_device"]:
+        print(f"device   {status['second_device']}")
     print("cases    " + "  ".join(f"{name} {count}" for name, count in status["cases"].items()))
     print(f"pending  {status['pending']}")
     print("records  " + "  ".join(f"{name} {count}" for name, count in status["outbox"].items()))
@@ -50,14 +52,25 @@ def read_status(config: Config) -> dict[str, Any]:
     from edge_agent.ipc import Kind, Message
 
     answer = ask(config.state_dir, Message(body={"kind": Kind.STATUS}), timeout_s=10.0)
+    second = _second_device(config)
     if answer is not None:
-        return {key: value for key, value in answer.body.items() if key != "kind"}
+        return {**{key: value for key, value in answer.body.items() if key != "kind"}, "second_device": second}
     with bootstrap.open_store(config) as store:
         return {
             "daemon": None,
+            "device": None,
+            "second_device": second,
             "bundle_dir": str(config.bundle_dir),
             "hub_connected": False,
             "outbox": asdict(store.outbox.status()),
             "cases": {str(state): count for state, count in store.cases.counts().items()},
             "pending": len(store.cases.pending()),
         }
+
+
+def _second_device(config: Config) -> str | None:
+    """Return the verdict on the second device in one line, as it was last written; None where there is none."""
+    from edge_agent.device_bootstrap import open_verdicts
+
+    held = open_verdicts(config).read()
+    return None if held is None else f"{held.candidate} {held.standing}" + "".join(f"; {one}" for one in held.reasons)

@@ -188,7 +188,8 @@ def _in_this_process(
     enter it again, and the hub would get one visit twice.
     """
     from edge_agent.casework import CaseWork
-    from edge_agent.engine_bootstrap import load_pipeline, verify_bundle
+    from edge_agent.device_bootstrap import open_runner
+    from edge_agent.engine_bootstrap import verify_bundle
     from edge_agent.rules_only import rules_only_report
 
     profile = bootstrap.resolve_profile(config)
@@ -198,11 +199,11 @@ def _in_this_process(
     with bootstrap.open_store(config) as store, screen.progress("storing the case") as progress:
         store.cases.add(case, language=language)
         progress(f"case {case.case_id} stored; loading the bundle", 0, 0)
-        with _told_that_it_is_kept(case, screen), load_pipeline(bundle, wish, replay_canary=True) as loaded:
+        with _told_that_it_is_kept(case, screen), open_runner(bundle, wish, config=config, note=screen.note) as runner:
             progress(f"bundle {manifest.name} {manifest.version}, signed by the {bundle.signed_by}", 0, 0)
             work = CaseWork(
                 store.cases,
-                runner=loaded.runner,
+                runner=runner,
                 without_model=partial(rules_only_report, manifest=manifest),
                 profile_class=profile.profile_class,
                 is_stopping=lambda: False,

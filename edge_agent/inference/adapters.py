@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge_agent.contracts.manifest import AdapterSpec, AgentName, Backbone
 from edge_agent.errors import Incompatible, RejectedError
+from edge_agent.inference.graph import unconverted
 
 FORMAT_VERSION = 1
 RT_INFO = "derm_edge_adapter"
@@ -120,15 +121,12 @@ def _read_branches(model: ov.Model, *, name: str) -> dict[str, Branch]:
 def _read_factor(node: ov.Node, *, name: str) -> Factor:
     """Read MatMul's weight: a float constant, or int8 codes x f16 scale per row as NNCF writes them."""
     where = f"the {name} adapter's {node.get_friendly_name()}"
-    weight = node.input_value(1).get_node()
-    while weight.get_type_name() == "Convert":
-        weight = weight.input_value(0).get_node()
+    weight = unconverted(node.input_value(1).get_node())
     if weight.get_type_name() == "Constant":
         factor = Factor(np.array(weight.get_data(), dtype=np.float32), None)
     elif weight.get_type_name() == "Multiply":
         codes, scale = (weight.input_value(i).get_node() for i in (0, 1))
-        while codes.get_type_name() == "Convert":
-            codes = codes.input_value(0).get_node()
+        codes = unconverted(codes)
         if codes.get_type_name() != "Constant" or codes.get_element_type() != ov.Type.i8:
             raise RejectedError(f"{where} is not symmetric INT8; build it again")
         factor = Factor(np.array(codes.get_data()), np.array(scale.get_data(), dtype=np.float16))

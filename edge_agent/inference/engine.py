@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -46,6 +47,7 @@ class Engine:
         settings: EngineSettings | None = None,
         adapters: bool = True,
         side_branch: bool = True,
+        meminfo: Path = Path("/proc/meminfo"),
     ) -> None:
         """Load everything and check it; nothing is loaded lazily.
 
@@ -54,6 +56,7 @@ class Engine:
             settings: device and switches; None is production on the CPU.
             adapters: False runs every agent on the bare backbone (evaluation only).
             side_branch: False leaves out a side branch that the bundle declares (evaluation only).
+            meminfo: where the system says how much memory is available.
 
         Raises:
             Incompatible: the bundle's parts do not belong together, or not on this device.
@@ -64,7 +67,9 @@ class Engine:
         self.bundle = bundle
         self._manifest = bundle.manifest
         self._coding = CodingTurns()
-        self._loaded: Loaded | None = load(bundle, settings=self.settings, adapters=adapters, side_branch=side_branch)
+        self._loaded: Loaded | None = load(
+            bundle, settings=self.settings, adapters=adapters, side_branch=side_branch, meminfo=meminfo
+        )
 
     def __enter__(self) -> Engine:
         return self
@@ -84,7 +89,7 @@ class Engine:
         Raises:
             InferenceError: the runtime failed.
         """
-        self._open().language.reset()
+        self._open().forget()
 
     @property
     def tokens_computed(self) -> int:
@@ -219,7 +224,8 @@ class Engine:
         """
         has_branch = self._open().side_branch is not None
         rows = replay_canary(self.bundle, encode=self.encode, logits=self.logits, has_branch=has_branch)
-        equal = list(golden_decisions(self.bundle, encode=self.encode, run=self.run, follow=self.follow))
+        with self._open().vision.kept():  # or each golden case would compile it again
+            equal = list(golden_decisions(self.bundle, encode=self.encode, run=self.run, follow=self.follow))
         return CanaryReport(
             rows=rows,
             is_strict=self.settings.strict,
@@ -248,6 +254,7 @@ class Engine:
     ) -> list[tuple[AgentOutput, ...]]:
         """Run all steps of one agent on one batch."""
         loaded, turns = self._open(), self._turns()
+        loaded.vision.rest()
         conversations = [turns.empty() for _ in requests]
         outputs: list[list[AgentOutput]] = [[] for _ in requests]
         model: LogitModel = loaded.language

@@ -5,7 +5,8 @@ Shows each case to an agent as the manifest declares; makes no expected value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
@@ -14,13 +15,28 @@ from PIL import Image
 from edge_agent.contracts.bundle import Bundle
 from edge_agent.contracts.case import AgentOutput, Frame, Request
 from edge_agent.contracts.golden import TOKENS, Decisions, GoldenCase, read_golden
-from edge_agent.contracts.manifest import AgentName, AgentSpec
+from edge_agent.contracts.manifest import AgentName, AgentSpec, Manifest
 from edge_agent.errors import RejectedError
 from edge_agent.inference.vision import EncodedView
 
 Encode = Callable[[Frame], EncodedView]
 Run = Callable[[AgentName, Sequence[Request]], list[tuple[AgentOutput, ...]]]
 Follow = Callable[[AgentName, Sequence[Request], Sequence[Sequence[int]]], list[list[int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenAnswer:
+    """One expected decision and what this machine decides there, which may be nothing: that equals no expected value."""
+
+    place: str
+    expected: object
+    found: object = None
+    is_decided: bool = True
+
+    @property
+    def is_equal(self) -> bool:
+        """Say whether this machine decides as expected."""
+        return self.is_decided and self.found == self.expected
 
 
 def golden_decisions(bundle: Bundle, *, encode: Encode, run: Run, follow: Follow) -> Iterator[bool]:
@@ -39,23 +55,37 @@ def golden_decisions(bundle: Bundle, *, encode: Encode, run: Run, follow: Follow
     """
     golden = read_golden(bundle.path_of("golden"))
     for case in golden.cases:
-        views = [encode(_decode_png(golden.pictures[name])) for name in case.pictures]
-        for agent, expected in case.expected.items():
-            spec = bundle.manifest.agents[agent]
-            requests = _requests(case, views=views, spec=spec)
-            if len(requests) != len(expected):
-                raise RejectedError(f"golden case {case.case_id} expects {len(expected)} answers of {agent}")
-            if spec.steps[0].contract == "text":
-                begun = [_begun(case, decisions, step=spec.steps[0].name) for decisions in expected]
-                for wanted, likeliest in zip(begun, follow(agent, requests, begun), strict=True):
-                    yield from (one == other for one, other in zip(wanted, likeliest, strict=True))
-                continue
-            outputs = run(agent, requests)
-            for decisions, steps in zip(expected, outputs, strict=True):
-                # Expected values are named as decided fields are, with a dot inside an object (`biomedical.working`).
-                found = {(one.step, name): field.value for one in steps for name, field in one.fields.items()}
-                asked = {(step, name): value for step, row in decisions.items() for name, value in row.items()}
-                yield from (place in found and found[place] == value for place, value in asked.items())
+        for answer in golden_answers(case, golden.pictures, bundle.manifest, encode=encode, run=run, follow=follow):
+            yield answer.is_equal
+
+
+def golden_answers(
+    case: GoldenCase, pictures: Mapping[str, bytes], manifest: Manifest, *, encode: Encode, run: Run, follow: Follow
+) -> Iterator[GoldenAnswer]:
+    """Yield every expected decision of one golden case beside this machine's; ``pictures`` are PNG bytes by name.
+
+    The rest as for ``golden_decisions``.
+    """
+    views = [encode(_decode_png(pictures[name])) for name in case.pictures]
+    for agent, expected in case.expected.items():
+        spec = manifest.agents[agent]
+        requests = _requests(case, views=views, spec=spec)
+        if len(requests) != len(expected):
+            raise RejectedError(f"golden case {case.case_id} expects {len(expected)} answers of {agent}")
+        where = f"{case.case_id} {agent}"
+        if spec.steps[0].contract == "text":
+            begun = [_begun(case, decisions, step=spec.steps[0].name) for decisions in expected]
+            for row, (wanted, likeliest) in enumerate(zip(begun, follow(agent, requests, begun), strict=True)):
+                for number, (one, other) in enumerate(zip(wanted, likeliest, strict=True)):
+                    yield GoldenAnswer(f"{where} {row} token {number}", one, other)
+            continue
+        for row, (decisions, steps) in enumerate(zip(expected, run(agent, requests), strict=True)):
+            # Expected values are named as decided fields are, with a dot inside an object (`biomedical.working`).
+            found = {(one.step, name): field.value for one in steps for name, field in one.fields.items()}
+            for step, values in decisions.items():
+                for name, value in values.items():
+                    place, key = f"{where} {row} {step}.{name}", (step, name)
+                    yield GoldenAnswer(place, value, found.get(key), is_decided=key in found)
 
 
 def _begun(case: GoldenCase, decisions: Decisions, *, step: str) -> list[int]:

@@ -12,7 +12,7 @@ one scale per row a loud adapter would ruin the quiet ones' INT8 codes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,8 @@ from openvino import opset13 as ops
 
 from edge_agent.errors import Incompatible
 from edge_agent.inference.adapters import Adapter, Branch, Factor
+from edge_agent.inference.graph import module_path, unconverted
+from edge_agent.inference.stacking import Stack
 
 GATE_INPUT = "adapter_gate"
 INDEX_INPUT = "logits_index"
@@ -30,18 +32,27 @@ ROWS_INPUT = "head_rows"
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """One linear with its branches, by column of the gate."""
+    """One linear with its branches, by column of the gate; ``start``: its first row in a stack of linears, else 0."""
 
     path: str
-    linear: ov.Node
+    source: ov.Output
+    output: ov.Node
     branches: tuple[tuple[int, Branch], ...]
+    stack: Stack | None = None
+    start: int = 0
 
     def columns(self) -> list[int]:
         """Return the gate column of every rank row."""
         return [column for column, branch in self.branches for _ in range(branch.r)]
 
 
-def graft(model: ov.Model, adapters: Sequence[Adapter]) -> None:
+def graft(
+    model: ov.Model,
+    adapters: Sequence[Adapter],
+    *,
+    share_a: bool = True,
+    stacks: Mapping[str, Stack] | None = None,
+) -> None:
     """Add the adapters' branches and the ``adapter_gate`` input to a language model, in place.
 
     Does nothing with an empty sequence: the bare backbone keeps no gate.
@@ -49,6 +60,8 @@ def graft(model: ov.Model, adapters: Sequence[Adapter]) -> None:
     Args:
         model: the language model IR, compressed or not.
         adapters: in the order of the gate's columns.
+        share_a: False gives every target its own product with A (the off switch).
+        stacks: linears that were stacked before, by path (``stacking``).
 
     Raises:
         Incompatible: a target does not exist in the backbone or has another shape; the message names it.
@@ -58,7 +71,8 @@ def graft(model: ov.Model, adapters: Sequence[Adapter]) -> None:
     gate = ops.parameter([-1, -1, len(adapters)], np.float32, name=GATE_INPUT)
     gate.output(0).get_tensor().set_names({GATE_INPUT})
     gates: dict[tuple[int, ...], ov.Output] = {}
-    for group in _group_by_input(_find_targets(model, adapters)):
+    targets = _find_targets(model, adapters, stacks or {})
+    for group in _group_by_input(targets) if share_a else [[target] for target in targets]:
         _graft_group(group, gate=gate, gates=gates)
     model.add_parameters([gate])
     model.validate_nodes_and_infer_types()
@@ -101,20 +115,18 @@ def rows_before_head(model: ov.Model) -> None:
 
 def _head_of(model: ov.Model) -> ov.Node:
     """Return the linear that makes the logits."""
-    head = model.output("logits").get_node().input_value(0).get_node()
-    while head.get_type_name() == "Convert":
-        head = head.input_value(0).get_node()
+    head = unconverted(model.output("logits").get_node().input_value(0).get_node())
     if head.get_type_name() != "MatMul":
         raise Incompatible(f"the language model ends in {head.get_type_name()}, not in a linear; export it again")
     return head
 
 
-def _find_targets(model: ov.Model, adapters: Sequence[Adapter]) -> list[_Target]:
+def _find_targets(model: ov.Model, adapters: Sequence[Adapter], stacks: Mapping[str, Stack]) -> list[_Target]:
     """Match every adapter target with exactly one linear of the backbone (``__module.<path>/.../MatMul``)."""
-    linears: dict[str, list[ov.Node]] = {}
+    linears: dict[str, list[ov.Node]] = {path: [stack.output] for path, stack in stacks.items()}
     for op in model.get_ordered_ops():
         if op.get_type_name() == "MatMul":
-            path = op.get_friendly_name().split("/", 1)[0].removeprefix("__module.")
+            path = module_path(op)
             linears.setdefault(path, []).append(op)
     wanted: dict[str, list[tuple[int, Branch]]] = {}
     for column, adapter in enumerate(adapters):
@@ -122,26 +134,39 @@ def _find_targets(model: ov.Model, adapters: Sequence[Adapter]) -> list[_Target]
             found = linears.get(path, [])
             if len(found) != 1:
                 raise Incompatible(f"the {adapter.name} adapter's target {path} is in the backbone {len(found)} times")
-            _check_shapes(found[0], branch, path=path, name=adapter.name)
             wanted.setdefault(path, []).append((column, branch))
     ordered = [path for path in linears if path in wanted]
-    return [_Target(path, linears[path][0], tuple(wanted[path])) for path in ordered]
+    targets = [_target(path, linears[path][0], stacks.get(path), wanted[path]) for path in ordered]
+    for target in targets:
+        _check_shapes(target, adapters)
+    return targets
 
 
-def _check_shapes(linear: ov.Node, branch: Branch, *, path: str, name: str) -> None:
+def _target(path: str, linear: ov.Node, stack: Stack | None, branches: Sequence[tuple[int, Branch]]) -> _Target:
+    if stack is None:
+        return _Target(path, linear.input_value(0), linear, tuple(branches))
+    return _Target(path, stack.source, stack.output, tuple(branches), stack, stack.rows[path][0])
+
+
+def _check_shapes(target: _Target, adapters: Sequence[Adapter]) -> None:
     """Compare A's columns with the linear's input and B's rows with its output."""
-    sizes = [linear.input_value(0).get_partial_shape()[-1], linear.output(0).get_partial_shape()[-1]]
-    found = [branch.a.codes.shape[1], branch.b.codes.shape[0]]
-    expected = [int(size.get_length()) for size in sizes]
-    if found != expected:
-        raise Incompatible(f"the {name} adapter's {path} maps {found[0]} to {found[1]}, the backbone's {expected}")
+    width = target.source.get_partial_shape()[-1].get_length()
+    rows = target.output.output(0).get_partial_shape()[-1].get_length()
+    expected = [int(width), int(rows) if target.stack is None else target.stack.rows[target.path][1]]
+    for column, branch in target.branches:
+        found = [branch.a.codes.shape[1], branch.b.codes.shape[0]]
+        if found != expected:
+            name = adapters[column].name
+            raise Incompatible(
+                f"the {name} adapter's {target.path} maps {found[0]} to {found[1]}, the backbone's {expected}"
+            )
 
 
 def _group_by_input(targets: Sequence[_Target]) -> list[list[_Target]]:
     """Group linears that read the same tensor."""
     groups: dict[tuple[str, int], list[_Target]] = {}
     for target in targets:
-        source = target.linear.input_value(0)
+        source = target.source
         groups.setdefault((source.get_node().get_name(), source.get_index()), []).append(target)
     return list(groups.values())
 
@@ -154,19 +179,40 @@ def _graft_group(group: Sequence[_Target], *, gate: ov.Node, gates: dict[tuple[i
         gates[columns] = ops.gather(gate, index, ops.constant(np.int64(2))).output(0)
     factors = [branch.a for target in group for _, branch in target.branches]
     a_all = _weight(_stack_rows(factors), name=f"{group[0].path}.adapters_A")
-    gated = ops.multiply(ops.matmul(group[0].linear.input_value(0), a_all, False, True), gates[columns])
+    gated = ops.multiply(ops.matmul(group[0].source, a_all, False, True), gates[columns])
+    stack = group[0].stack
+    if stack is not None:
+        padded = [_padded(branch.b, target.start, stack.width) for target in group for _, branch in target.branches]
+        _add_branch(stack.output, gated.output(0), padded, name=group[0].path)
+        return
     widths = [len(target.columns()) for target in group]
     parts = [gated.output(0)]
     if len(group) > 1:
         split = ops.variadic_split(gated, ops.constant(np.int64(2)), ops.constant(np.array(widths, dtype=np.int64)))
         parts = list(split.outputs())
     for target, part in zip(group, parts, strict=True):
-        b_all = _grouped_weight([branch.b for _, branch in target.branches], name=f"{target.path}.adapters_B")
-        consumers = list(target.linear.output(0).get_target_inputs())
-        total = ops.add(target.linear, ops.matmul(part, b_all, False, True))
-        total.set_friendly_name(f"{target.path}.adapted")
-        for consumer in consumers:
-            consumer.replace_source_output(total.output(0))
+        _add_branch(target.output, part, [branch.b for _, branch in target.branches], name=target.path)
+
+
+def _add_branch(linear: ov.Node, gated: ov.Output, factors: Sequence[Factor], *, name: str) -> None:
+    """Add the product of gated ranks with B to a linear's output, for everything that reads it."""
+    b_all = _grouped_weight(factors, name=f"{name}.adapters_B")
+    consumers = list(linear.output(0).get_target_inputs())
+    total = ops.add(linear, ops.matmul(gated, b_all, False, True))
+    total.set_friendly_name(f"{name}.adapted")
+    for consumer in consumers:
+        consumer.replace_source_output(total.output(0))
+
+
+def _padded(factor: Factor, start: int, rows: int) -> Factor:
+    """Return a B [rows, r] that is the factor from row ``start`` on and zero elsewhere."""
+    codes = np.zeros((rows, factor.codes.shape[1]), dtype=factor.codes.dtype)
+    codes[start : start + len(factor.codes)] = factor.codes
+    if factor.scale is None:
+        return Factor(codes, None)
+    scale = np.ones((rows, 1), dtype=factor.scale.dtype)
+    scale[start : start + len(factor.codes)] = factor.scale
+    return Factor(codes, scale)
 
 
 def _stack_rows(factors: Sequence[Factor]) -> Factor:

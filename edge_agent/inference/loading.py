@@ -6,6 +6,7 @@ The signature and every file's digest were checked by ``edge_agent.contracts.bun
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import openvino as ov
 
@@ -16,11 +17,15 @@ from edge_agent.inference.adapters import Adapter, read_adapter
 from edge_agent.inference.graft import gather_before_head, graft, rows_before_head
 from edge_agent.inference.grammar import SchemaGrammar
 from edge_agent.inference.language import LanguageModel
+from edge_agent.inference.memory import available_bytes
 from edge_agent.inference.runtime import EngineSettings, Runtime, translated
-from edge_agent.inference.sequence import Gate
+from edge_agent.inference.sequence import Gate, Sequence
 from edge_agent.inference.side_branch import SideBranch, load_side_branch
+from edge_agent.inference.stacking import stack_projections
+from edge_agent.inference.text_embeddings import load_text_embeddings
 from edge_agent.inference.tokenizer import Tokenizer
-from edge_agent.inference.vision import VisionTower
+from edge_agent.inference.vision import VisionModels, VisionTower
+from edge_agent.inference.windows import split_windows
 
 Grammars = dict[tuple[AgentName, str], SchemaGrammar]
 
@@ -37,10 +42,28 @@ class Loaded:
     language: LanguageModel
     gates: dict[AgentName | None, Gate]
     grammars: Grammars
+    runtime: Runtime
     side_branch: SideBranch | None = None
 
+    def forget(self) -> None:
+        """Drop every cached conversation, and what memory nothing needs until the next case.
 
-def load(bundle: Bundle, *, settings: EngineSettings, adapters: bool, side_branch: bool = True) -> Loaded:
+        Raises:
+            InferenceError: the runtime failed.
+        """
+        self.language.reset()
+        self.vision.rest()
+        self.runtime.settle()
+
+
+def load(
+    bundle: Bundle,
+    *,
+    settings: EngineSettings,
+    adapters: bool,
+    side_branch: bool = True,
+    meminfo: Path = Path("/proc/meminfo"),
+) -> Loaded:
     """Read, graft and compile everything.
 
     Args:
@@ -48,6 +71,7 @@ def load(bundle: Bundle, *, settings: EngineSettings, adapters: bool, side_branc
         settings: device and switches.
         adapters: False loads the bare backbone without a gate.
         side_branch: False leaves a declared side branch out (evaluation only).
+        meminfo: where the system says how much memory is available.
 
     Raises:
         Incompatible: an adapter does not belong to this backbone, or a model has another shape than declared.
@@ -61,23 +85,48 @@ def load(bundle: Bundle, *, settings: EngineSettings, adapters: bool, side_branc
         _check_prompts(spec, manifest=manifest, agent=agent, tokenizer=tokenizer)
     installed = _read_adapters(bundle, runtime=runtime) if adapters else []
     branch = load_side_branch(bundle, runtime=runtime) if side_branch else None
+    gates = _gates(manifest, installed)
     model = _language_model(bundle, runtime=runtime, adapters=installed, has_branch=branch is not None)
+    del installed  # the graft has its own copy
+    language = _compiled_language(bundle, model, runtime=runtime, width=gates[None].width)
+    del model
+    vision = _vision_tower(bundle, runtime=runtime, branch=branch, meminfo=meminfo)
+    return Loaded(tokenizer, vision, language, gates, grammars, runtime, branch)
+
+
+def _compiled_language(bundle: Bundle, model: ov.Model, *, runtime: Runtime, width: int) -> LanguageModel:
+    """Compile the grafted language model and let it pack its weights; ``width`` is its number of adapters."""
+    backbone, settings = bundle.manifest.backbone, runtime.settings
     language = LanguageModel(
         runtime.request(model),
-        embeddings=runtime.request(bundle.path_of("text_embeddings.xml")),
-        hidden_size=manifest.backbone.hidden_size,
-        has_gate=bool(installed),
+        embeddings=load_text_embeddings(
+            bundle.path_of("text_embeddings.xml"), runtime=runtime, hidden_size=backbone.hidden_size
+        ),
+        hidden_size=backbone.hidden_size,
         reuse_prefix=settings.reuse_prefix,
-        has_head_rows=branch is not None,
+        prefill_chunk=settings.prefill_chunk,
     )
-    vision = VisionTower(
-        runtime.request(bundle.path_of("vision_embeddings.xml")),
-        merger=runtime.request(bundle.path_of("vision_merger.xml")),
+    shortest = Sequence.empty(width).with_tokens([backbone.pad_token_id])
+    runtime.settle(first_run=lambda: language.warm_up(shortest))
+    return language
+
+
+def _vision_tower(bundle: Bundle, *, runtime: Runtime, branch: SideBranch | None, meminfo: Path) -> VisionTower:
+    """Compile the vision tower, and say when it may be dropped."""
+    manifest, settings = bundle.manifest, runtime.settings
+
+    def is_dropped() -> bool:
+        limit, available = settings.release_vision_below_bytes, available_bytes(meminfo)
+        return settings.release_vision or (limit is not None and available is not None and available < limit)
+
+    return VisionTower(
+        lambda: _vision_models(bundle, runtime=runtime),
         vision=manifest.backbone.vision,
         preprocessing=manifest.preprocessing,
+        settle=lambda run: runtime.settle(first_run=run),
+        is_dropped=is_dropped,
         side_branch=branch,
     )
-    return Loaded(tokenizer, vision, language, _gates(manifest, installed), grammars, branch)
 
 
 def _read_adapters(bundle: Bundle, *, runtime: Runtime) -> list[Adapter]:
@@ -102,11 +151,23 @@ def _language_model(bundle: Bundle, *, runtime: Runtime, adapters: list[Adapter]
             f"{backbone.hidden_size} and {backbone.vocab_size}; rebuild the bundle"
         )
     with translated("the adapters cannot be grafted", error=Incompatible):
-        graft(model, adapters)
-        gather_before_head(model)
+        stacks = stack_projections(model) if runtime.settings.stack_projections else {}
+        graft(model, adapters, share_a=runtime.settings.share_a, stacks=stacks)
+        if runtime.settings.gather_head:
+            gather_before_head(model)
         if has_branch:
             rows_before_head(model)
     return model
+
+
+def _vision_models(bundle: Bundle, *, runtime: Runtime) -> VisionModels:
+    """Read the vision tower, split its windows where wanted and known, and compile it in its own arithmetic."""
+    own = runtime.settings.of_vision()
+    merger = runtime.read(bundle.path_of("vision_merger.xml"))
+    with translated("the vision tower's windows cannot be split", error=Incompatible):
+        has_split = runtime.settings.split_windows and split_windows(merger, vision=bundle.manifest.backbone.vision)
+    embeddings = runtime.request(bundle.path_of("vision_embeddings.xml"), settings=own)
+    return VisionModels(embeddings, runtime.request(merger, settings=own), has_split)
 
 
 def _gates(manifest: Manifest, installed: list[Adapter]) -> dict[AgentName | None, Gate]:

@@ -23,6 +23,17 @@ def new_file(path: Path) -> Iterator[Path]:
         StoreFull: no space is left.
         StoreError: the folder cannot be written.
     """
+    with _temporary(path) as temporary:
+        yield temporary
+        sync_path(temporary)
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+        sync_path(path.parent)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """Make an empty file beside ``path`` (mode 0600) that is gone behind the block; raises StoreFull and StoreError."""
     temporary: Path | None = None
     try:
         make_folder(path.parent)
@@ -30,17 +41,17 @@ def new_file(path: Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        sync_path(temporary)
-        with suppress(FileExistsError):
-            os.link(temporary, path)
-        sync_path(path.parent)
     except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreFull(f"no space left to write {path}: free disk space") from exc
-        raise StoreError(f"cannot write {path}: {exc.strerror}; check the folder's owner and mode") from exc
+        raise _unwritten(path, exc) from exc
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _unwritten(path: Path, error: OSError) -> StoreError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull(f"no space left to write {path}: free disk space")
+    return StoreError(f"cannot write {path}: {error.strerror}; check the folder's owner and mode")
 
 
 def publish_once(path: Path, content: bytes) -> None:
@@ -52,6 +63,22 @@ def publish_once(path: Path, content: bytes) -> None:
     """
     with new_file(path) as temporary:
         temporary.write_bytes(content)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a small file durably in place of an older one: after a power cut it is the old one or the new one.
+
+    Order: written under a temporary name (mode 0600), fsync, rename, fsync the directory.
+
+    Raises:
+        StoreFull: no space is left; the old file stays.
+        StoreError: the folder cannot be written; the old file stays.
+    """
+    with _temporary(path) as temporary:
+        temporary.write_bytes(content)
+        sync_path(temporary)
+        temporary.replace(path)
+        sync_path(path.parent)
 
 
 def write_whole(path: Path, text: str) -> None:

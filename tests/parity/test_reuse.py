@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,18 @@ from tests.parity.conftest import BundleOf
 from tests.parity.toy_model import picture
 
 TEXTS = {"representation": "colour bright_red\nscale none", "intake": "tongue 舌红苔黄\npulse 脉数"}
-PLAIN = EngineSettings(strict=True, reuse_prefix=False, skip_forced=False, batch_views=False)
+ON: dict[str, Any] = {
+    "reuse_prefix": True,
+    "skip_forced": True,
+    "batch_views": True,
+    "share_a": True,
+    "stack_projections": True,
+    "gather_head": True,
+    "lookup_embeddings": True,
+    "prefill_chunk": 7,  # far below any prompt here, so that every prompt takes many passes
+}
+OFF: dict[str, Any] = {name: None if name == "prefill_chunk" else False for name in ON}
+PLAIN = EngineSettings(strict=True, **OFF)
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +54,12 @@ def assert_same(found: list[tuple[AgentOutput, ...]], expected: list[tuple[Agent
 
 
 @pytest.mark.parametrize("agent", ["recognition", "representation", "reasoning"])
-@pytest.mark.parametrize("switch", ["reuse_prefix", "skip_forced", "batch_views"])
+@pytest.mark.parametrize("switch", list(ON))
 def test_each_optimisation_alone_changes_nothing(
     bundle_of: BundleOf, plain: Engine, agent: AgentName, switch: str
 ) -> None:
     """One switch on: texts and probabilities are those of the plain engine, twice in a row."""
-    on = EngineSettings(
-        strict=True,
-        reuse_prefix=switch == "reuse_prefix",
-        skip_forced=switch == "skip_forced",
-        batch_views=switch == "batch_views",
-    )
+    on = EngineSettings(strict=True, **(OFF | {switch: ON[switch]}))
     expected = plain.run(agent, requests(plain, agent))
     with Engine(bundle_of("f32", "int8"), settings=on) as engine:
         for _ in range(2):

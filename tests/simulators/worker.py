@@ -16,7 +16,8 @@ from edge_agent.ipc import Kind, Message, read_message, write_message
 def main() -> int:
     """Answer cases until stdin closes.
 
-    Behaviours: ``answer``; ``refuse`` (the bundle); ``complain`` (about every case); ``hang`` (in every case);
+    Behaviours: ``answer``; ``refuse`` (the bundle); ``complain`` (about every case); ``fail`` (the
+    engine, in every case); ``hang`` (in every case);
     ``crash-once=FILE`` (dies in the first case ever, remembered by the file); ``crash-on=ID`` (dies in the case with
     this id, every time); ``break-contract`` (the model's answer does not fit, in every case). Before any case:
     ``crash-loading=FILE`` (dies while the file is there); ``hang-loading``; ``fail-loading`` (says that it cannot).
@@ -48,6 +49,9 @@ def _answer(job: Message, *, behaviour: str, marker: str, outbox: BinaryIO) -> N
     write_message(outbox, Message(body={"kind": Kind.PROGRESS, "stage": "recognition", "done": 0, "total": 1}))
     if behaviour == "complain":
         write_message(outbox, error_message(CaseError("this case does not fit")))
+        return
+    if behaviour == "fail":
+        write_message(outbox, error_message(InferenceError("the device gave up")))
         return
     if behaviour == "break-contract":
         write_message(outbox, error_message(ContractError("the answer does not fit")))

@@ -32,7 +32,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         run(["--help"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
-    for command in ("case", "capture", "run", "sync", "status", "doctor", "bundle"):
+    for command in ("case", "capture", "run", "sync", "status", "doctor", "device", "bundle"):
         assert f"\n    {command} " in shown
 
 
@@ -84,8 +84,8 @@ def test_doctor_goes_on_after_a_failure(config: str, capsys: pytest.CaptureFixtu
     """Every check is shown; the code is that of the first failure."""
     assert run(["--config", config, "doctor"]) == 73
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in lines] == ["profile", "bundle", "canary", "store", "broker"]
-    assert [line[0] for line in lines] == ["✓", "✗", "–", "✓", "✗"]
+    assert [line.split()[1] for line in lines] == ["profile", "bundle", "device", "canary", "store", "broker"]
+    assert [line[0] for line in lines] == ["✓", "✗", "–", "–", "✓", "✗"]
 
 
 def test_every_error_class_has_its_own_code() -> None:
