@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edge_agent.store.migrations import accounts, consultations, reviews, vault
+
 # One tuple of statements per version; each version is applied in one transaction that also raises user_version.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -63,4 +65,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "INSERT INTO outbox_ledger (only, epoch, previous_hash) VALUES (1, lower(hex(randomblob(8))), printf('%064d', 0))",
     ),
     ("ALTER TABLE cases ADD COLUMN previous TEXT",),  # JSON: the attached earlier visit; NULL: none
+    accounts.STATEMENTS,
+    consultations.STATEMENTS,
+    vault.STATEMENTS,
+    reviews.STATEMENTS,
 )
