@@ -31,6 +31,9 @@ class Kind(StrEnum):
     STORED = "stored"  # supervisor -> command line: the case survives a power cut from here on
     READY = "ready"  # child -> supervisor: the bundle is loaded
     PROGRESS = "progress"  # child -> supervisor -> command line
+    FIELD = "field"  # child -> supervisor -> pages: one answer of the running case
+    PING = "ping"  # supervisor -> child: do you still answer?
+    PONG = "pong"  # child -> supervisor: yes
     REPORT = "report"  # child -> supervisor -> command line: the end of a case
     LOGITS = "logits"  # soak test -> child and back: the canary's logits
     CANARY = "canary"  # soak test -> child and back: what the canary and the golden cases miss

@@ -25,7 +25,7 @@ from edge_agent.commands.screen import Screen
 from edge_agent.commands.submission import submit
 from edge_agent.config import Config
 from edge_agent.contracts.case import Frame
-from edge_agent.daemon import listen
+from edge_agent.supervision.local_socket import listen
 from edge_agent.errors import CaseError, ConfigError, DaemonError, SignatureRejected, StoreError
 from edge_agent.ipc import Kind, Message, read_message, write_message
 from edge_agent.rules_only import rules_only_report
