@@ -35,7 +35,9 @@ def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
-        code = command(options, load_config(options.config), Screen())
+        # The daemon reads the file itself: it takes cases under a broken one too.
+        config = Config() if command is daemon.run else load_config(options.config)
+        code = command(options, config, Screen())
         if sys.stdout is not None:  # None when it was closed before the start
             sys.stdout.flush()  # a full disk is found here, not after the exit code was chosen
     except EdgeError as exc:

@@ -27,6 +27,12 @@ MAX_VIEWS = 12
 M = TypeVar("M", bound=BaseModel)
 
 
+def _default_state_dir() -> Path:
+    """Return the folder that systemd made for the service (StateDirectory=), else the account's own."""
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(given or platformdirs.user_state_dir("derm-edge", appauthor=False))
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -88,10 +94,34 @@ class LogConfig(_Section):
     days: int = Field(default=30, ge=1)
 
 
+class KioskConfig(_Section):
+    """Say how the page on the device's own screen is served and how patient it is.
+
+    Never reachable from another machine: there is no setting for an address, only a loopback ``port`` (0 takes any free
+    one; ``state_dir/kiosk.url`` says which) or a Unix ``socket`` in its place. ``is_demo`` marks a device on which no real
+    person is seen: only there may advice be printed in a language that nobody has verified.
+    """
+
+    is_enabled: bool = True
+    port: int = Field(default=0, ge=0, le=65535)
+    socket: Path | None = None
+    languages: tuple[Literal["en", "zh", "ar", "es", "qps"], ...] = Field(
+        default=("en", "zh", "ar", "es"), min_length=1
+    )
+    blank_after_s: float = Field(default=60.0, ge=10, le=60)  # policy R7: a minute at most
+    sign_out_after_s: float = Field(default=600.0, ge=60, le=3600)
+    is_demo: bool = False
+
+    @field_validator("socket")
+    @classmethod
+    def _is_a_path(cls, value: Path | None) -> Path | None:
+        return None if value is None else _absolute(value)
+
+
 class Config(_Section):
     """Hold the whole configuration of one device; ``practice_file`` names the clinic's own switches (``practice``)."""
 
-    state_dir: Path = Field(default_factory=lambda: _default_state_dir())
+    state_dir: Path = Field(default_factory=_default_state_dir)
     bundle_dir: Path = PACKAGE / "bundles" / "reference"
     keys_dir: Path = PACKAGE / "keys"
     language: Literal["zh", "en"] = "en"
@@ -102,6 +132,7 @@ class Config(_Section):
     inference: InferenceConfig = InferenceConfig()
     capture: CaptureConfig = CaptureConfig()
     log: LogConfig = LogConfig()
+    kiosk: KioskConfig = KioskConfig()
 
     @field_validator("state_dir", "bundle_dir", "keys_dir")
     @classmethod
@@ -112,12 +143,6 @@ class Config(_Section):
     @classmethod
     def _make_absolute_if_named(cls, value: Path | None) -> Path | None:
         return None if value is None else _absolute(value)
-
-
-def _default_state_dir() -> Path:
-    """Return the folder that systemd made for the service (StateDirectory=), else the account's own."""
-    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    return Path(given or platformdirs.user_state_dir("derm-edge", appauthor=False))
 
 
 def _absolute(path: Path) -> Path:

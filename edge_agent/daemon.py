@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,11 +28,12 @@ from edge_agent.store.cases import CaseStore
 from edge_agent.store.outbox import Outbox
 from edge_agent.supervision.case_desk import RESUME_AFTER_S, CaseDesk, DeskSettings
 from edge_agent.supervision.engine_guard import EngineGuard
+from edge_agent.supervision.fault_ids import fault_ids
 from edge_agent.supervision.keeper import Keeper, Part
 from edge_agent.supervision.local_socket import Clients, listen
 from edge_agent.supervision.notify import Notifier
 from edge_agent.supervision.parts import Sending, UplinkPart
-from edge_agent.supervision.restarts import RestartPolicy
+from edge_agent.supervision.restarts import PartHistory, RestartPolicy
 
 TICK_S: Final = 5.0
 STOP_GRACE_S: Final = 10.0
@@ -66,12 +68,16 @@ class Daemon:
     Args:
         parts: everything it owns.
         bundle_dir: told to clients, so that they notice when they asked for another bundle.
+        state_dir: whose disk is watched; None: no disk.
         resume_after_s: see ``DeskSettings``.
     """
 
-    def __init__(self, parts: Parts, *, bundle_dir: Path, resume_after_s: float = RESUME_AFTER_S) -> None:
+    def __init__(
+        self, parts: Parts, *, bundle_dir: Path, state_dir: Path | None = None, resume_after_s: float = RESUME_AFTER_S
+    ) -> None:
         self._parts = parts
         self._bundle_dir = bundle_dir
+        self._state_dir = state_dir
         self.desk = CaseDesk(
             parts.cases,
             parts.work,
@@ -85,6 +91,11 @@ class Daemon:
         self._ended, self._wakes = socket.socketpair()  # written to when a keeper or the daemon ends
         self.supervise(self.desk)
         self.supervise(UplinkPart(parts.uplink))
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Return which lines of the configuration a person must mend; () outside safe mode."""
+        return self._parts.faults
 
     def supervise(self, part: Part) -> None:
         """Add a part; before ``run`` only."""
@@ -143,6 +154,16 @@ class Daemon:
             "queued": self.desk.waiting,
         }
 
+    def health(self) -> dict[str, PartHistory]:
+        """Return what is remembered of every part; quick, reads no store."""
+        histories = {keeper.part.name: keeper.history for keeper in self._keepers}
+        guard = self._parts.guard
+        return histories if guard is None else histories | {"inference": guard.history}
+
+    def fault_ids(self) -> tuple[str, ...]:
+        """Return what is wrong with the device now, as ids that pages have words for; quick, reads no store."""
+        return fault_ids(self.health(), faults=self._parts.faults, state_dir=self._state_dir, now=datetime.now(UTC))
+
     def _serve(self, listener: socket.socket) -> None:
         """Take clients as they come; look after the parts every few seconds, or when one ends. Waits, never polls."""
         clients = Clients(self.desk, outbox=self._parts.outbox, uplink=self._parts.uplink, stop=self._parts.stop)
@@ -182,10 +203,7 @@ class Daemon:
         """Say in one line how the daemon fares: what a person must mend, which parts are degraded."""
         if self._parts.faults:
             return f"safe mode, cases are stored and wait: {self._parts.faults[0]}"
-        histories = {keeper.part.name: keeper.history for keeper in self._keepers}
-        if self._parts.guard is not None:
-            histories["inference"] = self._parts.guard.history
-        degraded = [f"{name}: {one.fault}" for name, one in histories.items() if one.is_degraded]
+        degraded = [f"{name}: {one.fault}" for name, one in self.health().items() if one.is_degraded]
         return f"degraded: {'; '.join(degraded)}" if degraded else "takes cases"
 
     def _wind_down(self) -> None:

@@ -250,7 +250,7 @@ class CaseDesk:
         except EdgeError as exc:
             self._log.warning("refused", **exc.diagnostics())
             return error_message(exc)
-        except Exception as exc:  # broad: one request, or a mistake in it, must not end the supervisor
+        except Exception as exc:  # noqa: BLE001  (one request, or a mistake in it, must not end the supervisor)
             self._log.exception("failed")
             return error_message(DaemonError(f"the daemon failed ({type(exc).__name__}); look at its log"))
 

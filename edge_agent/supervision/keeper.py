@@ -140,7 +140,7 @@ class Keeper:
             self.part.run(self._pulse)
         except EdgeError as exc:
             return str(exc)
-        except Exception as exc:  # broad: a mistake in one part must not end the others
+        except Exception as exc:  # noqa: BLE001  (a mistake in one part must not end the others)
             self._log.exception("part.failed", part=self.part.name)
             return f"it failed ({type(exc).__name__}); report the daemon's log to its makers"
         return "it ended by itself"

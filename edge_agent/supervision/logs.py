@@ -13,7 +13,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,11 +106,11 @@ class LogFiles(logging.handlers.RotatingFileHandler):
         super().doRollover()
         self.delete_old()
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  (the handler's own name)
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (the handler's own name)
         """Lose the line. Does not complain on stderr, whose disk is probably the same one."""
 
     def _open(self) -> Any:
-        return open(self.baseFilename, "a", encoding="utf-8", opener=_privately)  # noqa: PTH123, SIM115
+        return open(self.baseFilename, "a", encoding="utf-8", opener=_privately)
 
 
 def _privately(path: str, flags: int) -> int:
@@ -156,7 +156,7 @@ def build_log(folder: Path | None = None, *, limits: LogLimits | None = None) ->
     return log
 
 
-def _without_its_text(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _without_its_text(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replace an exception by its class and the places it came through: its text may quote a patient's form."""
     if event.pop("exc_info", None):
         kind, error, _ = sys.exc_info()

@@ -55,7 +55,7 @@ class Wish:
         place = ""
         if self.path is not None and str(self.path) not in message:
             number = line_of(self.text, key.split("."))
-            has_line = key.split(".")[-1] in self.text
+            has_line = key.rsplit(".", maxsplit=1)[-1] in self.text
             place = f"{self.path}, line {number}: " if has_line else f"{self.path}, {key} (not set): "
         return Wish(self.config, (*self.faults, f"{place}{message}"), self.path, self.text)
 
