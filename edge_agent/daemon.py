@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import structlog
 
+from edge_agent.capture.live import LiveCamera
 from edge_agent.casework import CaseWork
 from edge_agent.devices.ladder import Ladder
 from edge_agent.errors import DaemonError
@@ -69,15 +70,23 @@ class Daemon:
         parts: everything it owns.
         bundle_dir: told to clients, so that they notice when they asked for another bundle.
         state_dir: whose disk is watched; None: no disk.
+        camera: asked for its state; None: there is none. It is supervised as a part of its own.
         resume_after_s: see ``DeskSettings``.
     """
 
     def __init__(
-        self, parts: Parts, *, bundle_dir: Path, state_dir: Path | None = None, resume_after_s: float = RESUME_AFTER_S
+        self,
+        parts: Parts,
+        *,
+        bundle_dir: Path,
+        state_dir: Path | None = None,
+        camera: LiveCamera | None = None,
+        resume_after_s: float = RESUME_AFTER_S,
     ) -> None:
         self._parts = parts
         self._bundle_dir = bundle_dir
         self._state_dir = state_dir
+        self.camera = camera
         self.desk = CaseDesk(
             parts.cases,
             parts.work,
@@ -144,6 +153,7 @@ class Daemon:
             "is_safe_mode": bool(parts.faults),
             "faults": list(parts.faults),
             "parts": health,
+            "camera": _told_of(self.camera),
             "device": None if child is None else child.rung,
             "bundle_dir": str(self._bundle_dir),
             "hub_connected": parts.uplink.is_connected,
@@ -162,7 +172,10 @@ class Daemon:
 
     def fault_ids(self) -> tuple[str, ...]:
         """Return what is wrong with the device now, as ids that pages have words for; quick, reads no store."""
-        return fault_ids(self.health(), faults=self._parts.faults, state_dir=self._state_dir, now=datetime.now(UTC))
+        camera = None if self.camera is None else self.camera.status()
+        is_camera_down = camera is not None and camera.fault is not None
+        found = fault_ids(self.health(), faults=self._parts.faults, state_dir=self._state_dir, now=datetime.now(UTC))
+        return (*found, "camera_down") if is_camera_down and "camera_down" not in found else found
 
     def _serve(self, listener: socket.socket) -> None:
         """Take clients as they come; look after the parts every few seconds, or when one ends. Waits, never polls."""
@@ -231,6 +244,21 @@ class Daemon:
 
     def _poke(self) -> None:
         self._wakes.send(b"\0")
+
+
+def _told_of(camera: LiveCamera | None) -> dict[str, Any] | None:
+    """Return the camera's state, ready for JSON."""
+    if camera is None:
+        return None
+    now = camera.status()
+    return {
+        "state": str(now.state),
+        "fault": None if now.fault is None else str(now.fault),
+        "since_s": round(now.since_s, 1),
+        "source": now.source,
+        "pid": camera.pid,
+        "restarts": now.restarts,
+    }
 
 
 def _accept(listener: socket.socket) -> socket.socket | None:

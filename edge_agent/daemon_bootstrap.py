@@ -29,11 +29,12 @@ from edge_agent.state_dir import StateLock, prepare_state_dir
 from edge_agent.supervision.engine_guard import EngineGuard
 from edge_agent.supervision.logs import FOLDER, Log, LogLimits, build_log
 from edge_agent.supervision.notify import Notifier
-from edge_agent.supervision.parts import NoUplink, Sending
+from edge_agent.supervision.parts import CameraService, NoUplink, Sending, ServicePart
 from edge_agent.supervision.safe_mode import Wish, keep_last_good
 
 if TYPE_CHECKING:
     from edge_agent.bootstrap import Store
+    from edge_agent.capture.live import LiveCamera
     from edge_agent.contracts.case import Case
     from edge_agent.contracts.manifest import Manifest
     from edge_agent.device_bootstrap import Devices
@@ -113,7 +114,10 @@ def open_daemon(
                 faults=wish.faults,
                 notifier=notifier or Notifier(),
             )
-            daemon = Daemon(parts, bundle_dir=config.bundle_dir, state_dir=config.state_dir)
+            camera = _camera(checked)
+            daemon = Daemon(parts, bundle_dir=config.bundle_dir, state_dir=config.state_dir, camera=camera)
+            if camera is not None:
+                daemon.supervise(ServicePart("camera", CameraService(camera)))
             _add_web(daemon, wish, store, log=log)
             yield daemon
         finally:
@@ -168,11 +172,19 @@ def _uplink(config: Config, store: Store, log: Log) -> Sending:
         return NoUplink(exc)
 
 
+def _camera(checked: Checked) -> LiveCamera | None:
+    """Build the camera that the configuration names; None where it names none. Opens nothing."""
+    from edge_agent.capture.live import LiveCamera
+    from edge_agent.capture.live_source import camera_settings
+
+    config = checked.wish.config.capture
+    return None if config.source is None else LiveCamera(camera_settings(config, checked.profile.camera))
+
+
 def _add_web(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> None:
     """Let the daemon serve the kiosk's pages, where they are wanted."""
     if not wish.config.kiosk.is_enabled:
         return
-    from edge_agent.supervision.parts import ServicePart
     from edge_agent.supervision.web_service import WebService
 
     def build() -> KioskServer:
@@ -204,6 +216,7 @@ def _kiosk_parts(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> Kiosk
         config=wish.config,
         clock=_now,
         desk=daemon.desk,
+        camera=daemon.camera,
         log=log,
         faults=daemon.fault_ids,
     )

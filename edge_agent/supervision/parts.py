@@ -136,3 +136,39 @@ class ServicePart:
         finally:
             pulse.promise(self._patience_s)
             self._service.stop()
+
+
+class Camera(Protocol):
+    """The live camera as the daemon needs it; it restarts its own child and says what is wrong with the picture."""
+
+    def start(self) -> None:
+        """Keep the camera open."""
+        ...
+
+    def stop(self) -> None:
+        """Close it."""
+        ...
+
+    @property
+    def is_running(self) -> bool:
+        """Say whether somebody watches over the camera."""
+        ...
+
+
+class CameraService:
+    """Keep the live camera; see ``ServicePart``. What the camera itself lacks is told by its own status, not here."""
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+
+    def start(self) -> None:
+        """Begin to keep the camera open."""
+        self._camera.start()
+
+    def stop(self) -> None:
+        """Close the camera."""
+        self._camera.stop()
+
+    def fault(self) -> str | None:
+        """Say that nobody watches over the camera any more."""
+        return None if self._camera.is_running else "the camera's watch ended"
