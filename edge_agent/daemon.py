@@ -32,12 +32,16 @@ from edge_agent.supervision.engine_guard import EngineGuard
 from edge_agent.supervision.fault_ids import fault_ids
 from edge_agent.supervision.keeper import Keeper, Part
 from edge_agent.supervision.local_socket import Clients, listen
+from edge_agent.supervision.metrics import Metrics
 from edge_agent.supervision.notify import Notifier
 from edge_agent.supervision.parts import Sending, UplinkPart
 from edge_agent.supervision.restarts import PartHistory, RestartPolicy
 
 TICK_S: Final = 5.0
 STOP_GRACE_S: Final = 10.0
+PHASES: Final = (
+    "start", "rules", "encode", "recognition", "second_look", "representation", "reasoning", "report", "writing",
+)  # fmt: skip
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -47,7 +51,7 @@ class Parts:
     """Hold what the daemon supervises; built by ``bootstrap``, closed there too.
 
     ``child`` is None and ``guard`` too where nothing may be inferred (safe mode); ``faults`` then say which lines a
-    person must mend.
+    person must mend. ``reasons``: for which a picture may be refused, for the metrics.
     """
 
     cases: CaseStore
@@ -59,6 +63,7 @@ class Parts:
     log: Log
     guard: EngineGuard | None = None
     faults: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
     notifier: Notifier = field(default_factory=Notifier)
     policy: RestartPolicy = field(default_factory=RestartPolicy)
 
@@ -87,6 +92,7 @@ class Daemon:
         self._bundle_dir = bundle_dir
         self._state_dir = state_dir
         self.camera = camera
+        self.metrics = Metrics(self.status, store_bytes=self._store_bytes, phases=PHASES, reasons=parts.reasons)
         self.desk = CaseDesk(
             parts.cases,
             parts.work,
@@ -94,6 +100,7 @@ class Daemon:
             log=parts.log,
             tell_status=self.status,
             on_report=parts.uplink.wake,
+            on_phase=self.metrics.observe_phase,
             settings=DeskSettings(hold="; ".join(parts.faults), resume_after_s=resume_after_s),
         )
         self._keepers: list[Keeper] = []
@@ -176,6 +183,12 @@ class Daemon:
         is_camera_down = camera is not None and camera.fault is not None
         found = fault_ids(self.health(), faults=self._parts.faults, state_dir=self._state_dir, now=datetime.now(UTC))
         return (*found, "camera_down") if is_camera_down and "camera_down" not in found else found
+
+    def _store_bytes(self) -> int | None:
+        try:
+            return None if self._state_dir is None else (self._state_dir / "store.db").stat().st_size
+        except OSError:
+            return None
 
     def _serve(self, listener: socket.socket) -> None:
         """Take clients as they come; look after the parts every few seconds, or when one ends. Waits, never polls."""

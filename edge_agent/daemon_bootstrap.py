@@ -112,6 +112,7 @@ def open_daemon(
                 log=log,
                 guard=guard,
                 faults=wish.faults,
+                reasons=_quality_reasons(),
                 notifier=notifier or Notifier(),
             )
             camera = _camera(checked)
@@ -162,6 +163,13 @@ class _Held:
 
     def run(self, case: Case, *, on_progress: OnProgress | None = None) -> dict[str, object]:  # noqa: ARG002
         raise StartError("nothing is inferred in safe mode; the case waits")
+
+
+def _quality_reasons() -> tuple[str, ...]:
+    from edge_agent.contracts.terms import FOLDER as VOCABULARY
+    from edge_agent.contracts.terms import read_toml
+
+    return tuple(one["id"] for one in read_toml(VOCABULARY / "views.toml", what="views")["quality_reason"]["values"])
 
 
 def _uplink(config: Config, store: Store, log: Log) -> Sending:
@@ -219,6 +227,7 @@ def _kiosk_parts(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> Kiosk
         camera=daemon.camera,
         log=log,
         faults=daemon.fault_ids,
+        metrics=daemon.metrics.text,
     )
 
 

@@ -97,4 +97,5 @@ class KioskParts:
     policy: Any = None
     log: Log | None = None
     faults: Callable[[], Sequence[str]] = _no_faults
+    metrics: Callable[[], bytes] | None = None  # in Prometheus' text format, for /metrics
     uplink_seen: Callable[[], datetime | None] = lambda: None

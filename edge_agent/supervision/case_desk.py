@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -75,6 +76,7 @@ class CaseDesk:
         log: never told patient data.
         tell_status: returns the daemon's status.
         on_report: called after every report: there may be something to send.
+        on_phase: told the seconds of every phase of a case that ended.
         settings: see ``DeskSettings``.
     """
 
@@ -89,6 +91,7 @@ class CaseDesk:
         log: Log,
         tell_status: Callable[[], Mapping[str, Any]],
         on_report: Callable[[], None],
+        on_phase: Callable[[str, float], None] = lambda _phase, _seconds: None,
         settings: DeskSettings | None = None,
     ) -> None:
         self._store = store
@@ -97,6 +100,7 @@ class CaseDesk:
         self._log = log
         self._tell_status = tell_status
         self._on_report = on_report
+        self._on_phase = on_phase
         self._settings = settings or DeskSettings()
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._backlog: deque[str] = deque()  # nobody waits for these; used by the part's thread only
@@ -233,12 +237,20 @@ class CaseDesk:
         if case_id not in self._store.pending():
             return None  # queued twice: as a new case and by ``_resume``
 
+        phase, since_s = "start", time.monotonic()
+
         def on_progress(stage: str, done: int, total: int) -> None:
+            nonlocal phase, since_s
             pulse.promise(self._settings.patience_s)
+            if stage != phase:
+                now_s = time.monotonic()
+                self._on_phase(phase, now_s - since_s)
+                phase, since_s = stage, now_s
             self._tell(case_id, Message(body={"kind": Kind.PROGRESS, "stage": stage, "done": done, "total": total}))
 
         pulse.promise(self._settings.patience_s)
         report = self._work.complete(case_id, on_progress=on_progress)
+        self._on_phase(phase, time.monotonic() - since_s)
         self._log.info("case.reported", case_id=case_id, is_without_model=is_without_model(report))
         self._on_report()
         return Message(body={"kind": Kind.REPORT, "report": report})
