@@ -84,7 +84,9 @@ def test_doctor_goes_on_after_a_failure(config: str, capsys: pytest.CaptureFixtu
     """Every check is shown; the code is that of the first failure."""
     assert run(["--config", config, "doctor"]) == 73
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in lines] == ["profile", "bundle", "device", "canary", "store", "broker"]
+    named = [line.split()[1] for line in lines]
+    assert named[:7] == ["profile", "bundle", "device", "canary", "store", "broker", "disk"]
+    assert named[7:] == ["rights", "clock", "daemon", "practice", "camera", "fonts", "browser"]
     assert [line[0] for line in lines] == ["✓", "✗", "–", "–", "✓", "✗"]
 
 
