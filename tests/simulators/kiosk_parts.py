@@ -87,6 +87,7 @@ class QuietDesk:
 @contextmanager
 def kiosk_parts(folder: Path, *, clock: HandClock | None = None, **kiosk: Any) -> Iterator[KioskParts]:
     """Give the parts of a kiosk over a fresh store; ``kiosk`` changes the section [kiosk]."""
+    folder.mkdir(exist_ok=True)
     hand = clock or HandClock()
     config = Config(state_dir=folder, kiosk=KioskConfig(**kiosk))
     with Database(folder / "store.db", StoreKey("00" * 32)) as database:
