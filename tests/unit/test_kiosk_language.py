@@ -60,10 +60,9 @@ def test_numbers_choose_their_form() -> None:
     languages = load_languages(["en", "ar"])
     words = counted("One record waits.", "%(n)s records wait.", 2)
     assert languages["en"].gettext(words) == "2 records wait."
-    forms = {
-        languages["ar"].gettext(counted("One record waits.", "%(n)s records wait.", n)) for n in (1, 2, 3, 11, 100)
-    }
-    assert len(forms) == 5
+    numbers = (0, 1, 2, 3, 11, 100)
+    said = [languages["ar"].gettext(counted("One record waits.", "%(n)s records wait.", n)) for n in numbers]
+    assert len({"".join(c for c in words if not c.isdigit()) for words in said}) == 6
 
 
 def test_arabic_runs_from_right_to_left() -> None:
