@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -163,7 +164,15 @@ def test_the_controls_of_all_rooms_work_by_touch_and_by_keyboard(kiosk: Kiosk) -
     stationery = Stationery(load_languages(["en"]), default="en")
     language = stationery.languages["en"]
     environment = stationery._environments["en"]
-    values = {"session": None, "person": None, "csrf": "", "language": language, "languages": {}, "here": "/"}
+    values = {
+        "session": None,
+        "person": None,
+        "csrf": "",
+        "language": language,
+        "languages": {},
+        "here": "/",
+        "may_print": False,
+    }
     words = environment.from_string(CONTROLS).render(**values, config=kiosk.parts.config.kiosk, faults=())
     page.route("**/controls", lambda route: route.fulfill(body=words, content_type="text/html"))
     page.goto(f"{kiosk.server.origin}/controls")

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from edge_agent.kiosk.app import ROOMS, create_app
+from edge_agent.kiosk.app import create_app
 from edge_agent.store.accounts import Role
-from tests.simulators.kiosk_parts import Browser
+from tests.simulators.kiosk_parts import Browser, routes
 
-ROOMS_POSTS = [
-    (route.path, method)
-    for room in ROOMS
-    for route in room.routes
-    for method in route.methods
-    if method not in {"GET", "HEAD"}
-]
+ROOMS_POSTS = [(path, method) for path, method in routes() if method not in {"GET", "HEAD"}]
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "192.168.1.7", "127.0.0.1.nip.io", ""])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from fastapi import Request
+from fastapi import Request, Response
 
-from edge_agent.kiosk.app import ROOMS
 from edge_agent.store.accounts import Role
-from tests.simulators.kiosk_parts import Browser
+from tests.simulators.kiosk_parts import Browser, routes
 
-GETS = sorted({route.path for room in ROOMS for route in room.routes if "GET" in route.methods})
+GETS = [path for path, method in routes() if method == "GET"]
 PLACES = [*GETS, "/static/kiosk.css", "/static/blank.js", "/nothing-here", "/?token=wrong"]
 
 
@@ -58,7 +57,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_pages(browser: Browser)
 def test_a_mistake_in_a_room_is_a_calm_page_without_a_trace(browser: Browser) -> None:
     """A programmer's mistake shows one sentence and what to do: no traceback, no path, and the strict headers."""
 
-    def broken(_: Request) -> None:
+    def broken(_: Request) -> Response:
         raise RuntimeError("secret /srv/path of patient")
 
     browser.kiosk.router.add_route("/broken", broken)
