@@ -198,7 +198,7 @@ def test_a_folder_is_a_camera_that_is_never_frozen(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((480, 640, 3), level, np.uint8))
     with running(settings(tmp_path)) as camera:
         reach(camera, is_live)
-        seen = set()
+        seen: set[int] = set()
         while len(seen) < 2:
             status = camera.status()
             assert status.fault is None
