@@ -245,6 +245,27 @@ def test_the_child_dumps_no_core_and_opens_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_child_ends_with_its_supervisor(tmp_path: Path) -> None:
+    """kill -9 of the process that holds the camera: nobody keeps the camera open behind it."""
+    cv2.imwrite(str(tmp_path / "a.png"), scene(0))
+    code = """if True:
+        import sys
+        from edge_agent.capture.live import LiveCamera
+        from edge_agent.capture.live_source import CameraSettings
+        camera = LiveCamera(CameraSettings(sys.argv[1]))
+        camera.start()
+        camera.wait_until(lambda now: now.state == "live", timeout_s=60)
+        print(camera.pid, flush=True)
+        sys.stdin.read()
+    """
+    line = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as supervisor:
+        assert supervisor.stdout is not None
+        child = psutil.Process(int(supervisor.stdout.readline()))
+        supervisor.kill()
+        assert psutil.wait_procs([child], timeout=PATIENCE_S)[1] == []
+
+
 def test_the_command_tells_a_fault_by_its_exit_code(tmp_path: Path) -> None:
     """20 with the sentence for the worker when there is no camera, 0 when there is one."""
     cv2.imwrite(str(tmp_path / "a.png"), scene(0))

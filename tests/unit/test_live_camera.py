@@ -255,6 +255,15 @@ def test_every_state_and_fault_has_its_sentence() -> None:
             assert term.zh.endswith("。")
 
 
+def test_the_page_has_every_transition_and_every_sentence() -> None:
+    """docs/camera.md is the table of the states and the English words of every fault."""
+    page = (Path(__file__).parents[2] / "docs" / "camera.md").read_text(encoding="utf-8")
+    drawn = page.split("```\n")[-2].splitlines()
+    assert drawn == [f"{old} -{event}-> {new}" for (old, event), new in TRANSITIONS.items() if old != new]
+    for fault, term in Vocabulary.load().lists["camera_fault"].terms.items():
+        assert any(line.startswith(f"| `{fault}` |") and f"| {term.en} |" in line for line in page.splitlines())
+
+
 def test_the_profile_gives_what_the_operator_leaves_open() -> None:
     """Size and patience; a size that the operator wrote is required, the profile's only asked for."""
     usual = load_profile("generic").camera
