@@ -143,6 +143,7 @@ def test_a_moment_is_no_fault(picture: dict[str, object]) -> None:
     story = live()
     for _ in range(5):
         story.show(1.5, **picture)  # type: ignore[arg-type]
+        assert story.state() is State.LIVE
         story.show(0.5)
         assert story.state() is State.LIVE
 
