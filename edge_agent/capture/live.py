@@ -25,6 +25,7 @@ from edge_agent.contracts.case import Frame
 from edge_agent.ipc import Message
 
 LEASE_S: Final = 5.0  # so long after the last question the camera still runs at its full pace
+FIRST_PICTURES: Final = 10  # of every child come at the full pace: they tell whether the camera is sound (again)
 TICK_S: Final = 0.25
 
 
@@ -89,7 +90,7 @@ class LiveCamera:
 
     def start(self) -> None:
         """Begin to keep the camera open; returns at once. Does nothing when it runs already."""
-        if self._thread is not None:
+        if self._thread is not None and self._thread.is_alive():
             return
         self._is_stopping = False
         self._watch.start(self._clock())
@@ -208,14 +209,16 @@ class LiveCamera:
 
     def _run(self) -> None:
         """Take messages and do what the watch says, until ``stop``. The only thread that changes the watch."""
-        while not self._is_stopping:
-            with suppress(queue.Empty):
-                self._take(*self._inbox.get(timeout=TICK_S))
-            self._act()
-        self._end_child(is_ended=False)
-        with self._changed:
-            self._watch.stop(self._clock())
-            self._changed.notify_all()
+        try:
+            while not self._is_stopping:
+                with suppress(queue.Empty):
+                    self._take(*self._inbox.get(timeout=TICK_S))
+                self._act()
+        finally:  # after a mistake in this program too: the camera is then off, and says so
+            self._end_child(is_ended=False)
+            with self._changed:
+                self._watch.stop(self._clock())
+                self._changed.notify_all()
 
     def _take(self, sender: CameraProcess | None, message: Message | None) -> None:
         child = self._child
@@ -263,7 +266,8 @@ class LiveCamera:
     def _tell_pace(self) -> None:
         child, now_s = self._child, self._clock()
         if child is not None:
-            fps = self._settings.fps if now_s < self._lease_s else self._settings.idle_fps
+            is_new = child.beat is None or child.beat.sequence < FIRST_PICTURES
+            fps = self._settings.fps if is_new or now_s < self._lease_s else self._settings.idle_fps
             child.tell_pace(fps, self._preview_px if now_s < self._preview_lease_s else 0)
 
     def _lose(self, *, is_ended: bool) -> None:
