@@ -163,7 +163,7 @@ def test_the_controls_of_all_rooms_work_by_touch_and_by_keyboard(kiosk: Kiosk) -
     stationery = Stationery(load_languages(["en"]), default="en")
     language = stationery.languages["en"]
     environment = stationery._environments["en"]
-    values = {
+    values: dict[str, Any] = {
         "session": None,
         "person": None,
         "csrf": "",

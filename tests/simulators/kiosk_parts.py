@@ -38,7 +38,12 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 def routes() -> list[tuple[str, str]]:
     """Return path and method of every route of every room, found by enumeration."""
     found = [route for room in ROOMS for route in room.routes if isinstance(route, APIRoute)]
-    return sorted((route.path, method) for route in found for method in route.methods)
+    return sorted((route.path, method) for route in found for method in route.methods or ())
+
+
+def filled(path: str, **known: str) -> str:
+    """Return a route's path with its places filled: the known ones, else with an id that nobody has."""
+    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda place: known.get(place[1], "7" * 32), path)
 
 
 class HandClock:

@@ -6,7 +6,7 @@ import pytest
 from fastapi import Request, Response
 
 from edge_agent.store.accounts import Role
-from tests.simulators.kiosk_parts import Browser, routes
+from tests.simulators.kiosk_parts import Browser, filled, routes
 
 GETS = [path for path, method in routes() if method == "GET"]
 PLACES = [*GETS, "/static/kiosk.css", "/static/blank.js", "/nothing-here", "/?token=wrong"]
@@ -18,7 +18,8 @@ def test_every_answer_has_the_strict_headers(browser: Browser, path: str, *, is_
     """Pages, errors, redirects and files: all have them; nothing of a page is kept in a cache."""
     if is_signed_in:
         browser.sign_in(browser.account("Everything", *Role))
-    answer = browser.get(path.format(account_id=browser.parts.accounts.all()[0].account_id if is_signed_in else "x"))
+    known = {"account_id": browser.parts.accounts.all()[0].account_id} if is_signed_in else {}
+    answer = browser.get(filled(path, **known))
     policy = answer.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'")
     assert "frame-ancestors 'none'" in policy
@@ -35,7 +36,7 @@ def test_no_page_has_inline_script_or_style(browser: Browser) -> None:
     """The policy would stop them; none is written in the first place."""
     browser.sign_in(browser.account("Everything", *Role))
     for path in GETS:
-        text = browser.get(path.format(account_id=browser.parts.accounts.all()[0].account_id)).text
+        text = browser.get(filled(path, account_id=browser.parts.accounts.all()[0].account_id)).text
         assert "style=" not in text, path
         assert "<style" not in text, path
         assert " on" + "click" not in text, path
