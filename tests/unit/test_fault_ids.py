@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.commands.status import _troubles
 from edge_agent.kiosk.faults import _KNOWN
 from edge_agent.supervision.fault_ids import fault_ids
 from edge_agent.supervision.restarts import PartHistory, PartState
@@ -43,3 +44,16 @@ def test_a_part_on_trial_is_still_told_and_a_running_one_not() -> None:
 def test_a_folder_whose_disk_cannot_be_read_is_full(tmp_path: Path) -> None:
     """The safe side: nobody is told that there is room."""
     assert fault_ids({}, faults=(), state_dir=tmp_path / "gone") == ("disk_full",)
+
+
+def test_status_names_lines_and_parts() -> None:
+    """The technician's command says the same as the page."""
+    part = {"is_degraded": True, "fault": "the web server ended", "restarts": 5, "again_in_s": 42.0}
+    lines = _troubles(
+        {"faults": ["config.toml, line 3: x"], "parts": {"web": part, "camera": part | {"is_degraded": False}}}
+    )
+    assert lines == [
+        "safe mode: cases are stored and wait",
+        "mend     config.toml, line 3: x",
+        "degraded web: the web server ended; 5 restarts, tried again in 42 s",
+    ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import httpx
 
 from edge_agent.kiosk.server import KioskServer
 from edge_agent.supervision.web_service import ASK_EVERY_S, WebService
@@ -56,3 +59,15 @@ def test_a_server_that_does_not_answer_has_a_fault() -> None:
     assert service.fault() is None
     now[0] += ASK_EVERY_S
     assert service.fault() == "the web server does not answer"
+
+
+def test_metrics_need_no_session_and_everything_else_does(tmp_path: Path) -> None:
+    """A scraper on this computer reads the numbers; the same stranger sees no page."""
+    with kiosk_parts(tmp_path) as parts:
+        server = KioskServer(replace(parts, metrics=lambda: b"derm_edge_queue_length 3\n"))
+        server.start()
+        try:
+            assert httpx.get(f"{server.origin}/metrics", timeout=10).content == b"derm_edge_queue_length 3\n"
+            assert httpx.get(f"{server.origin}/status", timeout=10).status_code == 401
+        finally:
+            server.stop()

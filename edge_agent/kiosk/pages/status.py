@@ -79,10 +79,18 @@ def _program(status: Mapping[str, Any]) -> Row:
 
 def _broken(status: Mapping[str, Any]) -> list[Row]:
     """Give a row for every line of the settings that must be mended, and for every part that stops again and again."""
-    mend = [Row(_("Settings"), "bad", _("Safe mode"), _("Mend this: %(line)s", line=line)) for line in status.get("faults", ())]
+    mend = [
+        Row(_("Settings"), "bad", _("Safe mode"), _("Mend this: %(line)s", line=line))
+        for line in status.get("faults", ())
+    ]
     parts: Mapping[str, Any] = status.get("parts", {})
     return mend + [
-        Row(_("Part %(name)s", name=name), "bad", _("Stops again and again"), _("Mend this: %(line)s", line=part["fault"]))
+        Row(
+            _("Part %(name)s", name=name),
+            "bad",
+            _("Stops again and again"),
+            _("Mend this: %(line)s", line=part["fault"]),
+        )
         for name, part in parts.items()
         if part["is_degraded"]
     ]
