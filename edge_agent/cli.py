@@ -26,6 +26,7 @@ from edge_agent.commands import (
     device,
     diagnose,
     doctor,
+    install,
     letter,
     profile,
     status,
@@ -98,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     everything = (case, capture, camera, daemon, sync, status, doctor, diagnose, profile, device, bundle, letter)
-    for module in (*everything, account, audit):
+    for module in (*everything, account, audit, install):
         module.add_parser(commands)
     return parser
 

@@ -1,0 +1,1 @@
+"""Put the program on a kiosk, take it to another version and back."""
