@@ -13,7 +13,7 @@ import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +116,7 @@ def _target(into: Path | None, entry: PackageFile) -> IO[bytes]:
     return path.open("xb")
 
 
-def _tar_members(path: Path) -> Iterator[Member]:
+def _tar_members(path: Path) -> Generator[Member, None, None]:
     """Yield the plain files of a tar, without its one top folder; refuses anything else by name."""
     with tarfile.open(path, "r:") as archive:
         top = None
@@ -131,7 +131,7 @@ def _tar_members(path: Path) -> Iterator[Member]:
             yield name, member.size, stream if stream is not None else io.BytesIO()
 
 
-def _folder_members(folder: Path) -> Iterator[Member]:
+def _folder_members(folder: Path) -> Generator[Member, None, None]:
     """Yield the plain files of an extracted package, the signed list first; refuses anything else by name."""
     found = sorted(folder.rglob("*"), key=lambda path: (path.relative_to(folder) != Path(ENVELOPE_NAME), path))
     for path in found:

@@ -1,0 +1,1 @@
+"""Make the package that a technician carries to a kiosk."""
