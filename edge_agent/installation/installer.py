@@ -7,75 +7,26 @@ before that leaves the kiosk as it was; what fails behind it goes back to the pr
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from edge_agent.contracts.keys import TrustedKey
 from edge_agent.errors import ActivationError, EdgeError, Incompatible, StoreFull, UpdateError, VersionRejected
 from edge_agent.installation import package as packages
-from edge_agent.installation.journal import Entry, Journal, Kind, SlotName, WayBack
+from edge_agent.installation.journal import Entry, Journal, Kind, WayBack
 from edge_agent.installation.layout import Layout
 from edge_agent.installation.manifest import PackageManifest, is_older
 from edge_agent.installation.package import Verified
-from edge_agent.installation.placing import (
-    DEFAULTS_FOLDER,
-    SYSTEM_FOLDER,
-    place_settings,
-    place_system_files,
-    remove_system_files,
-)
-from edge_agent.installation.program import Findings
-from edge_agent.installation.reset import erase_state
-from edge_agent.installation.slots import Slots, clear
+from edge_agent.installation.slots import Slots
+from edge_agent.installation.stage_work import Program, StageWork, System, read_version
 from edge_agent.installation.steps import Event, Stage, step
-from edge_agent.store.durable import make_folder, replace_file
+from edge_agent.store.durable import make_folder
 
-VERSION_FILE = "VERSION"
 ROOM = 4  # times the package's own size: unpacked once, installed once, and room to work in
-
-
-class Program(Protocol):
-    """What is in a slot: fill it, and ask it about its store and its checks."""
-
-    def fill(self, slot: Path, *, incoming: Path, version: str) -> None:
-        """Install from the unpacked package; see ``SlotProgram`` for all of these."""
-
-    def schema(self, slot: Path) -> int:
-        """Return the store's schema that it knows."""
-
-    def doctor(self, slot: Path) -> Findings:
-        """Run its checks."""
-
-    def backup(self, slot: Path) -> str:
-        """Back the store up."""
-
-    def restore(self, slot: Path, backup: str) -> None:
-        """Put a backup in the store's place."""
-
-    def losses(self, slot: Path, backup: str) -> str:
-        """Say what a restore would drop."""
-
-
-class System(Protocol):
-    """The computer around it."""
-
-    def prepare(self, layout: Layout) -> None:
-        """Make accounts and folders."""
-
-    def stop(self) -> None:
-        """Stop the service."""
-
-    def start(self) -> None:
-        """Start the service, and return when it answers."""
-
-    def add_packages(self, folder: Path, names: Sequence[str]) -> None:
-        """Install Debian packages from a folder."""
 
 
 class Installer:
@@ -102,24 +53,8 @@ class Installer:
         self._slots = Slots(layout)
         self._journal = Journal(layout.journal)
         self._program = program
-        self._system = system
-        self._clock = clock
         self._note = note
-        self._actions: dict[Stage, Callable[[Entry], Entry]] = {
-            Stage.UNPACKING: self._unpack,
-            Stage.FILLING: self._fill,
-            Stage.STOPPING: self._stop,
-            Stage.SAVING: self._save,
-            Stage.SWITCHING: self._switch,
-            Stage.PROVING: self._prove,
-            Stage.CLEARING: self._clear,
-            Stage.STOPPING_BACK: self._stop,
-            Stage.SWITCHING_BACK: self._switch_back,
-            Stage.RESTORING: self._restore,
-            Stage.STARTING_BACK: self._start_back,
-            Stage.RESETTING: self._reset,
-        }
-        self._keys: Sequence[TrustedKey] = ()
+        self._work = StageWork(layout, program=program, system=system, clock=clock, note=note)
 
     def entry(self) -> Entry:
         """Return what is under way."""
@@ -147,13 +82,13 @@ class Installer:
         manifest = verified.manifest
         _check_computer(manifest)
         current = self._slots.current()
-        present = None if current is None else self._version(self._slots.folder(current))
+        present = None if current is None else read_version(self._slots.folder(current))
         if present is not None and is_older(manifest.version, than=present) and not allow_downgrade:
             raise VersionRejected(
                 f"the package holds {manifest.version}, older than {present}: bring a newer one, or add --allow-downgrade"
             )
         self._check_room(manifest)
-        self._keys = keys
+        self._work.trust(keys)
         started = Entry(
             stage=step(before.stage, Event.BEGIN),
             kind=Kind.INSTALL if current is None else Kind.UPGRADE,
@@ -193,7 +128,7 @@ class Installer:
             stage=step(before.stage, Event.GO_BACK),
             kind=Kind.ROLLBACK,
             slot=current,
-            version=None if current is None else self._version(self._slots.folder(current)),
+            version=None if current is None else read_version(self._slots.folder(current)),
             was=way.slot,
             was_version=way.version,
             backup=way.backup if is_restoring else None,
@@ -222,7 +157,7 @@ class Installer:
         entry = self._journal.read()
         if entry.stage is Stage.IDLE:
             return False
-        self._keys = keys
+        self._work.trust(keys)
         self._go_on(entry)
         return True
 
@@ -235,7 +170,7 @@ class Installer:
             self._note(entry.stage)
             stage = entry.stage
             try:
-                entry, event = self._actions[stage](entry), Event.DONE
+                entry, event = self._work.do(entry), Event.DONE
             except EdgeError as exc:
                 entry, event = entry.model_copy(update={"fault": entry.fault or str(exc)}), Event.FAIL
                 following = step(stage, event)
@@ -251,103 +186,9 @@ class Installer:
         if fault is not None:
             current = self._slots.current()
             kept = (
-                "nothing is installed" if current is None else f"{self._version(self._slots.folder(current))} is in use"
+                "nothing is installed" if current is None else f"{read_version(self._slots.folder(current))} is in use"
             )
             raise ActivationError(f"{fault} ({kept})")
-
-    def _unpack(self, entry: Entry) -> Entry:
-        clear(self._layout.incoming)
-        make_folder(self._layout.incoming)
-        if entry.package is None or not entry.package.exists():
-            raise UpdateError(f"the package {entry.package} is gone: begin again with it")
-        verified = packages.unpack(entry.package, keys=self._keys, into=self._layout.incoming)
-        if verified.manifest.version != entry.version:
-            raise UpdateError(f"{entry.package} is another package than before: begin again with it")
-        replace_file(
-            self._layout.incoming / "packages.txt", "\n".join(verified.manifest.debian_packages).encode("ascii")
-        )
-        return entry
-
-    def _fill(self, entry: Entry) -> Entry:
-        incoming, slot = self._layout.incoming, self._slots.empty(_of(entry.slot))
-        debs = incoming / "debs"
-        if debs.is_dir():
-            names = (incoming / "packages.txt").read_text("ascii").split()
-            self._system.add_packages(debs, [name.partition("=")[0] for name in names])
-        self._program.fill(slot, incoming=incoming, version=str(entry.version))
-        for folder in (SYSTEM_FOLDER, DEFAULTS_FOLDER):
-            if (incoming / folder).is_dir():
-                shutil.copytree(incoming / folder, slot / folder)
-        replace_file(slot / VERSION_FILE, f"{entry.version}\n".encode())
-        (slot / VERSION_FILE).chmod(0o644)
-        os.sync()  # pip flushes nothing
-        return entry
-
-    def _stop(self, entry: Entry) -> Entry:
-        self._system.stop()
-        return entry
-
-    def _save(self, entry: Entry) -> Entry:
-        if entry.was is None or not (self._layout.state / "store.db").exists():
-            return entry
-        return entry.model_copy(update={"backup": self._program.backup(self._slots.folder(entry.was))})
-
-    def _switch(self, entry: Entry) -> Entry:
-        slot = self._slots.folder(_of(entry.slot))
-        before = None if entry.was is None else self._slots.folder(entry.was)
-        place_system_files(self._layout, slot, before=before)
-        place_settings(self._layout, slot, profile=entry.profile or "generic")
-        self._slots.switch(_of(entry.slot))
-        self._system.prepare(self._layout)
-        return entry.model_copy(update={"has_run": True})
-
-    def _prove(self, entry: Entry) -> Entry:
-        found = self._program.doctor(self._slots.folder(_of(entry.slot)))
-        for line in found.lines:
-            self._note(line)
-        if found.vital:
-            raise ActivationError(f"the new program does not work here: {found.vital[0]}")
-        self._system.start()
-        way = None
-        if entry.was is not None:
-            way = WayBack(slot=entry.was, version=str(entry.was_version), backup=entry.backup, left=self._clock())
-        return entry.model_copy(update={"way_back": way})
-
-    def _switch_back(self, entry: Entry) -> Entry:
-        left = None if entry.slot is None else self._slots.folder(entry.slot)
-        if entry.was is None:
-            if left is not None:
-                remove_system_files(self._layout, left)
-            self._slots.unlink()
-            return entry
-        place_system_files(self._layout, self._slots.folder(entry.was), before=left)
-        self._slots.switch(entry.was)
-        self._system.prepare(self._layout)
-        return entry
-
-    def _restore(self, entry: Entry) -> Entry:
-        if entry.was is not None and entry.backup is not None and entry.has_run and self._is_restoring(entry):
-            self._program.restore(self._slots.folder(entry.was), entry.backup)
-        return entry
-
-    def _is_restoring(self, entry: Entry) -> bool:
-        """Say whether the program before cannot read what the one after may have written."""
-        after = self._slots.folder(_of(entry.slot))
-        return self._program.schema(after) > self._program.schema(self._slots.folder(_of(entry.was)))
-
-    def _start_back(self, entry: Entry) -> Entry:
-        if self._slots.current() is not None:
-            self._system.start()
-        return entry
-
-    def _clear(self, entry: Entry) -> Entry:
-        clear(self._layout.incoming)
-        return entry
-
-    def _reset(self, entry: Entry) -> Entry:
-        self._system.stop()
-        erase_state(self._layout)
-        return entry.model_copy(update={"way_back": None})
 
     def _idle(self) -> Entry:
         entry = self._journal.read()
@@ -362,18 +203,12 @@ class Installer:
         if way is None or current is None:
             raise UpdateError("there is no program before this one: derm-edge upgrade with the package that you want")
         going = Entry(slot=current, was=way.slot)
-        is_restoring = self._is_restoring(going) and (self._layout.state / "store.db").exists()
+        is_restoring = self._work.is_restoring(going) and (self._layout.state / "store.db").exists()
         if is_restoring and way.backup is None:
             raise UpdateError(
                 f"{way.version} cannot read today's store and left no backup: factory-reset, or stay with this program"
             )
         return way, is_restoring
-
-    def _version(self, slot: Path) -> str:
-        try:
-            return (slot / VERSION_FILE).read_text("ascii").strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise UpdateError(f"cannot read {slot / VERSION_FILE}: install the package again") from exc
 
     def _check_room(self, manifest: PackageManifest) -> None:
         place = next(one for one in (self._layout.prefix, *self._layout.prefix.parents) if one.exists())
@@ -392,9 +227,3 @@ def _check_computer(manifest: PackageManifest) -> None:
         )
     if manifest.architecture != platform.machine():
         raise Incompatible(f"the package is for {manifest.architecture}, this computer is {platform.machine()}")
-
-
-def _of(value: SlotName | None) -> SlotName:
-    if value is None:
-        raise RuntimeError("the journal names no slot in a stage that needs one")
-    return value

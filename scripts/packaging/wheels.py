@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from edge_agent.errors import FetchError
 
+SOURCE = ("pyproject.toml", "README.md", "LICENSE", "edge_agent", "device_profiles", "calibration", "fleet")
 # What `derm-edge install` imports before anything is installed: names of distributions.
 BOOTSTRAP = (
     *("derm-edge", "annotated-types", "cffi", "cryptography", "markdown-it-py", "mdurl", "platformdirs", "pycparser"),
@@ -30,7 +33,18 @@ def collect_wheels(project: Path, *, into: Path) -> None:
     declared = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
     limits = ["--constraint", str(project / "constraints.txt")]
     _pip(["download", "--only-binary", ":all:", *limits, "--dest", str(into), "pip", *declared])
-    _pip(["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(into), str(project)])
+    with TemporaryDirectory(prefix="source-", dir=into.parent) as source:
+        _copy_source(project, Path(source))  # in the tree itself setuptools would take along what an older build left
+        _pip(["wheel", "--no-deps", "--wheel-dir", str(into), source])
+
+
+def _copy_source(project: Path, into: Path) -> None:
+    for name in SOURCE:
+        place = project / name
+        if place.is_dir():
+            shutil.copytree(place, into / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        else:
+            shutil.copy(place, into / name)
 
 
 def requirements(wheels: Path, *, names: Iterable[str] | None = None) -> str:
