@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge_agent.errors import UpdateError
 from edge_agent.installation.steps import Stage
-from edge_agent.store.durable import replace_file
+from edge_agent.installation.writing import write_file
 
 SlotName = Literal["a", "b"]
 
@@ -86,6 +86,9 @@ class Journal:
         """Put an entry in the place of the last one, durably.
 
         Raises:
-            StoreError: it cannot be written; the last one stays.
+            UpdateError: it cannot be written; the last one stays.
         """
-        replace_file(self._path, entry.model_dump_json(indent=1).encode() + b"\n")
+        try:
+            write_file(self._path, entry.model_dump_json(indent=1).encode() + b"\n")
+        except OSError as exc:
+            raise UpdateError(f"cannot write {self._path}: {exc.strerror}; run as root, check the disk") from exc

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from edge_agent.errors import StoreError, UpdateError
+from edge_agent.errors import UpdateError
 from edge_agent.installation.layout import Layout
 from edge_agent.installation.slots import link
-from edge_agent.store.durable import replace_file, sync_path
+from edge_agent.installation.writing import open_folder, remove_file, write_file
 
 SYSTEM_FOLDER = "system"
 DEFAULTS_FOLDER = "defaults"
@@ -26,11 +26,11 @@ def place_system_files(layout: Layout, slot: Path, *, before: Path | None) -> No
         for path in wanted:
             place = layout.system_place(path.name)
             is_program = path.read_bytes().startswith(b"#!")
-            _write(place, path.read_bytes(), mode=0o755 if is_program else 0o644)
+            write_file(place, path.read_bytes(), mode=0o755 if is_program else 0o644)
         for name in {path.name for path in _files(before)} - {path.name for path in wanted}:
-            layout.system_place(name).unlink(missing_ok=True)
-        _open_folder(layout.command.parent)
-    except (OSError, StoreError) as exc:
+            remove_file(layout.system_place(name))
+        open_folder(layout.command.parent)
+    except OSError as exc:
         raise UpdateError(f"cannot put the system files in place ({exc}); run as root, check the disk") from exc
     link(layout.command, layout.current / "venv" / "bin" / "derm-edge")
 
@@ -39,7 +39,7 @@ def remove_system_files(layout: Layout, slot: Path) -> None:
     """Take a slot's files away again: the way back from a first installation that failed."""
     layout.command.unlink(missing_ok=True)
     for path in _files(slot):
-        layout.system_place(path.name).unlink(missing_ok=True)
+        remove_file(layout.system_place(path.name))
 
 
 def place_settings(layout: Layout, slot: Path, *, profile: str) -> list[str]:
@@ -59,28 +59,12 @@ def place_settings(layout: Layout, slot: Path, *, profile: str) -> list[str]:
                 continue
             # A JSON string is a TOML basic string too (toml.io/en/v1.0.0).
             text = path.read_text("utf-8").replace(STATE_DIR_LINE, json.dumps(str(layout.state)))
-            _write(target, text.replace(PROFILE_LINE, json.dumps(profile)).encode(), mode=0o644)
+            write_file(target, text.replace(PROFILE_LINE, json.dumps(profile)).encode())
             written.append(str(target))
-    except (OSError, StoreError) as exc:
+    except OSError as exc:
         raise UpdateError(f"cannot write the default settings ({exc}); run as root, check the disk") from exc
     return written
 
 
 def _files(slot: Path | None) -> list[Path]:
     return [] if slot is None else sorted(path for path in (slot / SYSTEM_FOLDER).glob("*") if path.suffix != ".md")
-
-
-def _write(place: Path, content: bytes, *, mode: int) -> None:
-    _open_folder(place.parent)
-    replace_file(place, content)
-    place.chmod(mode)
-    sync_path(place)
-
-
-def _open_folder(folder: Path) -> None:
-    """Make a folder that everybody may read, as those of Debian are."""
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
-    for one in reversed(missing):
-        one.mkdir(exist_ok=True)
-        one.chmod(0o755)  # the umask narrows what mkdir is given
-        sync_path(one.parent)

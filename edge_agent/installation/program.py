@@ -5,6 +5,7 @@ Each call is a process of its own, from the slot it asks: one version never impo
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -64,6 +65,7 @@ class SlotProgram:
             raise ActivationError(
                 f"the new program calls itself {said.strip()!r}, not {version}; fetch the package again"
             )
+        os.sync()  # pip flushes nothing; the journal says “filled” next
 
     def schema(self, slot: Path) -> int:
         """Return the store's schema that a slot's program knows.

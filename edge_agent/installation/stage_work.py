@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -25,7 +24,8 @@ from edge_agent.installation.program import Findings
 from edge_agent.installation.reset import erase_state
 from edge_agent.installation.slots import Slots, clear
 from edge_agent.installation.steps import Stage
-from edge_agent.store.durable import make_folder, replace_file
+from edge_agent.installation.writing import write_file
+from edge_agent.store.durable import make_folder
 
 VERSION_FILE = "VERSION"
 
@@ -130,9 +130,7 @@ class StageWork:
         verified = packages.unpack(entry.package, keys=self._keys, into=self._layout.incoming)
         if verified.manifest.version != entry.version:
             raise UpdateError(f"{entry.package} is another package than before: begin again with it")
-        replace_file(
-            self._layout.incoming / "packages.txt", "\n".join(verified.manifest.debian_packages).encode("ascii")
-        )
+        write_file(self._layout.incoming / "packages.txt", "\n".join(verified.manifest.debian_packages).encode("ascii"))
         return entry.model_copy(update={"way_back": None})  # its slot is the one that is emptied next
 
     def _fill(self, entry: Entry) -> Entry:
@@ -141,13 +139,11 @@ class StageWork:
         if debs.is_dir():
             names = (incoming / "packages.txt").read_text("ascii").split()
             self._system.add_packages(debs, [name.partition("=")[0] for name in names])
-        self._program.fill(slot, incoming=incoming, version=str(entry.version))
         for folder in (SYSTEM_FOLDER, DEFAULTS_FOLDER):
             if (incoming / folder).is_dir():
                 shutil.copytree(incoming / folder, slot / folder)
-        replace_file(slot / VERSION_FILE, f"{entry.version}\n".encode())
-        (slot / VERSION_FILE).chmod(0o644)
-        os.sync()  # pip flushes nothing
+        self._program.fill(slot, incoming=incoming, version=str(entry.version))
+        write_file(slot / VERSION_FILE, f"{entry.version}\n".encode())
         return entry
 
     def _stop(self, entry: Entry) -> Entry:

@@ -106,7 +106,7 @@ class WrittenSystem:
         """Say whether the service runs."""
         return (self.layout.root / "running").exists()
 
-    def add_packages(self, folder: Path, names: Sequence[str]) -> None:
+    def add_packages(self, folder: Path, names: Sequence[str]) -> None:  # noqa: ARG002  (the port's shape)
         """Note which packages were asked for."""
         (self.layout.root / "debs").write_text(" ".join(names))
 
