@@ -135,11 +135,18 @@ def _run(command: Sequence[str], *, timeout_s: float) -> str:
 
 def _completed(command: Sequence[str], *, timeout_s: float) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, cwd="/")
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout_s, check=False, cwd="/", env=_environment()
+        )
     except subprocess.TimeoutExpired as exc:
         raise ActivationError(f"{Path(command[0]).name} did not end within {timeout_s:.0f} s; try again") from exc
     except OSError as exc:
         raise UpdateError(f"cannot run {command[0]}: {exc.strerror}; install the package again") from exc
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment without what would lend a slot somebody else's modules or settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_", "DERM_EDGE_"))}
 
 
 def _last(done: subprocess.CompletedProcess[str]) -> str:

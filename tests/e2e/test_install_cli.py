@@ -42,7 +42,8 @@ def cases(root: Path) -> list[str]:
 
 def version(root: Path) -> str:
     """Ask the program in use."""
-    done = subprocess.run([str(root / "usr/bin/derm-edge"), "--version"], capture_output=True, text=True, check=True)
+    command = [str(root / "usr/bin/derm-edge"), "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={})
     return done.stdout.split()[1]
 
 

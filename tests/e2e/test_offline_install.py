@@ -71,9 +71,10 @@ def test_a_kiosk_is_installed_without_a_network(tmp_path: Path) -> None:
     assert {verdicts[name] for name in ("profile", "bundle", "device", "canary", "store", "disk")} == {"✓"}
     assert verdicts["broker"] == "✗"  # no hub here: said, and no reason to refuse the kiosk
 
-    pictures = sorted((ROOT / "demo").rglob("*.png"))[:2]
-    report = json.loads(offline([*program, "case", *map(str, pictures), "--json"], log=log))
-    assert report["triage"]["tier"]
+    case = ["case", "--folder", str(ROOT / "demo/pictures"), "--intake", str(ROOT / "demo/intake.json"), "--json"]
+    report = json.loads(offline([*program, *case], log=log))
+    assert report["triage"]["final"]
+    assert report["recognition"]  # the agents ran: without an engine there would only be what the rules say
     assert (root / "var/lib/derm-edge/store.db").exists()
 
 
