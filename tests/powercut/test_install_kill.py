@@ -22,7 +22,7 @@ from tests.simulators.slot_program import KEYS, Kiosk
 from tests.simulators.tiny_package import program_package
 
 _PATHS = {"os.rename": 1, "os.symlink": 1, "os.link": 1, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0, "os.chmod": 0}
-Work = Callable[[Kiosk], None]
+Work = Callable[[Kiosk], object]
 
 
 def killed_at(number: int, kiosk: Kiosk, work: Work) -> bool:
@@ -121,9 +121,7 @@ def test_an_upgrade_that_is_cut_off(tmp_path: Path, packages: dict[str, Path], p
         seen.add(kiosk.version())
 
     template = prepared(tmp_path / "template", packages, upgraded=False)
-    at_every_change(
-        tmp_path, template, lambda kiosk: kiosk.installer().bring(packages[package], keys=KEYS) and None, check
-    )
+    at_every_change(tmp_path, template, lambda kiosk: kiosk.installer().bring(packages[package], keys=KEYS), check)
     assert seen == ends_in
 
 
@@ -138,7 +136,7 @@ def test_a_rollback_that_is_cut_off(tmp_path: Path, packages: dict[str, Path]) -
         ]
 
     template = prepared(tmp_path / "template", packages, upgraded=True)
-    at_every_change(tmp_path, template, lambda kiosk: kiosk.installer().roll_back() and None, check)
+    at_every_change(tmp_path, template, lambda kiosk: kiosk.installer().roll_back(), check)
 
 
 def test_a_first_installation_that_is_cut_off(tmp_path: Path, packages: dict[str, Path]) -> None:
@@ -151,9 +149,7 @@ def test_a_first_installation_that_is_cut_off(tmp_path: Path, packages: dict[str
 
     (tmp_path / "template" / "root").mkdir(parents=True)
     template = Kiosk(Layout(tmp_path / "template" / "root"))
-    at_every_change(
-        tmp_path, template, lambda kiosk: kiosk.installer().bring(packages["old"], keys=KEYS) and None, check
-    )
+    at_every_change(tmp_path, template, lambda kiosk: kiosk.installer().bring(packages["old"], keys=KEYS), check)
 
 
 def test_a_reset_that_is_cut_off(tmp_path: Path, packages: dict[str, Path]) -> None:

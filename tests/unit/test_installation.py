@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from edge_agent.errors import ActivationError, Incompatible, StoreFull, UpdateError, VersionRejected
-from edge_agent.installation import installer as installer_module
 from edge_agent.installation import steps
 from edge_agent.installation.layout import Layout
 from edge_agent.installation.manifest import is_older
@@ -173,7 +172,7 @@ def test_the_key_goes_first(used: Kiosk, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_another_python_is_refused(kiosk: Kiosk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wheels of one Python do not load in another."""
     package = program_package(tmp_path, version="1.0")
-    monkeypatch.setattr(installer_module.sys, "version_info", type("V", (), {"major": 3, "minor": 14}))
+    monkeypatch.setattr("edge_agent.installation.installer.sys.version_info", type("V", (), {"major": 3, "minor": 14}))
     with pytest.raises(Incompatible, match=r"this is 3\.14"):
         kiosk.installer().bring(package, keys=KEYS)
     assert not kiosk.layout.prefix.exists()
@@ -182,7 +181,9 @@ def test_another_python_is_refused(kiosk: Kiosk, tmp_path: Path, monkeypatch: py
 def test_too_little_room_is_said_before(kiosk: Kiosk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk is found before anything is written."""
     package = program_package(tmp_path, version="1.0")
-    monkeypatch.setattr(installer_module.shutil, "disk_usage", lambda _place: type("U", (), {"free": 10}))
+    monkeypatch.setattr(
+        "edge_agent.installation.installer.shutil.disk_usage", lambda _place: type("U", (), {"free": 10})
+    )
     with pytest.raises(StoreFull):
         kiosk.installer().bring(package, keys=KEYS)
     assert not kiosk.layout.prefix.exists()
