@@ -7,6 +7,7 @@ The tree (exit code in brackets; ``retryable`` marked with *)::
     ├── CameraError [20] *          look at the camera
     ├── PictureError [21]           bring another picture
     ├── CaseError [22]              mend the intake or consent file
+    ├── PrintError [26] *           print again, or without pictures
     ├── InferenceError [30]         the engine failed on this case
     │   └── ContractError [31]      the model's text does not fit its declared contract
     ├── DaemonError [40] *          start the daemon, or look at its log
@@ -87,6 +88,13 @@ class CaseError(EdgeError):
     """The intake or consent does not fit its schema, or the case may not be processed."""
 
     exit_code = 22
+
+
+class PrintError(EdgeError):
+    """A page could not be printed; the case is not touched."""
+
+    exit_code = 26
+    retryable = True
 
 
 class InferenceError(EdgeError):
