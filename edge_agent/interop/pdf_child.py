@@ -1,7 +1,7 @@
 """The printing child: a page on stdin, its PDF on stdout. The only module that imports WeasyPrint.
 
 Started by ``interop.pdf``. Fetches nothing but ``data:`` URLs, writes no file (the system refuses it even to a library) and
-dumps no core. Ends with ``NO_LIBRARY`` where Pango is missing and ``NO_FONTS`` where a sign would be drawn as an empty box.
+dumps no core; a page with a font file of its own therefore fails. Ends with ``NO_LIBRARY`` where Pango is missing and ``NO_FONTS`` where a sign would be drawn as an empty box.
 """
 
 from __future__ import annotations
@@ -56,7 +56,6 @@ def _confine(memory_bytes: int) -> None:
 
 def _printed(job: dict[str, Any]) -> bytes | None:
     """Return the PDF, or None where no font has a sign of the page."""
-    import pydyf  # noqa: PLC0415
     from weasyprint import CSS, HTML  # noqa: PLC0415
     from weasyprint.urls import URLFetcher  # noqa: PLC0415
 
@@ -67,7 +66,7 @@ def _printed(job: dict[str, Any]) -> bytes | None:
     name = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).digest()[:16]
     has_gaps = False
 
-    def finish(document: Any, pdf: pydyf.PDF) -> None:
+    def finish(document: Any, _pdf: Any) -> None:
         nonlocal has_gaps
         has_gaps = any(font.missing for font in document.fonts.values())  # else an empty box would be drawn
 

@@ -70,6 +70,6 @@ def why_kept(view: View, vocabulary: Vocabulary) -> str | None:
     flags = vocabulary.lists["body_site"].terms[view.body_site].facts.get("flags", ())
     if view.body_site in INTIMATE_SITES or "intimate" in flags:
         return "an intimate site"
-    if view.shot == "overview":
-        return "an overview may show who it is"
+    if view.shot in {"overview", "tongue"}:
+        return "a picture of the whole person or face may show who it is"
     return "a face" if {"face", "hair", "mucosa"} & set(flags) else None

@@ -221,7 +221,8 @@ def test_without_consent_to_the_package_there_is_no_file() -> None:
         ("chest", "close_up", "intimate"),
         ("face", "close_up", "face"),
         ("scalp", "close_up", "face"),
-        ("back", "overview", "overview"),
+        ("back", "overview", "who it is"),
+        ("lips_mouth", "tongue", "who it is"),
         (None, "close_up", "body site"),
     ],
 )
