@@ -222,6 +222,10 @@ def _history(told: Told, entries: Entries) -> Resource:
 
 
 def _views(told: Told, entries: Entries) -> Iterator[Resource]:
+    if not told.report["recognition"]:
+        code = named("section", "findings", told.words.word("section_findings"))
+        found = _observation(told, code, section="findings", dataAbsentReason=absent(_why_unread(told.report)))
+        yield entries.add("view-none", _of(found, entries))
     for view in told.report["recognition"]:
         site = view["body_site"]
         found = _observation(
@@ -233,6 +237,14 @@ def _views(told: Told, entries: Entries) -> Iterator[Resource]:
             derivedFrom=[entries.ref(f"media-{view['view']}")] if f"media-{view['view']}" in entries.names() else [],
         )
         yield entries.add(f"view-{view['view']}", _of(found, entries))
+
+
+def _why_unread(report: Mapping[str, Any]) -> str:
+    """Say why the program read no picture: the person refused it, the engine failed, or there was none."""
+    if "program_refused" in report["notices"]:
+        return "refused"
+    has_failed = any(row["reason"] == "engine_failure" for row in report["abstentions"])
+    return "failed" if has_failed else "not_examined"
 
 
 def _visit(told: Told, entries: Entries) -> Iterator[Resource]:

@@ -35,7 +35,6 @@ ABSENT_CODES: Final[Mapping[str, str]] = {
     "withheld": "unknown",
     "not_decided": "unsupported",
     "not_computable": "not-performed",
-    "not_applicable": "not-applicable",
     "refused": "asked-declined",
     "failed": "error",
 }

@@ -168,6 +168,23 @@ def test_a_withheld_value_does_not_leave() -> None:
     assert colour["dataAbsentReason"]["text"]
 
 
+@pytest.mark.parametrize(
+    ("name", "code"), [("refused_program", "asked-declined"), ("text_only", "not-performed"), ("failed", "error")]
+)
+def test_a_document_without_findings_says_why(name: str, code: str) -> None:
+    """Refused, no picture, or the engine failed: three different reasons."""
+    given = reported("text_only" if name == "failed" else name)
+    if name == "failed":
+        given.report["abstentions"].append(
+            {"reason": "engine_failure", "section": "scope", "view": None, "field": None, "withholds": "case",
+             "needs_human_reading": True}
+        )  # fmt: skip
+    told = document(given)
+    [found] = [o for o in resources(told, "Observation") if o["code"]["coding"][0]["code"] == "findings"]
+    assert found["dataAbsentReason"]["coding"][0]["code"] == code
+    Bundle.model_validate_json(json.dumps(told))
+
+
 def test_an_emergency_leads_the_document() -> None:
     """Its rule is an Observation, the conclusion is tier 1, and there is no condition."""
     told = document(reported("emergency"))
