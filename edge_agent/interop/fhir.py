@@ -22,7 +22,8 @@ from edge_agent.agents.report.terms import Terms
 from edge_agent.contracts.intake import Consent, Intake
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.interop import fhir_record as record
-from edge_agent.interop.fhir_findings import Told, conditions, observations
+from edge_agent.interop.fhir_conditions import conditions
+from edge_agent.interop.fhir_findings import Told, observations
 from edge_agent.interop.fhir_values import OURS, TEST_LABEL, Entries, Resource, labelled, named, narrative
 from edge_agent.interop.request import Decision, ExportWish
 

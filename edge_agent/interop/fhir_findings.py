@@ -1,10 +1,10 @@
-"""What was seen, asked and concluded, as Observations and Conditions of a FHIR document.
+"""What was seen and asked, as Observations of a FHIR document; conditions stand in ``fhir_conditions``.
 
 What the program said is labelled AIAST and preliminary until a clinician accepted that part; what a person entered is
 neither. Missing values carry their reason. Formula, syndrome and the plan's orders are never made resources here: they are
 proposals for a prescriber.
 
-Source: HL7 FHIR R4 Observation, Condition.
+Source: HL7 FHIR R4 Observation.
 """
 
 from __future__ import annotations
@@ -15,14 +15,10 @@ from typing import Any
 
 from edge_agent.agents.abstention import is_nothing
 from edge_agent.agents.report.terms import Terms
-from edge_agent.interop.fhir_values import ICD11, OURS, Entries, Resource, absent, concept, labelled, named, quantity
+from edge_agent.interop.fhir_values import Entries, Resource, absent, concept, labelled, named, quantity
 from edge_agent.interop.request import Decision
 
-CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
-VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 PROBABILITY_URL = "urn:derm-edge:extension:probability"
-VOCABULARY_STATUS_URL = "urn:derm-edge:extension:vocabulary-status"
-CODE_SOURCE_URL = "urn:derm-edge:extension:code-source"
 FORM_FIELDS = (
     "duration", "course", "pregnancy", "breastfeeding", "new_lesions_two_weeks", "known_psoriasis", "known_eczema",
     "new_drug_within_8_weeks", "season",
@@ -60,43 +56,6 @@ def observations(told: Told, entries: Entries) -> dict[str, list[Resource]]:
         "findings": [*_views(told, entries), *_visit(told, entries)],
         "severity": list(_severity(told, entries)),
     }
-
-
-def conditions(told: Told, entries: Entries) -> list[Resource]:
-    """Add a Condition per suspected disease; none is confirmed unless a clinician accepted the reasoning."""
-    part = told.report.get("biomedical") or {}
-    rows = [("provisional", part["working"])] if part.get("working") else []
-    rows += [("differential", row) for row in part.get("differential", ())]
-    return [_condition(told, entries, number, status, row) for number, (status, row) in enumerate(rows)]
-
-
-def _condition(told: Told, entries: Entries, number: int, status: str, row: Mapping[str, Any]) -> Resource:
-    term = told.words.vocabulary.lists["biomedical_condition"].terms[row["condition"]]
-    label = told.words.label(term.id, of="biomedical_condition")
-    decided = told.decisions.get("reasoning")
-    if decided is not None and status == "provisional":
-        status = {"accepted": "confirmed", "rejected": "refuted"}.get(decided.decision, status)
-    coding: list[Resource] = [{"system": f"{OURS}biomedical_condition", "code": term.id, "display": label}]
-    if (icd11 := term.facts.get("icd11")) is not None:
-        source = str(term.facts.get("icd11_source", "none"))
-        marks = [(VOCABULARY_STATUS_URL, str(term.status)), (CODE_SOURCE_URL, source)]
-        coding.append({"system": ICD11, "code": icd11, "extension": [_mark(url, text) for url, text in marks]})
-    text = label if status == "confirmed" else f"{'疑' if told.words.lang == 'zh' else 'suspected'}: {label}"
-    resource = {
-        "resourceType": "Condition",
-        "clinicalStatus": {"coding": [{"system": CLINICAL, "code": "active"}]},
-        "verificationStatus": {"coding": [{"system": VERIFICATION, "code": status}]},
-        "code": {"coding": coding, "text": text},
-        "subject": entries.ref("patient"),
-        "evidence": [{"detail": [entries.ref("report")]}],
-    }
-    if status == "refuted":
-        del resource["clinicalStatus"]
-    return entries.add(f"condition-{number}", labelled(resource))
-
-
-def _mark(url: str, text: str) -> Resource:
-    return {"url": url, "valueString": text}
 
 
 def _observation(told: Told, code: Resource, *, section: str | None, **more: Any) -> Resource:
@@ -195,19 +154,17 @@ def _history(told: Told, entries: Entries) -> Resource:
     for name in FORM_FIELDS:
         answer = history[name]
         code = named("form_field", name, words.input(name))
-        if answer in (None, "unknown"):
-            component.append(
-                {"code": code, "dataAbsentReason": absent("not_examined" if answer is None else "unknown")}
-            )
+        if answer in (None, "not_examined", "unknown"):
+            why = "unknown" if answer == "unknown" else "not_examined"
+            component.append({"code": code, "dataAbsentReason": absent(why)})
         else:
             value = concept(_LIST_OF.get(name, "known"), str(answer), words)
             component.append({"code": code, "valueCodeableConcept": value})
-    for name in ("symptoms",):
-        rows = history[name]
-        code = named("form_field", name, words.input(name))
-        if rows is None:
-            component.append({"code": code, "dataAbsentReason": absent("not_examined")})
-        component += [{"code": code, "valueCodeableConcept": concept("symptom", one, words)} for one in rows or ()]
+    code = named("form_field", "symptoms", words.input("symptoms"))
+    if history["symptoms"] is None:
+        component.append({"code": code, "dataAbsentReason": absent("not_examined")})
+    named_ones = history["symptoms"] or ()
+    component += [{"code": code, "valueCodeableConcept": concept("symptom", one, words)} for one in named_ones]
     age = told.letter["person"]["age_years"]
     code = named("form_field", "age_years", words.input("age_years"))
     value = {"dataAbsentReason": absent("not_examined")} if age is None else {"valueQuantity": quantity(age, "a", "a")}

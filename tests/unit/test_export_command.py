@@ -70,6 +70,13 @@ def test_a_fhir_file_comes_from_the_store(device: Device, tmp_path: Path, capsys
     assert "Export of case whole: fhir, 0 pictures, by command-line." in " ".join(capsys.readouterr().err.split())
 
 
+def test_a_case_can_be_exported_while_the_store_is_in_use(device: Device, tmp_path: Path) -> None:
+    """As beside the running daemon, which holds the store open."""
+    with open_store(load_config(device.config)) as held:
+        held.cases.counts()
+        assert device.export("whole", "--fhir", "--out", str(tmp_path / "case.json")) == 0
+
+
 def test_pictures_and_reference_come_when_asked_for(device: Device, tmp_path: Path) -> None:
     """The close-up of the knee; the overview stays, for it may show who it is."""
     out = tmp_path / "case.json"
