@@ -53,11 +53,19 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     from edge_agent.contracts.terms import Vocabulary
     from edge_agent.interop.exporter import Exporter, ExportEvent, Stored
     from edge_agent.interop.pdf import PdfPress
+    from edge_agent.store.audit import Action, AuditTrail
+    from edge_agent.supervision.clock_check import clock_trust
 
-    def on_export(event: ExportEvent) -> None:
-        screen.note(f"Export of case {event.case_id}: {event.form}, {event.pictures} pictures, by {event.by}.")
+    def now() -> datetime:
+        return datetime.now(UTC)
 
     with open_store(config) as store:
+        trail = AuditTrail(store.database, clock=now, clock_trust=lambda: clock_trust(now()))
+
+        def on_export(event: ExportEvent) -> None:
+            trail.note(event.by, Action.REPORT_EXPORTED, case_ref=event.case_id, detail=event.form)
+            screen.note(f"Export of case {event.case_id}: {event.form}, {event.pictures} pictures, by {event.by}.")
+
         report = store.cases.report(options.case)
         if report is None:
             state = store.cases.status(options.case).state
@@ -67,7 +75,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             Vocabulary.load(),
             PdfPress(),
             on_export=on_export,
-            clock=lambda: datetime.now(UTC),
+            clock=now,
             new_id=lambda: secrets.token_hex(8),
             by=BY,
         )

@@ -20,6 +20,7 @@ from edge_agent.config import load_config
 from edge_agent.errors import StoreFull
 from edge_agent.interop.exporter import Exporter, ExportEvent, Stored
 from edge_agent.interop.pdf import PageToPrint
+from edge_agent.store.audit import AuditTrail, ClockTrust
 from tests.simulators.cases import CREATED, consent
 from tests.simulators.interop_cases import REFUSED, VOCABULARY, reported
 
@@ -60,13 +61,17 @@ def device() -> Iterator[Device]:
 
 
 def test_a_fhir_file_comes_from_the_store(device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Valid, readable for this account only, without pictures and reference; the export was told of."""
+    """Valid, readable for this account only, without pictures and reference; the export stands in the audit trail."""
     out = tmp_path / "case.json"
     assert device.export("whole", "--fhir", "--out", str(out)) == 0
     text = out.read_text(encoding="utf-8")
     Bundle.model_validate_json(text)
     assert '"Media"' not in text and "BOOK-77" not in text
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    with open_store(load_config(device.config)) as store:
+        trail = AuditTrail(store.database, clock=lambda: CREATED, clock_trust=lambda: ClockTrust.PLAUSIBLE)
+        row = trail.of_case("whole")[-1]
+    assert (row.who, row.action, row.detail) == ("command-line", "report_exported", "fhir")
     assert "Export of case whole: fhir, 0 pictures, by command-line." in " ".join(capsys.readouterr().err.split())
 
 
