@@ -15,7 +15,21 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from edge_agent.commands import bundle, capture, case, daemon, device, doctor, letter, profile, status, sync
+from edge_agent.commands import (
+    bundle,
+    camera,
+    capture,
+    case,
+    daemon,
+    device,
+    diagnose,
+    doctor,
+    export,
+    letter,
+    profile,
+    status,
+    sync,
+)
 from edge_agent.commands.screen import Screen
 from edge_agent.config import Config, load_config
 from edge_agent.errors import EdgeError, StoreFull
@@ -35,7 +49,9 @@ def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
-        code = command(options, load_config(options.config), Screen())
+        # The daemon reads the file itself: it takes cases under a broken one too.
+        config = Config() if command is daemon.run else load_config(options.config)
+        code = command(options, config, Screen())
         if sys.stdout is not None:  # None when it was closed before the start
             sys.stdout.flush()  # a full disk is found here, not after the exit code was chosen
     except EdgeError as exc:
@@ -80,7 +96,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, help="configuration file (default: $DERM_EDGE_CONFIG, /etc/derm-edge)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (case, capture, daemon, sync, status, doctor, profile, device, bundle, letter):
+    for module in (
+        case,
+        capture,
+        camera,
+        daemon,
+        sync,
+        status,
+        doctor,
+        diagnose,
+        profile,
+        device,
+        bundle,
+        letter,
+        export,
+    ):
         module.add_parser(commands)
     return parser
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from edge_agent.errors import ConfigError
 
@@ -25,6 +25,12 @@ PATH_VARIABLE = "DERM_EDGE_CONFIG"
 PACKAGE = Path(__file__).resolve().parent
 MAX_VIEWS = 12
 M = TypeVar("M", bound=BaseModel)
+
+
+def _default_state_dir() -> Path:
+    """Return the folder that systemd made for the service (StateDirectory=), else the account's own."""
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(given or platformdirs.user_state_dir("derm-edge", appauthor=False))
 
 
 class _Section(BaseModel):
@@ -70,20 +76,64 @@ class InferenceConfig(_Section):
 class CaptureConfig(_Section):
     """Say where pictures come from: a folder, a video file, a V4L2 device or an MJPEG address; None asks on the command line.
 
-    ``views`` and ``timeout_s`` None take the profile's. ``timeout_s`` is the patience with a camera or address,
-    ``file_timeout_s`` with reading a video file.
+    ``views``, ``width_px``, ``height_px`` and ``timeout_s`` None take the profile's. ``timeout_s`` is the patience with a
+    camera or address, ``file_timeout_s`` with reading a video file. Of the live camera alone: ``width_px`` and
+    ``height_px`` belong together and another size is a fault; ``fps`` is taken while somebody looks; ``expected_name``
+    must stand in the camera's own name, capitals or not.
     """
 
     source: str | None = None
+    width_px: int | None = Field(default=None, ge=56, le=3072)
+    height_px: int | None = Field(default=None, ge=56, le=3072)
+    fps: float | None = Field(default=None, ge=2, le=60)
+    expected_name: str | None = Field(default=None, min_length=1)
     views: int | None = Field(default=None, ge=1, le=MAX_VIEWS)
     timeout_s: float | None = Field(default=None, gt=0)
     file_timeout_s: float = Field(default=120.0, gt=0)
+
+    @model_validator(mode="after")
+    def _is_a_whole_size(self) -> CaptureConfig:
+        if (self.width_px is None) != (self.height_px is None):
+            raise ValueError("write width_px and height_px both, or neither")
+        return self
+
+
+class LogConfig(_Section):
+    """Bound the daemon's log files in the state folder: bytes of one, how many, and days after which one goes."""
+
+    file_bytes: int = Field(default=1_000_000, ge=10_000)
+    files: int = Field(default=10, ge=2, le=100)
+    days: int = Field(default=30, ge=1)
+
+
+class KioskConfig(_Section):
+    """Say how the page on the device's own screen is served and how patient it is.
+
+    Never reachable from another machine: there is no setting for an address, only a loopback ``port`` (0 takes any free
+    one; ``state_dir/kiosk.url`` says which) or a Unix ``socket`` in its place. ``is_demo`` marks a device on which no real
+    person is seen: only there may advice be printed in a language that nobody has verified.
+    """
+
+    is_enabled: bool = True
+    port: int = Field(default=0, ge=0, le=65535)
+    socket: Path | None = None
+    languages: tuple[Literal["en", "zh", "ar", "es", "qps"], ...] = Field(
+        default=("en", "zh", "ar", "es"), min_length=1
+    )
+    blank_after_s: float = Field(default=60.0, ge=10, le=60)  # policy R7: a minute at most
+    sign_out_after_s: float = Field(default=600.0, ge=60, le=3600)
+    is_demo: bool = False
+
+    @field_validator("socket")
+    @classmethod
+    def _is_a_path(cls, value: Path | None) -> Path | None:
+        return None if value is None else _absolute(value)
 
 
 class Config(_Section):
     """Hold the whole configuration of one device; ``practice_file`` names the clinic's own switches (``practice``)."""
 
-    state_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_state_dir("derm-edge", appauthor=False)))
+    state_dir: Path = Field(default_factory=_default_state_dir)
     bundle_dir: Path = PACKAGE / "bundles" / "reference"
     keys_dir: Path = PACKAGE / "keys"
     language: Literal["zh", "en"] = "en"
@@ -93,6 +143,8 @@ class Config(_Section):
     broker: BrokerConfig = BrokerConfig()
     inference: InferenceConfig = InferenceConfig()
     capture: CaptureConfig = CaptureConfig()
+    log: LogConfig = LogConfig()
+    kiosk: KioskConfig = KioskConfig()
 
     @field_validator("state_dir", "bundle_dir", "keys_dir")
     @classmethod
@@ -132,17 +184,26 @@ def load_config(path: Path | None = None, *, environment: Mapping[str, str] | No
         ConfigError: a named file cannot be read, is not TOML, or has a key or value that is not known;
             names the file and the line, and suggests a spelling.
     """
-    variables = os.environ if environment is None else environment
-    chosen = path or (Path(variables[PATH_VARIABLE]) if variables.get(PATH_VARIABLE) else None)
-    if chosen is None:
-        if not DEFAULT_PATH.exists():
-            return Config()
-        chosen = DEFAULT_PATH
+    chosen = chosen_path(path, environment=os.environ if environment is None else environment)
+    return Config() if chosen is None else parse_config(read_text(chosen), name=str(chosen))
+
+
+def chosen_path(path: Path | None, *, environment: Mapping[str, str]) -> Path | None:
+    """Return the file that ``load_config`` reads; None where the built-in defaults hold."""
+    chosen = path or (Path(environment[PATH_VARIABLE]) if environment.get(PATH_VARIABLE) else None)
+    return chosen or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a configuration file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     try:
-        text = chosen.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{chosen}: cannot read the configuration ({exc}); name another file with --config") from exc
-    return parse_config(text, name=str(chosen))
+        raise ConfigError(f"{path}: cannot read the configuration ({exc}); name another file with --config") from exc
 
 
 def parse_config(text: str, *, name: str) -> Config:

@@ -20,11 +20,13 @@ from typing import Any, BinaryIO, Final, cast
 from edge_agent import errors
 from edge_agent.case_wire import pack_case
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.shown_field import OnField, ShownField
 from edge_agent.errors import DaemonError, EdgeError, InferenceError
 from edge_agent.ipc import Kind, Message, read_message, write_message
 
 OnProgress = Callable[[str, int, int], None]
 GRACE_S: Final = 3.0
+PING_TIMEOUT_S: Final = 30.0  # a child that is idle answers at once, also on a busy computer
 
 
 class StartError(InferenceError):
@@ -131,7 +133,9 @@ class InferenceChild:
         process = self._process
         return process.pid if process is not None else None
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> dict[str, Any]:
+    def run(
+        self, case: Case, *, on_progress: OnProgress | None = None, on_field: OnField | None = None
+    ) -> dict[str, Any]:
         """Run one case and return its report. Starts the child when it is not running.
 
         Raises:
@@ -139,9 +143,10 @@ class InferenceChild:
             InferenceError: the child was lost or too slow; it is stopped, the case can be given again.
             EdgeError: the child refused the case with this error; the child goes on.
         """
-        return dict(self.ask(pack_case(case, language=""), on_progress=on_progress).body["report"])
+        job = pack_case(case, language="")
+        return dict(self.ask(job, on_progress=on_progress, on_field=on_field).body["report"])
 
-    def ask(self, job: Message, *, on_progress: OnProgress | None = None) -> Message:
+    def ask(self, job: Message, *, on_progress: OnProgress | None = None, on_field: OnField | None = None) -> Message:
         """Give the child one job and return what ends it; the errors of ``run``."""
         self.start()
         self._move(Event.JOB)
@@ -153,11 +158,29 @@ class InferenceChild:
                 if on_progress is not None:
                     on_progress(message.body["stage"], message.body["done"], message.body["total"])
                 continue
+            if message.kind == Kind.FIELD:
+                if on_field is not None:
+                    on_field(ShownField.from_body(message.body))
+                continue
             self._move(Event.DONE)
             self._losses = 0
             if message.kind == Kind.ERROR:
                 raise error_from(message)
             return message
+
+    def ping(self) -> None:
+        """Find out whether a child that waits for a case still answers; one that does not is stopped.
+
+        Raises:
+            InferenceError: it ended between two cases, or hangs.
+        """
+        if self._process is not None and self._process.poll() is not None:
+            raise self._lose("the inference child ended between two cases")
+        self._move(Event.JOB)
+        deadline = time.monotonic() + PING_TIMEOUT_S
+        self._send(Message(body={"kind": Kind.PING}), deadline)
+        self._receive(deadline, doing="answering a ping")
+        self._move(Event.DONE)
 
     def start(self) -> None:
         """Start the child and wait until its bundle is loaded; returns at once when it is running.
