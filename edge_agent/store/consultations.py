@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,28 +16,13 @@ from edge_agent.consultation.draft import Draft, new_draft
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.case import Case, Frame
 from edge_agent.contracts.previous import PreviousVisit
-from edge_agent.errors import CaseError, StoreCorrupt
+from edge_agent.errors import CaseError, EdgeError, StoreCorrupt, StoreError
 from edge_agent.store.database import Connection, Database
 from edge_agent.store.episodes import Episodes
 from edge_agent.store.pictures import decode_png
+from edge_agent.store.vault import ImageKind, ImageVault
 
 BuildCase = Callable[[Draft, dict[str, Frame], PreviousVisit | None], Case]
-
-
-class PictureVault(Protocol):
-    """Keep pictures encrypted one by one."""
-
-    def put(self, connection: Connection, png: bytes, *, kind: str) -> str:
-        """Keep a picture as part of a transaction and return its id."""
-        ...
-
-    def get(self, image_id: str) -> bytes:
-        """Return a picture's PNG bytes."""
-        ...
-
-    def shred(self, connection: Connection, image_ids: Iterable[str], *, why: str) -> None:
-        """Make pictures unreadable as part of a transaction."""
-        ...
 
 
 class CaseDesk(Protocol):
@@ -70,7 +55,7 @@ class Consultations:
         episodes: where a draft that is handed over becomes a visit.
     """
 
-    def __init__(self, database: Database, *, vault: PictureVault, episodes: Episodes) -> None:
+    def __init__(self, database: Database, *, vault: ImageVault, episodes: Episodes) -> None:
         self._database = database
         self._vault = vault
         self._episodes = episodes
@@ -125,9 +110,11 @@ class Consultations:
             StoreFull: no space; the draft stays as it was.
         """
         with self._database.transaction() as connection:
-            return self._change(connection, case_id, answer)
+            after = self._change(connection, case_id, answer)
+        self._settle()
+        return after
 
-    def take(self, case_id: str, png: bytes, *, kind: str, describe: Callable[[Draft, str], Draft]) -> Draft:
+    def take(self, case_id: str, png: bytes, *, kind: ImageKind, describe: Callable[[Draft, str], Draft]) -> Draft:
         """Keep a picture and the draft that names it, both or neither.
 
         Args:
@@ -140,14 +127,19 @@ class Consultations:
             CaseError: no such draft, or the picture was refused.
             StoreFull: no space; nothing was kept.
         """
-        with self._database.transaction() as connection:
-            before = self._read(connection, case_id)
-            image_id = self._vault.put(connection, png, kind=kind)
-            after = describe(before, image_id)
-            if image_id not in {view.image_id for view in after.views}:
-                raise CaseError("the picture is not allowed by what was entered: nothing was kept")
-            connection.execute("INSERT INTO draft_images (image_id, case_id) VALUES (?,?)", (image_id, case_id))
-            return self._change(connection, case_id, lambda _: after)
+        try:
+            with self._database.transaction() as connection:
+                before = self._read(connection, case_id)
+                image_id = self._vault.put(connection, png, kind=kind)
+                after = describe(before, image_id)
+                if image_id not in {view.image_id for view in after.views}:
+                    raise CaseError("the picture is not allowed by what was entered: nothing was kept")
+                connection.execute("INSERT INTO draft_images (image_id, case_id) VALUES (?,?)", (image_id, case_id))
+                return self._change(connection, case_id, lambda _: after)
+        except EdgeError:
+            with suppress(StoreError):  # the file has no row now; the next start sweeps too
+                self._vault.sweep()
+            raise
 
     def picture(self, case_id: str, image_id: str) -> bytes:
         """Return one picture of a draft as PNG bytes.
@@ -171,6 +163,7 @@ class Consultations:
             if self._read(connection, case_id).step is Step.RUNNING:
                 raise CaseError("this case was handed over: it can no longer be thrown away")
             self._delete(connection, case_id, why=why)
+        self._settle()
 
     def open_drafts(self, owner: str | None = None) -> list[DraftRow]:
         """Return the consultations on their way, oldest first; all of them, or one worker's."""
@@ -223,6 +216,7 @@ class Consultations:
             with self._database.transaction() as connection:
                 self._episodes.add_visit(connection, draft, now=now)
                 self._delete(connection, case_id, why="the case keeps its own copy")
+        self._settle()
 
     def finish_hand_overs(self, *, desk: CaseDesk, build: BuildCase, now: datetime) -> list[str]:
         """Hand over what a power cut or a full disk left behind; return what could not be handed over now."""
@@ -260,11 +254,15 @@ class Consultations:
         row = connection.execute("SELECT body FROM drafts WHERE case_id = ?", (case_id,)).fetchone()
         return _read(case_id, row)
 
+    def _settle(self) -> None:
+        with suppress(StoreError):  # the keys are gone; the next start unlinks the files
+            self._vault.settle()
+
     def _is_stored(self, case_id: str) -> bool:
         return bool(self._database.rows("SELECT 1 FROM cases WHERE case_id = ?", (case_id,)))
 
 
-def _read(case_id: str, row: Mapping[int, str] | tuple[str, ...] | None) -> Draft:
+def _read(case_id: str, row: tuple[str, ...] | None) -> Draft:
     if row is None:
         raise CaseError("there is no such open consultation: it may have been handed over; look at the list of cases")
     try:

@@ -9,12 +9,12 @@ from datetime import date, datetime
 
 from edge_agent.consultation.draft import Draft
 from edge_agent.consultation.steps import Step
-from edge_agent.contracts.case import Frame
 from edge_agent.contracts.previous import PreviousVisit
-from edge_agent.errors import CaseError, EdgeError
+from edge_agent.errors import CaseError
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Connection, Database
 from edge_agent.store.states import CaseState
+from edge_agent.store.vault import ImageKind
 
 _STEPS = {
     CaseState.STORED: Step.RUNNING,
@@ -53,10 +53,11 @@ class EarlierPicture:
     """A picture of an earlier visit, to frame the new one like it."""
 
     case_id: str
-    view_index: int
-    frame: Frame
-    created: datetime
+    image_id: str
+    kind: ImageKind
+    taken: datetime
     shot: str | None
+    laterality: str | None
 
 
 _VISITS = (
@@ -201,18 +202,27 @@ class Episodes:
         return None
 
     def earlier_picture(self, episode_id: str, *, body_site: str, shot: str | None) -> EarlierPicture | None:
-        """Return the last picture of the same site, of the same kind of shot where there is one.
+        """Return where the last picture of the same site lies, of the same kind of shot where there is one.
 
-        None too where its picture was shredded since: the new one is then framed without it.
+        Opens none. None too where each was shredded since: the new one is then framed without it.
         """
         for visit in reversed(self.visits(episode_id)):
-            with suppress(EdgeError):
-                case = self._cases.load(visit.case_id)
-                same = [view for view in case.views if view.body_site == body_site]
-                best = [view for view in same if view.shot == shot] or same
-                if best:
-                    found = best[-1]
-                    return EarlierPicture(visit.case_id, found.index, found.frame, case.created, found.shot)
+            same = [
+                view
+                for view in self._cases.views(visit.case_id)
+                if view.body_site == body_site and view.image_id is not None and not view.is_gone
+            ]
+            best = [view for view in same if view.shot == shot] or same
+            if best:
+                found = best[-1]
+                return EarlierPicture(
+                    visit.case_id,
+                    found.image_id or "",
+                    found.kind,
+                    visit.handed_over,
+                    found.shot,
+                    found.laterality,
+                )
         return None
 
 
