@@ -228,6 +228,7 @@ def open_daemon(config: Config, *, stop: threading.Event, devices: Devices | Non
     from edge_agent.practice import load_practice
     from edge_agent.rules_only import rules_only_report
     from edge_agent.state_dir import StateLock
+    from edge_agent.workload import predicted_s
 
     profile = resolve_profile(config)
     wish = engine_wish(config)
@@ -255,6 +256,6 @@ def open_daemon(config: Config, *, stop: threading.Event, devices: Devices | Non
                 stop=stop,
                 log=log,
             )
-            yield Daemon(parts, bundle_dir=wish.bundle_dir)
+            yield Daemon(parts, bundle_dir=wish.bundle_dir, predict=partial(predicted_s, manifest, profile))
         finally:
             child.stop()
