@@ -12,15 +12,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from edge_agent.consultation.draft import (
-    PURPOSES,
     Choice,
     Decider,
     Draft,
     Person,
-    PurposeId,
     SiteChoice,
     TakenView,
+    first_line,
 )
+from edge_agent.contracts.consent_values import PURPOSES, ConsentPurpose
 from edge_agent.contracts.intake import Intake
 from edge_agent.errors import CaseError
 
@@ -44,19 +44,19 @@ def with_person(draft: Draft, person: Person) -> Draft:
     return draft.changed(person=person, history=history)
 
 
-def with_choice(
-    draft: Draft, purpose: PurposeId, *, granted: bool, given_by: Decider, version: str, by: str, at: datetime
-) -> Draft:
+def with_choice(draft: Draft, purpose: ConsentPurpose, choice: Choice) -> Draft:
     """Record one consent or refusal (R2)."""
-    choice = Choice(granted=granted, given_by=given_by, version=version, recorded_by=by, recorded_at=at)
     choices = {**draft.agreement.choices, purpose: choice}
     return draft.changed(agreement=draft.agreement.model_copy(update={"choices": choices}))
 
 
-def with_all_refused(draft: Draft, *, versions: Mapping[str, str], by: str, at: datetime) -> Draft:
-    """Record that nobody could agree to anything: a text case (R3, R10)."""
+def with_all_refused(
+    draft: Draft, *, given_by: Decider, versions: Mapping[ConsentPurpose, str], by: str, at: datetime
+) -> Draft:
+    """Record that nothing could be agreed to, or nobody was there to agree: a text case (R3, R10)."""
     for purpose in PURPOSES:
-        draft = with_choice(draft, purpose, granted=False, given_by="nobody", version=versions[purpose], by=by, at=at)
+        choice = Choice(granted=False, given_by=given_by, version=versions[purpose], recorded_by=by, recorded_at=at)
+        draft = with_choice(draft, purpose, choice)
     return draft
 
 
@@ -98,7 +98,21 @@ def with_history(draft: Draft, answers: Mapping[str, Any]) -> Draft:
     try:
         return draft.changed(history=Intake(**parts))
     except ValidationError as exc:
-        problem = exc.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in problem["loc"])
-        text = problem["msg"].removeprefix("Value error, ")
-        raise CaseError(f"{place}: {text}" if place else text) from exc
+        raise CaseError(first_line(exc)) from exc
+
+
+def with_history_each(draft: Draft, answers: Mapping[str, Any]) -> tuple[Draft, tuple[str, ...]]:
+    """Enter what can be entered of one screen; return with it the names of the answers that were refused.
+
+    A slip in one field must not cost the others.
+    """
+    try:
+        return with_history(draft, answers), ()
+    except CaseError:
+        refused = []
+    for name, value in answers.items():
+        try:
+            draft = with_history(draft, {name: value})
+        except CaseError:
+            refused.append(name)
+    return draft, tuple(refused)

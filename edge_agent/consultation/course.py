@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_agent.agents.rules.red_flags import RuleBook
+from edge_agent.agents.rules.rule_file import EMERGENCY
 from edge_agent.consultation.alerts import Alert, alerts, unread
 from edge_agent.consultation.draft import Draft, SiteChoice, TakenView
-from edge_agent.consultation.permits import CameraPermit, ConsentPermit, Permits
+from edge_agent.consultation.permits import CameraPermit, ConsentPermit, PolicyPermits
 from edge_agent.consultation.steps import INTERRUPTIONS, QUESTIONS, Event, Step, step
 from edge_agent.contracts.case import Case, Frame
 from edge_agent.contracts.previous import PreviousVisit
@@ -28,7 +29,7 @@ class Course:
     """
 
     rules: RuleBook
-    permits: Permits
+    permits: PolicyPermits
 
     def alerts(self, draft: Draft) -> tuple[Alert, ...]:
         """Return the urgent rules that fire on a draft, read or not."""
@@ -39,24 +40,22 @@ class Course:
         return any(alert.stops_photography for alert in self.alerts(draft))
 
     def is_emergency(self, draft: Draft) -> bool:
-        """Say whether an urgent rule other than safeguarding fires."""
-        return any(not alert.stops_photography for alert in self.alerts(draft))
+        """Say whether a rule of the most urgent tier fires; only then can care go on without a consent (R3, R10)."""
+        return any(alert.tier == EMERGENCY for alert in self.alerts(draft))
 
-    def camera(self, draft: Draft, site: SiteChoice, *, clinician: str | None = None) -> CameraPermit:
+    def camera(
+        self, draft: Draft, site: SiteChoice, *, shot: str | None = None, clinician: str | None = None
+    ) -> CameraPermit:
         """Say whether a site may be pictured now.
 
         Args:
             draft: the consultation.
             site: the site with what was asked about it.
+            shot: id of ``shot``.
             clinician: the clinician who is signed in, if one is.
         """
-        return self.permits.camera(
-            draft,
-            site,
-            clinician=clinician,
-            is_stopped=self.is_photography_stopped(draft),
-            is_emergency=self.is_emergency(draft),
-        )
+        is_stopped = self.is_photography_stopped(draft)
+        return self.permits.camera(draft, site, shot=shot, clinician=clinician, is_stopped=is_stopped)
 
     def consent(self, draft: Draft) -> ConsentPermit:
         """Say who decides about the consents."""
@@ -83,11 +82,20 @@ class Course:
             Step.IMPRESSION: draft.worker.tier is None and "Choose how urgent it is in your own view.",
         }.get(here)
         if lacking:
-            raise CaseError(lacking)
-        if here is Step.AGE and "witness" in self.consent(draft).needs:
-            raise CaseError("Name the witness: the person cannot read the consent.")
+            raise CaseError(lacking, step=str(here))
+        if here is Step.AGE and person.capacity is None:
+            raise CaseError("Say whether the person can decide freely.", step="capacity")
+        open_needs = set(self.consent(draft).needs) if here is Step.AGE else set()
+        if "assent" in open_needs:
+            raise CaseError("Ask the child too, and write down the answer.", step="assent")
+        if "witness" in open_needs:
+            raise CaseError("Name the witness: the person cannot read the consent.", step="witness")
+        if here is Step.CONSENT and (
+            faults := self.permits.consent_faults(draft, is_emergency=self.is_emergency(draft))
+        ):
+            raise CaseError(f"The consent does not hold: {', '.join(faults)}.", step=f"consent_{faults[0]}")
         if here is Step.IMPRESSION and draft.agreement.unasked:
-            raise CaseError("A consent has to be asked again: go back to the consents.")
+            raise CaseError("A consent has to be asked again: go back to the consents.", step="asked_again")
 
     def onward(self, draft: Draft) -> Draft:
         """Go on after the present step was answered.
@@ -97,12 +105,13 @@ class Course:
             RuntimeError: the step asks nothing (a programmer's mistake).
         """
         draft = self.without_forbidden(draft)
-        self.check(draft)
         waiting = unread(draft, self.alerts(draft))
         if not waiting:
+            self.check(draft)
             return draft.changed(step=self._after(draft), resume_at=None)
-        # Whoever leaves the last question has still to press the button that hands over.
-        resume_at = draft.step if draft.step is QUESTIONS[-1] else self._after(draft)
+        # Danger comes before a missing answer; and whoever leaves the last question has still to press its button.
+        is_staying = draft.step is QUESTIONS[-1] or not self._is_answered(draft)
+        resume_at = draft.step if is_staying else self._after(draft)
         return draft.changed(step=step(draft.step, _interruption(waiting)), resume_at=resume_at)
 
     def kept(self, draft: Draft) -> Draft:
@@ -146,7 +155,7 @@ class Course:
         choices = {
             name: choice if name in permit.grantable else choice.model_copy(update={"granted": False})
             for name, choice in draft.agreement.choices.items()
-            if choice.given_by == permit.who_decides
+            if (choice.given_by, choice.basis) == (permit.who_decides, permit.basis)
         }
         if choices != draft.agreement.choices:
             draft = draft.changed(agreement=draft.agreement.model_copy(update={"choices": choices}))
@@ -172,12 +181,17 @@ class Course:
         place = (view.body_site, view.laterality)
         sites = [site for site in draft.sites if (site.body_site, site.laterality) == place]
         permits = [
-            self.permits.camera(
-                draft, site, clinician=view.clinician, is_stopped=False, is_emergency=self.is_emergency(draft)
-            )
+            self.permits.camera(draft, site, shot=view.shot, clinician=view.clinician, is_stopped=False)
             for site in sites
         ]
         return any(permit.is_allowed for permit in permits)
+
+    def _is_answered(self, draft: Draft) -> bool:
+        try:
+            self.check(draft)
+        except CaseError:
+            return False
+        return True
 
     def _after(self, draft: Draft) -> Step:
         is_without = draft.step is Step.SITES and not self.can_picture(draft)

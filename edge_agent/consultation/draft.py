@@ -17,20 +17,13 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.case import ADULT_YEARS, Case, Frame, View
+from edge_agent.contracts.consent_values import PURPOSES, Assent, Capacity, ConsentPurpose, GuardianRelation
 from edge_agent.contracts.intake import Consent, Intake, Purpose, ViewNote
 from edge_agent.contracts.intake_parts import Lax, Record, WorkerView
 from edge_agent.contracts.intake_values import BodySite, DangerSign, Examined, Known, Laterality, Sex, Shot, ViewQuality
 from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.errors import CaseError
 
-PurposeId = Literal["care_pictures", "program_help", "deidentified_result", "referral_package", "training"]
-PURPOSES: tuple[PurposeId, ...] = (
-    "care_pictures",
-    "program_help",
-    "deidentified_result",
-    "referral_package",
-    "training",
-)
 Decider = Literal["person", "guardian", "nobody"]
 YesNo = Literal["yes", "no"]
 LaxStep = Annotated[Step, Field(strict=False)]  # JSON has no enumerations
@@ -41,23 +34,26 @@ MAX_SITES, MAX_VIEWS = 6, 12
 class Person(Record):
     """Age first, then who can consent (R3, R10); None was not asked.
 
-    ``has_capacity`` covers unconsciousness and custody too: whoever cannot decide freely. ``can_read`` no asks for a
-    witness. ``assent`` is the child's own word beside the guardian's.
+    ``assent`` is the child's own word beside the guardian's. ``can_read`` no asks for a witness. ``emergency_reason``:
+    why it cannot wait for somebody who can decide, where a danger sign is there and nobody is.
     """
 
     age_years: int | None = Field(default=None, ge=0, le=120)
     age_months: int | None = Field(default=None, ge=0, le=23)
     sex: Sex | None = None
-    has_capacity: YesNo | None = None
+    capacity: Capacity | None = None
     guardian_present: Known | None = None
-    assent: YesNo | None = None
+    guardian_name: Name | None = None
+    guardian_relation: GuardianRelation | None = None
+    assent: Assent | None = None
     can_read: YesNo | None = None
     witness: Name | None = None
     interpreter_used: Known | None = None
+    emergency_reason: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
     @property
     def is_minor(self) -> bool:
-        """Say whether pictures follow the rules for minors: also while nobody told the age."""
+        """Say whether somebody else decides: also while nobody told the age."""
         return self.age_years is None or self.age_years < ADULT_YEARS
 
 
@@ -66,6 +62,7 @@ class Choice(Record):
 
     granted: bool
     given_by: Decider
+    basis: Literal["consent", "emergency"] = "consent"
     version: Annotated[str, Field(min_length=1, max_length=32)]
     recorded_by: Name
     recorded_at: Annotated[AwareDatetime, Field(strict=False)]
@@ -74,16 +71,16 @@ class Choice(Record):
 class Agreement(Record):
     """The five consents as far as they were asked, in which language, and whether they were read aloud."""
 
-    choices: dict[PurposeId, Choice] = Field(default_factory=dict)
+    choices: dict[ConsentPurpose, Choice] = Field(default_factory=dict)
     language: str | None = Field(default=None, min_length=2, max_length=16)
     read_aloud: bool = False
 
     @property
-    def unasked(self) -> tuple[PurposeId, ...]:
+    def unasked(self) -> tuple[ConsentPurpose, ...]:
         """Return the purposes that nobody decided yet, in their order."""
         return tuple(purpose for purpose in PURPOSES if purpose not in self.choices)
 
-    def grants(self, purpose: PurposeId) -> bool:
+    def grants(self, purpose: ConsentPurpose) -> bool:
         """Say whether a purpose was granted; not asked is not granted."""
         return purpose in self.choices and self.choices[purpose].granted
 
@@ -92,7 +89,8 @@ class SiteChoice(Record):
     """One affected body site and what its camera rule asked for.
 
     ``chaperone`` is a name or ``declined``; ``is_confirmed``: a second yes to this intimate site; ``is_asked``: the
-    person was asked about this picture by itself (face, tongue, tattoo).
+    person was asked about this picture by itself (face, tongue, tattoo). ``has_mark``: a tattoo, birthmark or scar that
+    tells who it is will be in the picture.
     """
 
     body_site: BodySite
@@ -100,6 +98,7 @@ class SiteChoice(Record):
     chaperone: Name | None = None
     is_confirmed: bool = False
     is_asked: bool = False
+    has_mark: bool = False
 
 
 class TakenView(Record):
@@ -152,7 +151,7 @@ class Draft(Record):
         try:
             draft = Draft.model_validate({name: getattr(self, name) for name in Draft.model_fields} | parts)
         except ValidationError as exc:
-            raise CaseError(_first_line(exc)) from exc
+            raise CaseError(first_line(exc)) from exc
         draft.to_intake()
         return draft
 
@@ -187,35 +186,47 @@ class Draft(Record):
         try:
             return Intake(**parts)
         except ValidationError as exc:
-            raise CaseError(_first_line(exc)) from exc
+            raise CaseError(first_line(exc)) from exc
 
     def to_consent(self) -> Consent:
         """Return the consent record.
 
         Raises:
-            CaseError: a consent was not asked yet.
+            CaseError: a consent was not asked yet, or the record contradicts itself.
         """
         if self.agreement.unasked:
             raise CaseError(f"the consent {self.agreement.unasked[0]} was not asked yet: go back to the consents")
         choices = self.agreement.choices
         last = max(choices.values(), key=lambda choice: choice.recorded_at)
 
-        def purpose(name: PurposeId) -> Purpose:
+        def purpose(name: ConsentPurpose) -> Purpose:
             return Purpose(granted=choices[name].granted, version=choices[name].version)
 
-        return Consent(
-            care_pictures=purpose("care_pictures"),
-            program_help=purpose("program_help"),
-            deidentified_result=purpose("deidentified_result"),
-            referral_package=purpose("referral_package"),
-            training=purpose("training"),
-            given_by=last.given_by,
-            language=self.agreement.language or self.language,
-            read_aloud=self.agreement.read_aloud,
-            witness=self.person.witness,
-            recorded_by=last.recorded_by,
-            recorded_at=last.recorded_at,
-        )
+        person = self.person
+        is_emergency = last.basis == "emergency"
+        try:
+            return Consent(
+                care_pictures=purpose("care_pictures"),
+                program_help=purpose("program_help"),
+                deidentified_result=purpose("deidentified_result"),
+                referral_package=purpose("referral_package"),
+                training=purpose("training"),
+                # A record that refuses everything needs nobody who decides; it is the person's text case.
+                given_by="person" if last.given_by == "nobody" and not is_emergency else last.given_by,
+                language=self.agreement.language or self.language,
+                read_aloud=self.agreement.read_aloud,
+                witness=person.witness,
+                recorded_by=last.recorded_by,
+                recorded_at=last.recorded_at,
+                guardian_name=person.guardian_name if last.given_by == "guardian" else None,
+                guardian_relation=person.guardian_relation if last.given_by == "guardian" else None,
+                assent=person.assent,
+                capacity=person.capacity or "full",
+                can_read=None if person.can_read is None else person.can_read == "yes",
+                emergency_reason=person.emergency_reason if is_emergency else None,
+            )
+        except ValidationError as exc:
+            raise CaseError(first_line(exc)) from exc
 
     def to_case(
         self, images: Mapping[str, Frame], *, consent: Consent | None, previous: PreviousVisit | None = None
@@ -258,7 +269,7 @@ def new_draft(case_id: str, *, owner: str, created: datetime, language: Literal[
     return Draft(case_id=case_id, owner=owner, created=created, language=language)
 
 
-def _first_line(exc: ValidationError) -> str:
+def first_line(exc: ValidationError) -> str:
     """Tell the first problem without quoting what was entered."""
     problem = exc.errors(include_input=False, include_url=False)[0]
     place = ".".join(str(part) for part in problem["loc"])

@@ -178,9 +178,7 @@ class Purpose(Record):
 class Consent(Record):
     """Five separate, versioned consents (policy R2) and who recorded them, for whom, when and how.
 
-    ``given_by`` is ``nobody`` where neither the person nor a guardian could decide (R3, R10); then nothing is granted but
-    what the emergency basis allows. ``fictitious`` marks the demo's consent: it syncs like a real one and is named on the
-    report.
+    ``fictitious`` marks the demo's consent: it syncs like a real one and is named on the report.
     """
 
     care_pictures: Purpose
@@ -188,7 +186,7 @@ class Consent(Record):
     deidentified_result: Purpose
     referral_package: Purpose
     training: Purpose
-    given_by: Literal["person", "guardian", "nobody"]
+    given_by: Literal["person", "guardian"]
     language: str = Field(min_length=2, max_length=16)
     read_aloud: bool
     witness: str | None = Field(default=None, max_length=64)
@@ -200,14 +198,6 @@ class Consent(Record):
     def _time_has_a_zone(self) -> Consent:
         if self.recorded_at.tzinfo is None:
             raise ValueError("recorded_at needs a time zone, e.g. 2026-01-31T09:30:00Z")
-        return self
-
-    @model_validator(mode="after")
-    def _nobody_allows_only_care(self) -> Consent:
-        """Refuse a use beyond care that nobody agreed to."""
-        beyond = (self.deidentified_result, self.referral_package, self.training)
-        if self.given_by == "nobody" and any(purpose.granted for purpose in beyond):
-            raise ValueError("nobody could decide, so only care itself may go on: refuse the other purposes")
         return self
 
     @property

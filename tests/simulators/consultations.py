@@ -11,10 +11,12 @@ import numpy as np
 from edge_agent.agents.rules.red_flags import RuleBook
 from edge_agent.consultation import answers
 from edge_agent.consultation.course import Course
-from edge_agent.consultation.draft import PURPOSES, Draft, Person, SiteChoice, TakenView, new_draft
-from edge_agent.consultation.permits import StrictPermits
+from edge_agent.consultation.draft import Choice, Draft, Person, SiteChoice, TakenView, new_draft
+from edge_agent.consultation.permits import PolicyPermits
 from edge_agent.contracts.case import Case, Frame
+from edge_agent.contracts.consent_values import PURPOSES
 from edge_agent.contracts.intake_parts import WorkerView
+from edge_agent.contracts.policy import Policy
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.consultations import Consultations
 from edge_agent.store.database import Database
@@ -24,10 +26,10 @@ from edge_agent.store.pictures import encode_png
 from edge_agent.store.vault import ImageVault
 
 NOW = datetime(2026, 5, 6, 7, 8, tzinfo=UTC)
-COURSE = Course(RuleBook.load("red_flags.toml"), StrictPermits())
+COURSE = Course(RuleBook.load("red_flags.toml"), PolicyPermits(Policy()))
 VERSIONS = dict.fromkeys(PURPOSES, "1")
 CALM: dict[Any, Any] = {"fever_now_or_history": "no", "blisters_or_peeling": "no"}
-ADULT = Person(age_years=34, sex="female", has_capacity="yes", can_read="yes")
+ADULT = Person(age_years=34, sex="female", capacity="full", can_read="yes")
 ELBOW = SiteChoice(body_site="elbow", laterality="left")
 PNG = encode_png(np.full((64, 64, 3), 90, np.uint8))
 
@@ -74,12 +76,16 @@ def blank(case_id: str = "case-0001") -> Draft:
     return new_draft(case_id, owner="worker 1", created=NOW)
 
 
+def choice(*, granted: bool, given_by: Literal["person", "guardian", "nobody"] = "person") -> Choice:
+    """Return one consent or refusal."""
+    return Choice(granted=granted, given_by=given_by, version="1", recorded_by="worker 1", recorded_at=NOW)
+
+
 def agreed(draft: Draft, *, refused: tuple[str, ...] = (), given_by: Literal["person", "guardian"] = "person") -> Draft:
     """Ask for the five consents."""
+    draft = draft.changed(agreement=draft.agreement.model_copy(update={"read_aloud": True}))
     for purpose in PURPOSES:
-        draft = answers.with_choice(
-            draft, purpose, granted=purpose not in refused, given_by=given_by, version="1", by="worker 1", at=NOW
-        )
+        draft = answers.with_choice(draft, purpose, choice(granted=purpose not in refused, given_by=given_by))
     return draft
 
 

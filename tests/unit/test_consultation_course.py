@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.consultation import answers
-from edge_agent.consultation.draft import PURPOSES, Draft, Person, SiteChoice
+from edge_agent.consultation.draft import Draft, Person, SiteChoice
 from edge_agent.consultation.steps import Step
+from edge_agent.contracts.consent_values import PURPOSES
 from edge_agent.contracts.intake_parts import WorkerView
 from edge_agent.errors import CaseError
 from tests.simulators.consultations import (
@@ -21,12 +22,13 @@ from tests.simulators.consultations import (
     NOW,
     agreed,
     blank,
+    choice,
     frames,
     steps,
     taken,
 )
 
-CHILD = Person(age_years=9, sex="male", has_capacity="yes", guardian_present="yes", assent="yes", can_read="yes")
+CHILD = Person(age_years=9, sex="male", capacity="full", guardian_present="yes", assent="given", can_read="yes")
 CHEST = SiteChoice(body_site="chest", chaperone="declined", is_confirmed=True)
 
 
@@ -46,7 +48,7 @@ def test_a_plain_consultation_reaches_the_agents() -> None:
     case = COURSE.case_of(draft, frames(draft), None)
     assert [view.body_site for view in case.views] == ["elbow"]
     assert case.intake.worker.tier == "T4_routine" and case.intake.danger_signs == CALM
-    assert case.consent is not None and case.consent.given_by == "person" and case.consent.training.granted
+    assert case.consent is not None and case.consent.given_by == "person" and case.consent.deidentified_result.granted
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
@@ -60,7 +62,7 @@ def test_refusing_one_consent_changes_nothing_else(purpose: str) -> None:
     case = COURSE.case_of(draft, {}, None)
     assert case.consent is not None
     refused = {name for name in PURPOSES if not getattr(case.consent, name).granted}
-    assert refused == {purpose}
+    assert refused == {purpose, "training"}  # training is off in the strict policy, whatever was tapped
 
 
 def test_a_site_without_picture_still_says_where_the_skin_is_affected() -> None:
@@ -80,7 +82,9 @@ def test_no_intimate_picture_of_a_minor_whoever_agrees(site: Any) -> None:
 
 def test_an_unknown_age_is_a_minors() -> None:
     """Whose age nobody told has no intimate picture taken."""
-    draft = agreed(answers.with_person(blank(), Person(sex="female", guardian_present="yes")), given_by="guardian")
+    draft = agreed(
+        answers.with_person(blank(), Person(sex="female", capacity="full", guardian_present="yes")), given_by="guardian"
+    )
     assert not COURSE.camera(draft, CHEST, clinician="dr").is_possible
 
 
@@ -105,17 +109,17 @@ def test_a_child_without_guardian_is_a_text_case() -> None:
     """R3: nobody can consent, so nothing is granted whatever was tapped, and the camera is passed."""
     alone = CHILD.model_copy(update={"guardian_present": "no"})
     draft = _walk(blank(), steps(person=alone)[:2])
-    draft = answers.with_all_refused(draft, versions=dict.fromkeys(PURPOSES, "1"), by="worker 1", at=NOW)
+    draft = answers.with_all_refused(draft, given_by="nobody", versions=COURSE.permits.versions, by="worker 1", at=NOW)
     draft = _walk(COURSE.onward(draft), steps()[3:5])
     assert draft.step is Step.COMPLAINT
     consent = draft.to_consent()
-    assert consent.given_by == "nobody"
+    assert consent.recorded_by == "worker 1"
     assert not any(getattr(consent, name).granted for name in PURPOSES)
 
 
 def test_who_cannot_decide_gives_nothing_away() -> None:
     """R10: without capacity there is no secondary use, and no picture by the strict policy."""
-    draft = answers.with_person(blank(), ADULT.model_copy(update={"has_capacity": "no"}))
+    draft = answers.with_person(blank(), ADULT.model_copy(update={"capacity": "unconscious"}))
     permit = COURSE.consent(draft)
     assert permit.who_decides == "nobody"
     assert permit.grantable.isdisjoint({"deidentified_result", "referral_package", "training"})
@@ -145,7 +149,7 @@ def test_pictures_go_when_a_later_answer_forbids_them() -> None:
     draft = _walk(blank(), [*steps()[:4], steps(site=CHEST)[4]])
     draft = answers.with_view(draft, taken("i1", CHEST, kind="intimate", clinician="dr"))
     assert COURSE.without_forbidden(draft).views
-    refused = answers.with_choice(draft, "care_pictures", granted=False, given_by="person", version="1", by="w", at=NOW)
+    refused = answers.with_choice(draft, "care_pictures", choice(granted=False))
     assert not COURSE.without_forbidden(refused).views
     assert not COURSE.without_forbidden(answers.with_person(draft, CHILD)).views
     assert not COURSE.without_forbidden(answers.with_sites(draft, [ELBOW])).views
@@ -174,7 +178,7 @@ def test_the_age_can_make_an_emergency() -> None:
     """A fever of an infant is none of an adult: the interruption comes after the age."""
     draft = COURSE.onward(blank().changed(danger_signs={"fever_now_or_history": "yes"}))
     assert draft.step is Step.AGE
-    infant = Person(age_years=0, age_months=1, sex="female", guardian_present="yes")
+    infant = Person(age_years=0, age_months=1, sex="female", capacity="full", guardian_present="yes")
     assert COURSE.onward(answers.with_person(draft, infant)).step is Step.EMERGENCY
 
 
@@ -242,7 +246,7 @@ _PERSONS = st.builds(
     Person,
     age_years=st.one_of(st.none(), st.integers(2, 100)),
     sex=st.sampled_from(["female", "male", "intersex", "not_stated"]),
-    has_capacity=st.sampled_from([None, "yes", "no"]),
+    capacity=st.sampled_from([None, "full", "unconscious", "detained"]),
     guardian_present=st.sampled_from([None, "yes", "no", "unknown"]),
     can_read=st.sampled_from([None, "yes"]),
 )
@@ -275,7 +279,7 @@ def test_no_walk_ends_with_a_picture_that_the_policy_forbids(moves: list[tuple[s
         draft = _moved(draft, name, value)
         for view in draft.views:
             assert draft.agreement.grants("care_pictures")
-            assert draft.person.has_capacity != "no"
+            assert draft.person.capacity == "full"
             is_child = draft.person.age_years is None or draft.person.age_years < 18
             if is_child:
                 assert draft.person.guardian_present == "yes"
@@ -304,9 +308,7 @@ def _moved(draft: Draft, name: str, value: Any) -> Draft:
 def _asked(draft: Draft, granted: set[str]) -> Draft:
     by = COURSE.consent(draft).who_decides
     for purpose in PURPOSES:
-        draft = answers.with_choice(
-            draft, purpose, granted=purpose in granted, given_by=by, version="1", by="w", at=NOW
-        )
+        draft = answers.with_choice(draft, purpose, choice(granted=purpose in granted, given_by=by))
     return draft
 
 

@@ -25,9 +25,6 @@ _LABELS = {
 }  # fmt: skip
 
 
-_GIVERS = {"person": "person", "guardian": "guardian_gave", "nobody": "nobody_gave"}
-
-
 @dataclass(frozen=True, slots=True)
 class Section:
     """One titled part of the letter; ``name`` is its id, ``is_half`` asks for half of the page's width."""
@@ -265,7 +262,7 @@ class LetterWords(LetterTerms):
             return [Row("", self.word("consent_none"), "alert")]
         purposes = ("care_pictures", "program_help", "referral_package")
         rows = [Row(self.word(name), self.word("granted" if told[name] else "refused")) for name in purposes]
-        giver = self.word(_GIVERS[told["given_by"]])
+        giver = self.word("person" if told["given_by"] == "person" else "guardian_gave")
         return [*rows, Row(self.word("given_by"), f"{giver}{self.comma}{self.time(told['recorded_at'])}")]
 
     def _reply(self, letter: Mapping[str, Any]) -> list[Row]:
