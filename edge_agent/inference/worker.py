@@ -25,6 +25,7 @@ from edge_agent.errors import DaemonError, EdgeError
 from edge_agent.inference.runtime import describe_device
 from edge_agent.inference_child import error_message
 from edge_agent.ipc import Kind, Message, read_message, write_message
+from edge_agent.private_memory import keep_private
 
 if TYPE_CHECKING:
     from edge_agent.casework import Runner  # at run time it would bring the store along
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None, *, build_engine: BuildEngine | 
     Returns:
         0 when the supervisor closed the pipe, the error's exit code when the bundle was refused.
     """
+    keep_private()  # before a picture can come in
     options = _parser().parse_args(arguments)
     inbox, outbox = _claim_pipes()
     jobs: queue.Queue[Message] = queue.Queue(QUEUE_LIMIT)
