@@ -69,7 +69,7 @@ def language_of(request: Request) -> Language:
     return stationery.language(None if session is None else session.language)
 
 
-def page(request: Request, name: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
+def page(request: Request, name: str, /, *, status_code: int = 200, **values: Any) -> HTMLResponse:
     """Answer with one page.
 
     Args:

@@ -24,7 +24,7 @@ from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatc
 
 from edge_agent.errors import AccountError, PinRefused
 from edge_agent.store.audit import Action, AuditTrail, Clock
-from edge_agent.store.database import Connection, Database
+from edge_agent.store.database import Database
 
 MIN_PIN: Final = 6
 MAX_PIN: Final = 12
@@ -77,6 +77,11 @@ class Person:
     roles: frozenset[Role]
     is_emergency: bool = False
     must_change_pin: bool = False
+
+
+def emergency_person() -> Person:
+    """Return somebody without a name here, who may help a person now and see nobody's earlier record."""
+    return Person(None, EMERGENCY, "", frozenset({Role.WORKER}), is_emergency=True)
 
 
 def person_of(account: Account) -> Person:
@@ -160,6 +165,14 @@ class Accounts:
             raise AccountError(f"there is no account {name!r}; derm-edge account list shows them", reason="unknown")
         return found[0]
 
+    def add_first(self, display_name: str, *, roles: Collection[Role], pin: str, by: str) -> Account:
+        """Add the very first account of a device, and no other.
+
+        Raises:
+            AccountError: there is one already (reason ``not_first``), or as for ``add``.
+        """
+        return self._add(display_name, roles=roles, pin=pin, by=by, is_first=True)
+
     def add(
         self, display_name: str, *, roles: Collection[Role], pin: str, by: str, must_change_pin: bool = False
     ) -> Account:
@@ -168,6 +181,18 @@ class Accounts:
         Raises:
             AccountError: the name is empty, too long or taken; no role; the PIN is too easy.
         """
+        return self._add(display_name, roles=roles, pin=pin, by=by, must_change_pin=must_change_pin)
+
+    def _add(
+        self,
+        display_name: str,
+        *,
+        roles: Collection[Role],
+        pin: str,
+        by: str,
+        must_change_pin: bool = False,
+        is_first: bool = False,
+    ) -> Account:
         shown = " ".join(unicodedata.normalize("NFC", display_name).split())
         name = sign_in_name(shown)
         if not name or len(shown) > MAX_NAME:
@@ -178,6 +203,8 @@ class Accounts:
         hashed = self._hasher.hash(pin)  # before the transaction: it takes a while by design
         account_id = secrets.token_hex(16)
         with self._database.transaction() as connection:
+            if is_first and connection.execute("SELECT 1 FROM accounts").fetchone():
+                raise AccountError("this device has accounts already; sign in", reason="not_first")
             if connection.execute("SELECT 1 FROM accounts WHERE name = ?", (name,)).fetchone():
                 raise AccountError("this name is taken; add a letter or a second name", reason="name_taken")
             connection.execute(
@@ -295,11 +322,6 @@ class Accounts:
                 (hashed, int(must_change_pin), account_id),
             )
             self._audit.append(connection, by, action, detail=account_id)
-
-
-def note_emergency(connection: Connection, audit: AuditTrail, *, reason: str) -> None:
-    """Note that somebody without an account opened the kiosk in an emergency, and why."""
-    audit.append(connection, EMERGENCY, Action.EMERGENCY_ACCESS, detail=reason)
 
 
 def _account(row: tuple[object, ...]) -> Account:

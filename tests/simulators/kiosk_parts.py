@@ -22,7 +22,7 @@ from edge_agent.ipc import Message
 from edge_agent.kiosk.app import create_app
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.store.accounts import Account, Accounts, Role
-from edge_agent.store.audit import AuditTrail, ClockTrust
+from edge_agent.store.audit import AuditTrail
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Database
 from edge_agent.store.key import StoreKey
@@ -89,7 +89,7 @@ def kiosk_parts(folder: Path, *, clock: HandClock | None = None, **kiosk: Any) -
     hand = clock or HandClock()
     config = Config(state_dir=folder, kiosk=KioskConfig(**kiosk))
     with Database(folder / "store.db", StoreKey("00" * 32)) as database:
-        audit = AuditTrail(database, clock=hand.now, clock_trust=lambda: ClockTrust.PLAUSIBLE)
+        audit = AuditTrail(database, clock=hand.now, is_synchronised=lambda: False)
         yield KioskParts(
             database=database,
             cases=CaseStore(database),
@@ -130,7 +130,7 @@ class Browser(TestClient):
 
     def csrf(self) -> str:
         """Return the CSRF token of the present session, as the pages carry it."""
-        found = re.search(r'name="csrf" value="([^"]+)"', self.get("/about").text)
+        found = re.search(r'name="csrf" content="([^"]+)"', self.get("/about").text)
         assert found is not None
         return found[1]
 
