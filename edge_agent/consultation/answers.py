@@ -74,8 +74,17 @@ def with_site_asked(draft: Draft, index: int, **asked: Any) -> Draft:
 
 
 def with_view(draft: Draft, view: TakenView) -> Draft:
-    """Add one picture; the camera rule was asked by whoever took it."""
-    return draft.changed(views=(*draft.views, view))
+    """Add one picture; the camera rule was asked by whoever took it.
+
+    What was asked about this very picture stays with it, and is asked again for the next one (R5, R6).
+    """
+    sites = tuple(
+        site.model_copy(update={"is_confirmed": False, "is_asked": False})
+        if (site.body_site, site.laterality) == (view.body_site, view.laterality)
+        else site
+        for site in draft.sites
+    )
+    return draft.changed(views=(*draft.views, view), sites=sites)
 
 
 def without_view(draft: Draft, image_id: str) -> Draft:

@@ -178,13 +178,10 @@ class Course:
 
     def _may_stay(self, draft: Draft, view: TakenView) -> bool:
         """Judge a picture as it was taken; a later stop of photography ends further ones only."""
-        place = (view.body_site, view.laterality)
-        sites = [site for site in draft.sites if (site.body_site, site.laterality) == place]
-        permits = [
-            self.permits.camera(draft, site, shot=view.shot, clinician=view.clinician, is_stopped=False)
-            for site in sites
-        ]
-        return any(permit.is_allowed for permit in permits)
+        if (view.body_site, view.laterality) not in {(site.body_site, site.laterality) for site in draft.sites}:
+            return False
+        permit = self.permits.camera(draft, view.as_asked, shot=view.shot, clinician=view.clinician, is_stopped=False)
+        return permit.is_allowed
 
     def _is_answered(self, draft: Draft) -> bool:
         try:

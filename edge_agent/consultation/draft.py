@@ -104,7 +104,8 @@ class SiteChoice(Record):
 class TakenView(Record):
     """One picture of the draft: its number in the vault, what the form says about it and what the gate said.
 
-    ``kind`` is the vault's class; ``clinician`` is who was signed in as one when an intimate picture was taken.
+    ``kind`` is the vault's class; ``clinician`` is who was signed in as one when an intimate picture was taken. What was
+    asked about this very picture (R5, R6) stays with it: ``chaperone``, ``is_confirmed``, ``is_asked``, ``has_mark``.
     """
 
     image_id: Name
@@ -116,6 +117,22 @@ class TakenView(Record):
     kind: Literal["ordinary", "identifying", "intimate"] = "ordinary"
     source: Literal["camera", "file"] = "camera"
     clinician: Name | None = None
+    chaperone: Name | None = None
+    is_confirmed: bool = False
+    is_asked: bool = False
+    has_mark: bool = False
+
+    @property
+    def as_asked(self) -> SiteChoice:
+        """Return the site with what was asked when this picture was taken."""
+        return SiteChoice(
+            body_site=self.body_site,
+            laterality=self.laterality,
+            chaperone=self.chaperone,
+            is_confirmed=self.is_confirmed,
+            is_asked=self.is_asked,
+            has_mark=self.has_mark,
+        )
 
 
 class Draft(Record):

@@ -91,7 +91,7 @@ def agreed(draft: Draft, *, refused: tuple[str, ...] = (), given_by: Literal["pe
 
 def taken(image_id: str, site: SiteChoice = ELBOW, **changes: Any) -> TakenView:
     """Return an accepted picture."""
-    told = {"shot": "close_up", "quality": "accepted", "body_site": site.body_site, "laterality": site.laterality}
+    told = {"shot": "close_up", "quality": "accepted", **site.model_dump()}
     return TakenView(image_id=image_id, **(told | changes))
 
 

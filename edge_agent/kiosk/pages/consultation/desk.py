@@ -148,9 +148,7 @@ def show(turn: Turn, screen: Screen, *, problem: Text | None = None, **more: Any
     return page(turn.request, screen.template, status_code=200 if problem is None else 422, **values)
 
 
-def answered(
-    turn: Turn, screen: Screen, answer: Callable[[Draft], Draft], *, is_staying: bool = False
-) -> Response:
+def answered(turn: Turn, screen: Screen, answer: Callable[[Draft], Draft], *, is_staying: bool = False) -> Response:
     """Save an answer and go on; what was entered is kept also where the step cannot end yet.
 
     A form of another step (a page that was left open) changes nothing and leads to the present step.

@@ -123,9 +123,7 @@ def consent(request: Request, case_id: str, purpose: str, person: Worker, form: 
 
     def answer(draft: Draft) -> Draft:
         heard = {"read_aloud": True, "language": language_of(request).code}
-        return answers.with_choice(
-            draft.changed(agreement=draft.agreement.model_copy(update=heard)), one, choice
-        )
+        return answers.with_choice(draft.changed(agreement=draft.agreement.model_copy(update=heard)), one, choice)
 
     action = "consent_given" if is_granted else "consent_refused"
     turn.parts.audit.note(person.name, action, case_ref=case_id, detail=purpose)
