@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from argon2 import PasswordHasher
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
 
@@ -86,6 +87,7 @@ class QuietDesk:
 @contextmanager
 def kiosk_parts(folder: Path, *, clock: HandClock | None = None, **kiosk: Any) -> Iterator[KioskParts]:
     """Give the parts of a kiosk over a fresh store; ``kiosk`` changes the section [kiosk]."""
+    folder.mkdir(exist_ok=True)
     hand = clock or HandClock()
     config = Config(state_dir=folder, kiosk=KioskConfig(**kiosk))
     with Database(folder / "store.db", StoreKey("00" * 32)) as database:
@@ -106,16 +108,22 @@ def kiosk_parts(folder: Path, *, clock: HandClock | None = None, **kiosk: Any) -
 
 
 class Browser(TestClient):
-    """A browser with a session of the kiosk; sends the headers that a real one sends."""
+    """A browser with a session of the kiosk; sends the headers that a real one sends.
 
-    def __init__(self, parts: KioskParts) -> None:
-        app = create_app(parts)
+    Args:
+        parts: of the kiosk that it looks at.
+        app: a kiosk that another browser looks at too; None starts one.
+    """
+
+    def __init__(self, parts: KioskParts, app: FastAPI | None = None) -> None:
+        app = create_app(parts) if app is None else app
+        self.kiosk = app
         super().__init__(app, base_url=ORIGIN, headers={"origin": ORIGIN}, follow_redirects=False)
         self.parts = parts
 
     def come_in(self) -> Browser:
         """Exchange the start token for a session."""
-        door = self.app.state.door  # type: ignore[attr-defined]
+        door = self.kiosk.state.door
         answer = self.get("/", params={"token": door.token})
         assert answer.status_code == 303, answer.text
         return self
