@@ -100,7 +100,7 @@ def timing(frame: Frame) -> dict[str, float]:
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        found = {}
+        found: dict[str, float] = {}
         for name, call in (("judge", lambda: judge([scene])), ("coach", lambda: coach([scene, scene]))):
             spent = []
             for _ in range(_REPEATS):

@@ -15,7 +15,7 @@ from calibration.reference.photographs import Half, photo_split, test_photograph
 from edge_agent.contracts.case import Frame
 
 JUDGED = Path(__file__).parent / "judged.toml"
-SPLIT, FIRST = "test", 700_000  # of the renderer; nothing else reads from there on
+SPLIT, FIRST = "test", 900_000  # of the renderer; nothing else reads from there on
 SIZE_PX = 480
 THINGS = ("gradient", "noise", "cloth", "checks", "text", "objects", "leaves", "wood", "bricks", "landscape", "sand")
 

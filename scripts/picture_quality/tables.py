@@ -16,7 +16,12 @@ PAGE = ROOT / "docs" / "quality.md"
 TONES = tuple(f"tone {n}" for n in range(1, 6))
 SETS = (("photographs, half `test`", ("test",)), ("photographs, half `tune`", ("tune",)), ("drawn, all tones", TONES))
 BLURS = ("defocus", "movement")
-TARGETS = (("defocus", "strongly out of focus"), ("movement", "strongly moved"), ("dark", "too dark"), ("bright", "overexposed"))
+TARGETS = (
+    ("defocus", "strongly out of focus"),
+    ("movement", "strongly moved"),
+    ("dark", "too dark"),
+    ("bright", "overexposed"),
+)
 
 Rows = Sequence[dict[str, Any]]
 
@@ -70,7 +75,9 @@ def _target(
 def ways_table(rows: Rows) -> str:
     """Return for every way of spoiling what share is refused, and the share accepted without a warning."""
     names = [name for name, _ in SETS]
-    out = ["| spoiled by | a person would | " + " | ".join(f"refused: {name}" for name in names) + " | named most often |"]
+    out = [
+        "| spoiled by | a person would | " + " | ".join(f"refused: {name}" for name in names) + " | named most often |"
+    ]
     out.append("|---|---|" + "---:|" * len(names) + "---|")
     for way in dict.fromkeys(row["way"] for row in rows if row["way"] != "thing"):
         of_way = [row for row in rows if row["way"] == way and "soft" not in row["group"]]
@@ -84,7 +91,11 @@ def ways_table(rows: Rows) -> str:
 
 def tones_table(rows: Rows) -> str:
     """Return acceptance of good pictures and refusal of strongly spoiled ones for each drawn tone."""
-    out = ["| drawn skin | as taken, accepted | of these without a warning | " + " | ".join(name for _, name in TARGETS) + " |"]
+    out = [
+        "| drawn skin | as taken, accepted | of these without a warning | "
+        + " | ".join(name for _, name in TARGETS)
+        + " |"
+    ]
     out.append("|---|---:|---:|" + "---:|" * len(TARGETS))
     for tone in TONES:
         own = [row for row in rows if row["group"] == tone]
@@ -102,8 +113,10 @@ def things_table(rows: Rows) -> str:
     """Return what happens to pictures of things."""
     out = ["| drawn thing | refused | warned about | accepted | named most often |", "|---|---:|---:|---:|---|"]
     things = [row for row in rows if row["way"] == "thing"]
-    for row in things:
-        out.append(f"| {row['group']} | {row['refused']} | {row['warned']} | {row['accepted']} | {_reasons([row])} |")
+    out += [
+        f"| {row['group']} | {row['refused']} | {row['warned']} | {row['accepted']} | {_reasons([row])} |"
+        for row in things
+    ]
     total = [sum(row[name] for row in things) for name in ("refused", "warned", "accepted")]
     out.append(f"| all | {_share(total[0], sum(total))} | {total[1]} | {total[2]} | |")
     return "\n".join(out)
