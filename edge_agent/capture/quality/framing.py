@@ -91,4 +91,4 @@ def _covered(lab: Lab) -> float:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(black, connectivity=8)
     at_edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     areas = [int(stats[n, cv2.CC_STAT_AREA]) for n in at_edge if 0 < n < count]
-    return max(areas, default=0) / black.size
+    return float(max(areas, default=0) / black.size)

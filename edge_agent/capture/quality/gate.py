@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from edge_agent.capture.quality.limits import Limits, released_limits
 from edge_agent.capture.quality.measures import Measures, measure
+from edge_agent.capture.quality.sharpness import GRAINY
 from edge_agent.contracts.case import Frame
 from edge_agent.contracts.intake_values import ViewQuality
 
@@ -99,20 +100,29 @@ def _rules(measures: Measures, *, shot: str | None, limits: Limits) -> Iterator[
 
 
 def _blur(measures: Measures, *, limits: Limits) -> Remark:
+    """Judge focus and movement together: which of the two it is names the reason and decides nothing.
+
+    In a grainy picture the finer scale shows noise more than skin, most of all on dark skin in a dim room, so it only
+    warns there and the coarser scale decides.
+    """
     found = measures.sharpness
-    is_uneven = limits.movement_evenness.below(found.evenness) == 2
-    weight = max(
-        limits.focus_fine.below(found.fine),
-        limits.focus_coarse.below(found.coarse),
-        limits.movement_fine.below(found.fine) if is_uneven else 0,
-    )
+    fine, coarse = limits.focus_fine.below(found.fine), limits.focus_coarse.below(found.coarse)
+    if found.grain > GRAINY:
+        weight = max(min(fine, 1), coarse)
+    else:
+        if limits.focus_sure.below(found.fine) < 2:
+            coarse = min(coarse, 1)
+        is_uneven = limits.movement_evenness.below(found.evenness) == 2
+        weight = max(fine, coarse, limits.movement_fine.below(found.fine) if is_uneven else 0)
     return ("blur_motion" if limits.movement_name.below(found.evenness) else "blur_focus"), weight
 
 
 def _not_skin(measures: Measures, *, limits: Limits) -> int:
     """Refuse only where no colour of skin is left and the other colours are sure."""
     skin = measures.skin
-    return min(limits.skin_least.below(skin.skin), max(limits.foreign.above(skin.foreign), limits.grey.above(skin.grey)))
+    return min(
+        limits.skin_least.below(skin.skin), max(limits.foreign.above(skin.foreign), limits.grey.above(skin.grey))
+    )
 
 
 def _cast(measures: Measures, *, limits: Limits) -> int:
@@ -130,7 +140,7 @@ def _framing(measures: Measures, *, shot: str | None, limits: Limits) -> Iterato
         yield "too_near", 1
     elif limits.cut_stretch.above(found.cut) and limits.cut_share.above(found.share):
         yield "lesion_cut_off", 1
-    elif shot == "close_up" and 0 < found.share and limits.far_share.below(found.share) and is_central(measures):
+    elif shot == "close_up" and found.share > 0 and limits.far_share.below(found.share) and is_central(measures):
         yield "too_far", 1
 
 

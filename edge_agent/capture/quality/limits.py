@@ -42,6 +42,7 @@ class Limits(BaseModel):
 
     focus_fine: Limit
     focus_coarse: Limit
+    focus_sure: Limit
     movement_fine: Limit
     movement_evenness: Limit
     movement_name: Limit

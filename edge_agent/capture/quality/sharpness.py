@@ -28,6 +28,7 @@ FINE_SIGMA_PX = 1.0
 DIRECTIONS = 8
 TILES = 12  # per side
 SHARPEST_TILES = TILES * TILES // 4
+GRAINY = 0.1  # share of noise from which the finer scale is not relied on; set as limits.toml says
 _LEAST_ENERGY = 0.05  # grey levels squared per pixel: below it a tile shows nothing
 _NOISE_ROWS = 8  # of every sixteen rows are looked at: noise is the same everywhere
 _WHITE = 235  # of 255, in all three channels
@@ -52,14 +53,16 @@ class Sharpness:
     """Focus and movement of one picture.
 
     ``fine`` and ``coarse``: gradient energy at sigma 1 px over that at 2 px, and at 2 px over 4 px, in the worst of
-    eight directions; about 1 when blurred away, 2 and more when sharp. ``evenness``: the worst direction over the best
-    at the finer scale, 1 when all directions are alike. ``noise``: of one pixel, grey levels.
+    eight directions; about 1 when blurred away, 2 and more when sharp. ``evenness``: the worst direction over the best,
+    1 when all directions are alike. ``noise``: of one pixel, grey levels. ``grain``: how much of what is seen at sigma
+    1 px is noise, 0 to 1; where it is much, ``fine`` is not to be relied on.
     """
 
     fine: float
     coarse: float
     evenness: float
     noise: float
+    grain: float
 
 
 def sharpness(picture: Working) -> Sharpness:
@@ -69,8 +72,9 @@ def sharpness(picture: Working) -> Sharpness:
     scales = _scales(_in_whole_tiles(picture.grey))
     tensors = [_tensor(scale, weight=weight, noise=noise) for scale in scales]
     fine, coarse = _ratios(tensors[0], tensors[1]), _ratios(tensors[1], tensors[2])
-    evenness = min(_evenness(fine), _evenness(coarse))
-    return Sharpness(float(fine.min()), float(coarse.min()), evenness, noise)
+    grain = _grain(tensors[0], noise=noise)
+    evenness = _evenness(coarse) if grain > GRAINY else min(_evenness(fine), _evenness(coarse))
+    return Sharpness(float(fine.min()), float(coarse.min()), evenness, noise, grain)
 
 
 def pixel_noise(grey: Plane) -> float:
@@ -108,6 +112,18 @@ def _outside_reflections(picture: Working) -> Plane:
     return np.asarray(weight if weight.any() else np.ones_like(weight), np.float32)
 
 
+def _grain(tensor: NDArray[np.float32], *, noise: float) -> float:
+    """Return the share of noise in the gradient energy of the most energetic tiles."""
+    energy = float(np.sort(np.maximum(tensor[0] + tensor[1], 0))[-SHARPEST_TILES:].mean())
+    of_noise = 2 * _noise_energy(noise, FINE_SIGMA_PX)
+    return of_noise / max(energy + of_noise, 1e-9)
+
+
+def _noise_energy(noise: float, sigma: float) -> float:
+    """Return the energy of one derivative of a Gaussian on white noise, per pixel."""
+    return noise * noise / (8 * math.pi * sigma**4)
+
+
 def _evenness(ratios: NDArray[np.float64]) -> float:
     return float(ratios.min() / max(ratios.max(), 1e-6))
 
@@ -118,7 +134,7 @@ def _tensor(scale: Scale, *, weight: Plane, noise: float) -> NDArray[np.float32]
     gy = cv2.Sobel(scale.plane, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8 / scale.pixel)
     planes = (cv2.multiply(gx, gx), cv2.multiply(gy, gy), cv2.multiply(gx, gy))
     tiles = [cv2.resize(plane, (TILES, TILES), interpolation=cv2.INTER_AREA) * weight for plane in planes]
-    of_noise = weight * np.float32(noise * noise / (8 * math.pi * scale.sigma**4))  # a Gaussian's derivative on white noise
+    of_noise = weight * np.float32(_noise_energy(noise, scale.sigma))
     return np.asarray([(tiles[0] - of_noise).ravel(), (tiles[1] - of_noise).ravel(), tiles[2].ravel()], np.float32)
 
 
