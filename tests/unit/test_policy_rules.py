@@ -63,9 +63,10 @@ READER = {"can_read": True}
 def consent(*refused: ConsentPurpose, **changes: Any) -> Consent:
     """Return a real consent of an adult who reads; training is refused, as the strict policy wants it."""
     yes, no = Purpose(granted=True, version="1"), Purpose(granted=False, version="1")
-    granted = {purpose: no if purpose in refused or purpose == "training" else yes for purpose in PURPOSES}
-    told: dict[str, Any] = {
-        **granted,
+    granted: dict[str, Purpose] = {
+        purpose: no if purpose in refused or purpose == "training" else yes for purpose in PURPOSES
+    }
+    told: dict[str, Any] = dict(granted) | {
         "given_by": "person",
         "language": "en",
         "read_aloud": True,
@@ -319,7 +320,7 @@ def test_r06_an_ordinary_picture_serves_training_alone_and_only_where_it_is_open
     assert secondary_use_rule(open_policy, granted, use="training", **told).is_allowed
     assert not secondary_use_rule(open_policy, consent(), use="training", **told).is_allowed
     for use in ("golden", "console", "documentation"):
-        assert not secondary_use_rule(open_policy, granted, use=use, **told).is_allowed  # type: ignore[arg-type]
+        assert not secondary_use_rule(open_policy, granted, use=use, **told).is_allowed
 
 
 def test_r07_the_preview_is_live_and_nothing_else() -> None:
@@ -393,7 +394,7 @@ def test_r10_no_second_use_can_be_written_down(purpose: str) -> None:
 
 
 def test_r11_each_purpose_has_its_own_withdrawal() -> None:
-    """R11: a tombstone for the result, shredded keys for pictures; the record is locked last, and only locked."""
+    """R11: a tombstone for the result, shredded keys for pictures, whose record is then locked and never deleted."""
     actions = {one: [step.action.value for step in withdrawal_plan([one], was_transferred=True)] for one in PURPOSES}
     assert actions == {
         "care_pictures": [
@@ -403,10 +404,10 @@ def test_r11_each_purpose_has_its_own_withdrawal() -> None:
             "ask_receiver_to_delete",
             "lock_record",
         ],
-        "program_help": ["stop_program", "lock_record"],
-        "deidentified_result": ["tombstone", "leave_out_of_exports", "lock_record"],
-        "referral_package": ["stop_package", "ask_receiver_to_delete", "lock_record"],
-        "training": ["leave_out_of_training", "lock_record"],
+        "program_help": ["stop_program"],
+        "deidentified_result": ["tombstone", "leave_out_of_exports"],
+        "referral_package": ["stop_package", "ask_receiver_to_delete"],
+        "training": ["leave_out_of_training"],
     }
 
 
@@ -426,7 +427,7 @@ def test_r11_everything_at_once_is_every_action_once() -> None:
     assert len(steps) == len(WithdrawalAction)
     assert steps[-1].action is WithdrawalAction.LOCK_RECORD
     assert withdrawal_plan([]) == ()
-    assert [s.action.value for s in withdrawal_plan(["referral_package"], was_packaged=False)] == ["lock_record"]
+    assert withdrawal_plan(["referral_package"], was_packaged=False) == ()
 
 
 def kept(kind: RetentionClass, **changes: Any) -> Kept:
