@@ -254,6 +254,7 @@ def test_r05_an_adults_intimate_place_needs_every_step() -> None:
     assert (rule.is_allowed, rule.reason, rule.needs) == (False, CameraRefusal.NEEDS_STEPS, wanted)
     for name, need in zip(steps, wanted, strict=True):
         assert camera(site="groin", **(steps | {name: None})).needs == (need,)
+    assert camera(site="groin", **(steps | {"chaperone": "  "})).needs == (CameraNeed.CHAPERONE,)
     done = camera(site="groin", **steps)
     assert (done.is_allowed, done.reason, done.kind) == (True, None, PictureKind.INTIMATE)
 
@@ -375,6 +376,12 @@ def test_r10_who_is_held_but_awake_is_asked_even_in_an_emergency() -> None:
     rule = consent_rule(STRICT, ConsentFacts(40, capacity="detained", has_emergency=True, can_read=True))
     assert rule.who_decides is Decider.PERSON
     assert rule.needs == (ConsentNeed.EMERGENCY_REASON, ConsentNeed.AGREEMENT)
+
+
+def test_r10_a_held_child_that_says_no_is_not_photographed() -> None:
+    """R3, R10: the child's no holds in custody and in an emergency too."""
+    facts = ConsentFacts(15, capacity="detained", assent="refused", has_emergency=True, emergency_reason="airway")
+    assert consent_rule(STRICT, facts).is_text_case_only
 
 
 @pytest.mark.parametrize("purpose", ["deidentified_result", "referral_package", "training"])
