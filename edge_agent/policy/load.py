@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -48,11 +48,16 @@ class PolicyInForce:
     refusal: str | None = None
 
 
-def load_policy(config: Config, *, default: Path = DEFAULT_FILE) -> PolicyInForce:
+def load_policy(config: Config, *, default: Path = DEFAULT_FILE, remember: bool = True) -> PolicyInForce:
     """Load the policy and remember it as accepted.
 
     The file is the configuration's ``policy_file``, else ``default`` where that exists, else the copy that was accepted
     before, else the built-in strict defaults. A file that was there once is not undone by removing it.
+
+    Args:
+        config: names the file, the folder of the authority's keys and the state folder.
+        default: where a file is looked for that nobody named.
+        remember: keep a copy of what is accepted; False only looks.
 
     Raises:
         ConfigError: the key folder cannot be used.
@@ -62,39 +67,50 @@ def load_policy(config: Config, *, default: Path = DEFAULT_FILE) -> PolicyInForc
         RejectedError: a key or value is not accepted, or it is laxer than this program allows; the line names the key.
         StoreError: the accepted copy cannot be written.
     """
-    accepted = config.state_dir / ACCEPTED_NAME
     chosen = config.policy_file or (default if default.exists() else None)
-    if chosen is None and not accepted.exists():
-        return PolicyInForce(Policy(), "built_in")
-    keys = load_keys(config.policy_keys_dir)
     if chosen is None:
-        policy, signer = verify_policy(read_sealed(accepted), keys=keys)
-        return PolicyInForce(policy, "accepted", signer.name)
-    sealed = read_sealed(chosen)
+        return _accepted_or_built_in(config)
+    found = check_file(chosen, config)
+    accepted = config.state_dir / ACCEPTED_NAME
     previous = _accepted(accepted)
-    policy, signer = verify_policy(sealed, keys=keys, previous=previous)
-    if previous is None or previous.version < policy.version:
-        replace_file(accepted, sealed)
-    return PolicyInForce(policy, "file", signer.name)
+    if remember and (previous is None or previous.version < found.policy.version):
+        replace_file(accepted, read_sealed(chosen))
+    return found
 
 
-def policy_in_force(config: Config, *, default: Path = DEFAULT_FILE) -> PolicyInForce:
-    """Return a policy in every case, for a daemon that must go on taking cases.
+def policy_in_force(config: Config, *, default: Path = DEFAULT_FILE, remember: bool = True) -> PolicyInForce:
+    """Return a policy in every case, for a daemon that must go on taking cases; arguments as for ``load_policy``.
 
     A refused file counts for nothing: the accepted copy holds if it still verifies, else the strict defaults; the
     refusal is told in ``PolicyInForce.refusal``.
     """
     try:
-        return load_policy(config, default=default)
+        return load_policy(config, default=default, remember=remember)
     except EdgeError as exc:
         refusal = str(exc)
     try:
-        policy, signer = verify_policy(
-            read_sealed(config.state_dir / ACCEPTED_NAME), keys=load_keys(config.policy_keys_dir)
-        )
-    except EdgeError:  # said already: the file above was refused, and there is no earlier one to fall back on
+        return replace(_accepted_or_built_in(config), refusal=refusal)
+    except EdgeError:  # said already: there is a refused file, and no earlier one that still verifies
         return PolicyInForce(Policy(), "built_in", refusal=refusal)
-    return PolicyInForce(policy, "accepted", signer.name, refusal)
+
+
+def check_file(path: Path, config: Config) -> PolicyInForce:
+    """Check one signed file as a loading device does, and return what it says; remembers nothing.
+
+    Raises:
+        ConfigError, RejectedError and its kinds: as for ``load_policy``.
+    """
+    previous = _accepted(config.state_dir / ACCEPTED_NAME)
+    policy, signer = verify_policy(read_sealed(path), keys=load_keys(config.policy_keys_dir), previous=previous)
+    return PolicyInForce(policy, "file", signer.name)
+
+
+def _accepted_or_built_in(config: Config) -> PolicyInForce:
+    accepted = config.state_dir / ACCEPTED_NAME
+    if not accepted.exists():
+        return PolicyInForce(Policy(), "built_in")
+    policy, signer = verify_policy(read_sealed(accepted), keys=load_keys(config.policy_keys_dir))
+    return PolicyInForce(policy, "accepted", signer.name)
 
 
 def verify_policy(

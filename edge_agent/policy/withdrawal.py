@@ -1,7 +1,7 @@
 """What taking a consent back does, purpose by purpose (R11).
 
 Pure: names the actions in the order in which they are taken; the store and the uplink take them and prove it. The
-medical record is never deleted by a withdrawal: it is locked, and kept as the law asks.
+medical record is never deleted by a withdrawal: it is kept as the law asks, and locked once its pictures are gone.
 
 Source: policy R11.
 """
@@ -43,25 +43,18 @@ class WithdrawalStep:
 
 _CONFIRMED = frozenset({WithdrawalAction.TOMBSTONE, WithdrawalAction.ASK_RECEIVER_TO_DELETE})
 _ACTIONS: Mapping[ConsentPurpose, tuple[WithdrawalAction, ...]] = {
-    # A picture that is gone cannot travel or teach either; the record stays, locked.
+    # A picture that is gone cannot travel or teach either. The other purposes leave care as it was (R1), so only this
+    # one locks the record.
     "care_pictures": (
         WithdrawalAction.STOP_PACKAGE,
         WithdrawalAction.SHRED_PICTURES,
         WithdrawalAction.LEAVE_OUT_OF_TRAINING,
         WithdrawalAction.LOCK_RECORD,
     ),
-    "program_help": (WithdrawalAction.STOP_PROGRAM, WithdrawalAction.LOCK_RECORD),
-    "deidentified_result": (
-        WithdrawalAction.TOMBSTONE,
-        WithdrawalAction.LEAVE_OUT_OF_EXPORTS,
-        WithdrawalAction.LOCK_RECORD,
-    ),
-    "referral_package": (
-        WithdrawalAction.STOP_PACKAGE,
-        WithdrawalAction.ASK_RECEIVER_TO_DELETE,
-        WithdrawalAction.LOCK_RECORD,
-    ),
-    "training": (WithdrawalAction.LEAVE_OUT_OF_TRAINING, WithdrawalAction.LOCK_RECORD),
+    "program_help": (WithdrawalAction.STOP_PROGRAM,),
+    "deidentified_result": (WithdrawalAction.TOMBSTONE, WithdrawalAction.LEAVE_OUT_OF_EXPORTS),
+    "referral_package": (WithdrawalAction.STOP_PACKAGE, WithdrawalAction.ASK_RECEIVER_TO_DELETE),
+    "training": (WithdrawalAction.LEAVE_OUT_OF_TRAINING,),
 }
 
 
