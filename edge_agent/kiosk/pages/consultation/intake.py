@@ -63,6 +63,10 @@ LABELS: Final[Mapping[str, Text]] = {
     "smoking": _("Smoking"),
     "alcohol": _("Alcohol"),
     "bsa_percent": _("Affected skin of the whole body, in palms (one palm with fingers = 1 %)"),
+    "region_area_percent.head": _("Head and neck: affected share of it, in %"),
+    "region_area_percent.upper": _("Arms: affected share, in %"),
+    "region_area_percent.trunk": _("Trunk: affected share, in %"),
+    "region_area_percent.lower": _("Legs with buttocks: affected share, in %"),
     "fitzpatrick": _("How does the skin take the sun? (Fitzpatrick)"),
     "monk": _("Skin tone by the printed chart (Monk)"),
     "vital_signs.avpu": _("Consciousness (AVPU)"),
@@ -127,10 +131,11 @@ def _rows(turn: Turn, screen: Sequence[Question]) -> list[dict[str, Any]]:
 
 
 def _values(turn: Turn, screen: Sequence[Question], title: Text, number: int) -> Mapping[str, Any]:
-    asked = _questions(turn, ALL)
+    asked, rows = _questions(turn, ALL), _rows(turn, screen)
     treated = {note.kind: note.response or "used" for note in turn.draft.history.current_treatment or ()}
     return {
-        "rows": _rows(turn, screen),
+        "rows": [row for row in rows if row["question"].part != "mood"],
+        "private_rows": [row for row in rows if row["question"].part == "mood"],
         "tcm_rows": _rows(turn, TCM) if screen is EXAMINATION and turn.parts.practice.tcm_block != "off" else [],
         "title": title,
         "number": number,
