@@ -13,6 +13,7 @@ from edge_agent.agents.rules.rule_file import EMERGENCY
 from edge_agent.consultation.alerts import Alert, alerts, unread
 from edge_agent.consultation.draft import Draft, SiteChoice, TakenView
 from edge_agent.consultation.permits import CameraPermit, ConsentPermit, PolicyPermits
+from edge_agent.consultation.questions import open_required
 from edge_agent.consultation.steps import INTERRUPTIONS, QUESTIONS, Event, Step, step
 from edge_agent.contracts.case import Case, Frame
 from edge_agent.contracts.previous import PreviousVisit
@@ -78,7 +79,7 @@ class Course:
             Step.CONSENT: bool(draft.agreement.unasked) and "Ask for every consent; refusing is an answer.",
             Step.WHO: not draft.local_reference and "Enter this post's own reference for the person.",
             Step.SITES: not draft.sites and "Choose at least one body site.",
-            Step.COMPLAINT: draft.history.duration is None and "Enter how long it lasts; unknown is an answer.",
+            Step.COMPLAINT: bool(open_required(draft)) and "Answer what has a star; unknown is an answer.",
             Step.IMPRESSION: draft.worker.tier is None and "Choose how urgent it is in your own view.",
         }.get(here)
         if lacking:

@@ -164,6 +164,15 @@ def asked_of(questions: Sequence[Question], draft: Draft) -> tuple[Question, ...
     return tuple(question for question in questions if question.is_asked(draft))
 
 
+def open_required(draft: Draft) -> tuple[str, ...]:
+    """Return the questions with a star that are asked of this person and have no answer yet."""
+    return tuple(
+        question.name
+        for question in asked_of((*COMPLAINT, *HISTORY, *EXAMINATION), draft)
+        if question.is_required and answer_of(draft.history, question) is None
+    )
+
+
 def answer_of(history: Intake, question: Question) -> Any:
     """Return what was answered; None, an empty list or an empty text where nobody did."""
     value = getattr(history, question.part)

@@ -153,6 +153,8 @@ def _who(page: Page, reference: str) -> None:
 
 def _intake(page: Page) -> None:
     _answer(page, "duration", "more_than_one_year")
+    if page.locator('input[name="pregnancy"]').count():  # not asked of a small child
+        _answer(page, "pregnancy", "unknown")
     _on(page)
     expect(page.locator("h1")).to_have_text("Drugs, illnesses and joints")
     _on(page)
@@ -375,7 +377,7 @@ def test_a_follow_up_shows_the_last_picture_beside_the_live_one(kiosk: Kiosk) ->
         _who(page, "bed 10")
         if visit:
             _seen(page, "23-known-reference")
-            page.get_by_text("The same person").click()
+            page.locator("label", has_text="The same person").click()
             _on(page)
         _answer(page, "site.elbow", "left")
         _on(page)

@@ -105,7 +105,7 @@ def steps(*, refused: tuple[str, ...] = (), person: Person = ADULT, site: SiteCh
         lambda draft: COURSE.onward(draft.changed(local_reference="bed 4")),
         lambda draft: COURSE.onward(answers.with_sites(draft, [site])),
         COURSE.onward,  # the views, whatever was taken; without pictures the machine is already past them
-        lambda draft: COURSE.onward(answers.with_history(draft, {"duration": "unknown"})),
+        lambda draft: COURSE.onward(answers.with_history(draft, {"duration": "unknown", "pregnancy": "unknown"})),
         COURSE.onward,
         COURSE.onward,
         lambda draft: COURSE.onward(draft.changed(worker=worker)),

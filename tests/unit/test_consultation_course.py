@@ -234,6 +234,22 @@ def test_a_contradiction_is_refused_and_nothing_changes() -> None:
     assert as_male.history.pregnancy is None  # asked again, never "no"
 
 
+def test_a_pregnancy_is_asked_of_those_who_can_be_pregnant() -> None:
+    """The star holds the step for a woman of 34; a man and a child of five are not asked."""
+    place = {"duration": "unknown"}
+    for person, is_held in (
+        (ADULT, True),
+        (ADULT.model_copy(update={"sex": "male"}), False),
+        (ADULT.model_copy(update={"age_years": 5, "guardian_present": "yes"}), False),
+    ):
+        draft = answers.with_history(answers.with_person(blank(), person).changed(step=Step.COMPLAINT), place)
+        if is_held:
+            with pytest.raises(CaseError):
+                COURSE.onward(draft)
+        else:
+            assert COURSE.onward(draft).step is Step.HISTORY
+
+
 def test_an_answer_taken_back_is_unanswered() -> None:
     """None makes a question not examined again."""
     draft = answers.with_history(blank(), {"itch_nrs": 4, "symptoms": ("itching",), "pest": {"pest_heel_pain": "no"}})

@@ -32,7 +32,7 @@ MISSING: Final[Mapping[str, Text]] = {
     Step.CONSENT: _("Ask for every consent. “No” is an answer."),
     Step.WHO: _("Enter your own reference for this person."),
     Step.SITES: _("Choose at least one body site."),
-    Step.COMPLAINT: _("Enter how long it has lasted. “Unknown” is an answer."),
+    Step.COMPLAINT: _("Answer what has a star. “Unknown” is an answer."),
     Step.IMPRESSION: _("Choose how urgent you think it is."),
     "capacity": _("Say whether the person can decide freely now."),
     "assent": _("Ask the child too, and write down the answer."),
