@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -79,7 +80,7 @@ def build_kiosk_parts(
         desk: takes cases; usually the daemon.
         camera: live; None where none is set up.
         log: the daemon's.
-        faults: ids of what is wrong now; quick.
+        faults: ids of what is wrong now; quick. A wrong clock is added here.
         uplink_seen: the last exchange with the centre.
         **more: fields that other rooms added to ``KioskParts``.
 
@@ -105,7 +106,13 @@ def build_kiosk_parts(
         desk=desk,
         camera=camera,
         log=log,
-        faults=faults,
+        faults=partial(_faults, faults, registry.audit),
         uplink_seen=uplink_seen,
         **fields,
     )
+
+
+def _faults(others: Callable[[], Sequence[str]], audit: AuditTrail) -> Sequence[str]:
+    from edge_agent.store.audit import ClockTrust
+
+    return (*others(), "clock_wrong") if audit.clock_trust() is ClockTrust.WRONG else tuple(others())

@@ -18,7 +18,6 @@ from typing import Final
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import write_po
-from jinja2.ext import babel_extract
 
 from edge_agent.kiosk.language import DOMAIN, FOLDER, digest, read_catalogue
 
@@ -32,7 +31,7 @@ NEVER: Final = datetime(2026, 11, 22, tzinfo=UTC)  # a date that changes would c
 def extract() -> Catalog:
     """Return every sentence that stands in the kiosk's source."""
     found = Catalog(domain=DOMAIN, header_comment=HEADER, creation_date=NEVER, fuzzy=False)
-    methods = [("**.py", "python"), ("templates/**.html", babel_extract)]
+    methods = [("**.py", "python"), ("templates/**.html", "jinja2.ext:babel_extract")]
     options = {"templates/**.html": {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}}
     rows = extract_from_dir(SOURCE, method_map=methods, options_map=options, keywords=KEYWORDS)
     for name, _line, message, comments, context in sorted(rows, key=lambda row: (row[0], row[1])):

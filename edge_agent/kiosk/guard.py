@@ -99,10 +99,12 @@ class Guard:
             return 403
         if request.url.path.startswith(STATIC) and request.method in SAFE:
             return None
+        if session is None and _brings_token(request):
+            return None  # not counted: a flood of strangers must not keep the kiosk's own browser out
         if not (self._rate.admits(session.id) if session else self._strangers.admits("")):
             return 429
         if session is None:
-            return None if _brings_token(request) else 401
+            return 401
         if self._sessions.is_blank(session):
             return 423  # a preview or stream behind a blank screen; whatever a person does has woken it above
         length = request.headers.get("content-length", "0")

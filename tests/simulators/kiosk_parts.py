@@ -12,6 +12,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from httpx import Response
 
@@ -20,7 +21,7 @@ from edge_agent.contracts.case import Case
 from edge_agent.contracts.practice import Practice
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.ipc import Message
-from edge_agent.kiosk.app import create_app
+from edge_agent.kiosk.app import ROOMS, create_app
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.store.accounts import Account, Accounts, Role
 from edge_agent.store.audit import AuditTrail
@@ -32,6 +33,17 @@ from edge_agent.store.outbox import Outbox
 PIN = "284617"
 ORIGIN = "http://localhost"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+def routes() -> list[tuple[str, str]]:
+    """Return path and method of every route of every room, found by enumeration."""
+    found = [route for room in ROOMS for route in room.routes if isinstance(route, APIRoute)]
+    return sorted((route.path, method) for route in found for method in route.methods or ())
+
+
+def filled(path: str, **known: str) -> str:
+    """Return a route's path with its places filled: the known ones, else with an id that nobody has."""
+    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda place: known.get(place[1], "7" * 32), path)
 
 
 class HandClock:

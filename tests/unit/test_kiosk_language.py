@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from edge_agent.errors import ConfigError
-from edge_agent.kiosk.app import ROOMS
-from edge_agent.kiosk.language import CLOSING, FOLDER, OPENING, PSEUDO, counted, load_languages, text
+from edge_agent.kiosk.language import CLOSING, FOLDER, OPENING, PSEUDO, counted, load_languages, read_catalogue, text
 from edge_agent.store.accounts import Role
 from scripts.messages_main import LANGUAGES, extract, main, path_of
-from tests.simulators.kiosk_parts import PIN, Browser, kiosk_parts
+from tests.simulators.kiosk_parts import PIN, Browser, filled, kiosk_parts, routes
 
 CATALOGUE = """msgid ""
 msgstr ""
@@ -60,10 +60,9 @@ def test_numbers_choose_their_form() -> None:
     languages = load_languages(["en", "ar"])
     words = counted("One record waits.", "%(n)s records wait.", 2)
     assert languages["en"].gettext(words) == "2 records wait."
-    forms = {
-        languages["ar"].gettext(counted("One record waits.", "%(n)s records wait.", n)) for n in (1, 2, 3, 11, 100)
-    }
-    assert len(forms) == 5
+    numbers = (0, 1, 2, 3, 11, 100)
+    said = [languages["ar"].gettext(counted("One record waits.", "%(n)s records wait.", n)) for n in numbers]
+    assert len({"".join(c for c in words if not c.isdigit()) for words in said}) == 6
 
 
 def test_arabic_runs_from_right_to_left() -> None:
@@ -123,8 +122,6 @@ def test_a_catalogue_out_of_step_fails_the_check(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_places_for_values_are_the_same_in_every_language(language: str) -> None:
     """A translation with another place would break the page that says it."""
-    from edge_agent.kiosk.language import read_catalogue
-
     catalogue = read_catalogue(FOLDER / language / "LC_MESSAGES" / "kiosk.po", code=language)
     for message in catalogue:
         if message.id and message.string:
@@ -141,7 +138,7 @@ def test_chinese_is_complete() -> None:
 UNTRANSLATABLE = {"PIN"}
 
 
-def _first(value: str | tuple[str, ...]) -> str:
+def _first(value: str | Sequence[str]) -> str:
     return value if isinstance(value, str) else value[0]
 
 
@@ -207,8 +204,9 @@ def test_no_page_has_a_hard_coded_sentence(tmp_path: Path) -> None:
         browser.submit("/emergency", reason="danger_to_life")
         pages += [browser.get("/").text, browser.get("/audit").text]
         browser.sign_in(account)
-        paths = sorted({route.path for room in ROOMS for route in room.routes if "GET" in route.methods})
-        pages += [browser.get(path.format(account_id=account.account_id)).text for path in paths]
+        paths = [path for path, method in routes() if method == "GET"]
+        answers = [browser.get(filled(path, account_id=account.account_id)) for path in paths]
+        pages += [one.text for one in answers if one.headers.get("content-type", "").startswith("text/html")]
         pages += [browser.get("/nothing").text, browser.submit("/pin", old=PIN, new="1", again="1").text]
         pages += [browser.submit("/accounts/new", name="", pin="1").text]
     assert [words for page in pages for words in _unmarked(page)] == []

@@ -91,6 +91,8 @@ def _camera(parts: KioskParts) -> Row:
     if parts.camera is None:
         return Row(name, "unknown", _("None is set up"), without)
     status = parts.camera.status()
+    if status.fault is None and parts.camera.latest() is None:
+        return Row(name, "wait", _("Starts"), without)
     if status.fault is None:
         return Row(name, "good", _("Works"), _("It shows a live picture. Nothing is recorded."))
     return Row(name, "bad", _("Gives no picture"), _("Look at its cable and its light. %(more)s", more=without))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from fastapi import Request
+from fastapi import Request, Response
 
-from edge_agent.kiosk.app import ROOMS
 from edge_agent.store.accounts import Role
-from tests.simulators.kiosk_parts import Browser
+from tests.simulators.kiosk_parts import Browser, filled, routes
 
-GETS = sorted({route.path for room in ROOMS for route in room.routes if "GET" in route.methods})
+GETS = [path for path, method in routes() if method == "GET"]
 PLACES = [*GETS, "/static/kiosk.css", "/static/blank.js", "/nothing-here", "/?token=wrong"]
 
 
@@ -19,7 +18,8 @@ def test_every_answer_has_the_strict_headers(browser: Browser, path: str, *, is_
     """Pages, errors, redirects and files: all have them; nothing of a page is kept in a cache."""
     if is_signed_in:
         browser.sign_in(browser.account("Everything", *Role))
-    answer = browser.get(path.format(account_id=browser.parts.accounts.all()[0].account_id if is_signed_in else "x"))
+    known = {"account_id": browser.parts.accounts.all()[0].account_id} if is_signed_in else {}
+    answer = browser.get(filled(path, **known))
     policy = answer.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'")
     assert "frame-ancestors 'none'" in policy
@@ -36,7 +36,7 @@ def test_no_page_has_inline_script_or_style(browser: Browser) -> None:
     """The policy would stop them; none is written in the first place."""
     browser.sign_in(browser.account("Everything", *Role))
     for path in GETS:
-        text = browser.get(path.format(account_id=browser.parts.accounts.all()[0].account_id)).text
+        text = browser.get(filled(path, account_id=browser.parts.accounts.all()[0].account_id)).text
         assert "style=" not in text, path
         assert "<style" not in text, path
         assert " on" + "click" not in text, path
@@ -58,7 +58,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_pages(browser: Browser)
 def test_a_mistake_in_a_room_is_a_calm_page_without_a_trace(browser: Browser) -> None:
     """A programmer's mistake shows one sentence and what to do: no traceback, no path, and the strict headers."""
 
-    def broken(_: Request) -> None:
+    def broken(_: Request) -> Response:
         raise RuntimeError("secret /srv/path of patient")
 
     browser.kiosk.router.add_route("/broken", broken)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge_agent.kiosk.limits import MAX_FILES, MAX_FORM_BYTES, MAX_UPLOAD_BYTES, PER_MINUTE, Rate
+from edge_agent.kiosk.limits import MAX_FILES, MAX_FORM_BYTES, MAX_UPLOAD_BYTES, PER_MINUTE, STRANGERS_PER_MINUTE, Rate
 from tests.simulators.kiosk_parts import Browser, HandClock
 
 
@@ -53,6 +53,13 @@ def test_a_session_that_asks_too_often_is_slowed(browser: Browser) -> None:
     """Beyond the rate of a fast preview a calm page asks to wait."""
     answers = {browser.get("/about").status_code for _ in range(PER_MINUTE + 50)}
     assert answers == {200, 429}
+
+
+def test_a_flood_of_strangers_does_not_keep_the_kiosk_out(browser: Browser) -> None:
+    """Another process that asks without a session is slowed, and the kiosk's own browser still comes in."""
+    browser.cookies.clear()
+    assert {browser.get("/about").status_code for _ in range(STRANGERS_PER_MINUTE + 5)} == {401, 429}
+    assert browser.come_in().get("/about").status_code == 200
 
 
 def test_a_rate_fills_again_with_time() -> None:
