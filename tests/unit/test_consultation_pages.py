@@ -144,6 +144,31 @@ def test_somebody_elses_consultation_is_closed_to_a_worker_and_open_to_a_clinici
     assert browser.get(f"/consultation/{draft.case_id}").status_code == 200
 
 
+def test_a_clinician_finds_everybodys_open_consultations(browser: Browser) -> None:
+    """Who has to be there for an intimate picture must be able to find it; another worker is not shown it."""
+    draft = _begun(browser, Step.VIEWS)
+    browser.sign_in(browser.account("Nurse Wu"))
+    assert draft.case_id not in browser.get("/consultation").text
+    browser.sign_in(browser.account("Dr Lin", Role.CLINICIAN))
+    page = browser.get("/consultation").text
+    assert draft.case_id in page and "nurse.li" in page
+
+
+def test_emergency_access_helps_a_person_and_is_told_of_nobody(browser: Browser) -> None:
+    """It begins a consultation; whether somebody was here before, and earlier reports, stay closed to it."""
+    first = _begun(browser, Step.IMPRESSION)
+    browser.submit(f"/consultation/{first.case_id}/impression", tier="T4_routine")
+    episode = _room(browser.parts).episodes.visit(first.case_id).episode_id
+    browser.submit("/sign-out")
+    browser.submit("/emergency", reason="danger_to_life")
+    draft = _begun(browser, Step.WHO)
+    browser.submit(f"/consultation/{draft.case_id}/who", local_reference="bed 4")
+    assert (_draft(browser, draft).step, _draft(browser, draft).episode_id) == (Step.SITES, None)
+    assert browser.get(f"/consultation/new?episode={episode}").status_code == 403
+    assert browser.submit("/consultation", episode=episode).status_code == 403
+    assert browser.get(f"/consultation/{first.case_id}").status_code == 403
+
+
 def test_a_maintainer_sees_no_patient(browser: Browser) -> None:
     """The technician's role opens none of these rooms."""
     draft = _begun(browser)

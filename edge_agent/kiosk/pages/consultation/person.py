@@ -22,6 +22,7 @@ from edge_agent.kiosk.pages.consultation.desk import Screen, Sent, Turn, Worker,
 from edge_agent.kiosk.rendering import language_of
 from edge_agent.kiosk.room import Room
 from edge_agent.policy.consent_texts import words_of
+from edge_agent.store.episodes import EpisodeRow
 
 router = Room()
 
@@ -55,8 +56,13 @@ def _consent_values(turn: Turn) -> Mapping[str, Any]:
 
 def _who_values(turn: Turn) -> Mapping[str, Any]:
     reference = turn.draft.local_reference
-    known = turn.room.episodes.find(reference) if reference and turn.draft.episode_id is None else []
+    known = _known(turn, reference) if reference and turn.draft.episode_id is None else []
     return {"known": known}
+
+
+def _known(turn: Turn, reference: str) -> list[EpisodeRow]:
+    """Return who was here under a reference; emergency access is told of nobody."""
+    return [] if turn.person.is_emergency else turn.room.episodes.find(reference)
 
 
 AGE = Screen(Step.AGE, "consultation/age.html", _age_values)
@@ -154,7 +160,7 @@ def who(request: Request, case_id: str, person: Worker, form: Sent) -> Response:
     turn = turn_of(request, case_id, person)
     reference = str(form.get("local_reference") or "").strip()
     chosen = str(form.get("episode") or "")
-    episodes = turn.room.episodes.find(reference) if reference else []
+    episodes = _known(turn, reference) if reference else []
     if chosen and chosen != "new" and chosen not in {one.episode_id for one in episodes}:
         raise HTTPException(422)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from edge_agent.consultation.steps import INTERRUPTIONS, Step
@@ -63,7 +63,8 @@ router = Room(tiles=_tiles)
 @router.get("/consultation/new")
 def new(request: Request, who: Worker, episode: str = "") -> Response:
     """Ask for the one press that begins a consultation; opening a page must not make one."""
-    del who
+    if episode and who.is_emergency:
+        raise HTTPException(403)
     known = room_of(request).episodes.reference(episode) if episode else ""
     return page(request, "consultation/new.html", episode=episode, reference=known)
 
@@ -74,6 +75,8 @@ def begin(request: Request, who: Worker, form: Sent) -> Response:
     parts, room = parts_of(request), room_of(request)
     language: Literal["zh", "en"] = "zh" if language_of(request).code.startswith("zh") else "en"
     episode = str(form.get("episode") or "") or None
+    if episode and who.is_emergency:
+        raise HTTPException(403)
     draft = room.consultations.begin(owner=who.name, now=parts.clock(), language=language, episode_id=episode)
     parts.audit.note(who.name, "case_begun", case_ref=draft.case_id)
     return to_draft(draft.case_id)
@@ -81,11 +84,17 @@ def begin(request: Request, who: Worker, form: Sent) -> Response:
 
 @router.get("/consultation")
 def people(request: Request, who: Worker) -> Response:
-    """List what is open and what was handed over by this person, and follow-ups that are due."""
+    """List what is open and handed over, and follow-ups that are due.
+
+    A worker sees the own people, a clinician everybody's, to take over; emergency access only what it has left open.
+    """
     parts, room = parts_of(request), room_of(request)
+    is_clinician = Role.CLINICIAN in who.roles and not who.is_emergency
+    whose = None if is_clinician else who.name
     values: dict[str, Any] = {
-        "drafts": room.consultations.open_drafts(who.name),
-        "visits": room.episodes.queue(who.name),
+        "drafts": room.consultations.open_drafts(whose),
+        "visits": [] if who.is_emergency else room.episodes.queue(whose),
+        "shows_owner": is_clinician,
         "due": [] if who.is_emergency else room.episodes.due_follow_ups(parts.clock().date()),
         "step_names": STEP_NAMES,
         "ready_steps": {Step.REPORT, Step.FAILED},

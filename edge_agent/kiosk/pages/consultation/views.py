@@ -59,7 +59,7 @@ def _values(turn: Turn) -> Mapping[str, Any]:
     ]
     first = open_ones[0] if open_ones else (0, shots_of(draft.sites[0])[0])
     index = (
-        int(query["site"]) if query.get("site", "").isdigit() and int(query["site"]) < len(draft.sites) else first[0]
+        int(query["site"]) if query.get("site", "").isdecimal() and int(query["site"]) < len(draft.sites) else first[0]
     )
     site = draft.sites[index]
     shots = shots_of(site)
@@ -187,7 +187,7 @@ def earlier(request: Request, case_id: str, place: int, shot: str, person: Worke
 
 def _place(turn: Turn, told: object) -> int:
     words = str(told or "")
-    if not words.isdigit() or int(words) >= len(turn.draft.sites):
+    if not words.isdecimal() or int(words) >= len(turn.draft.sites):
         raise HTTPException(422)
     return int(words)
 
