@@ -30,7 +30,8 @@ from edge_agent.store.episodes import VisitRow
 
 router = Room()
 POLL_S: Final = 0.25
-BEAT_S: Final = 15.0  # a comment in the stream, so that a dead page is noticed
+STORE_EVERY: Final = 4  # polls of the messages for one look into the store
+BEAT_EVERY: Final = 60  # a comment in the stream now and then, so that a dead page is noticed
 STAGES: Final[Mapping[str, Text]] = {
     "rules": _("Danger signs"),
     "encode": _("Reading the pictures"),
@@ -97,18 +98,19 @@ def run_again(request: Request, case_id: str, person: Worker) -> Response:
 async def _progress(request: Request, visit: VisitRow) -> AsyncIterator[str]:
     parts, episodes = parts_of(request), room_of(request).episodes
     with parts.desk.follow(visit.case_id) as messages:
-        quiet_s = 0.0
+        polls = 0
         while await _is_watched(request):
             told = _told(request, messages)
             for name, body in told:
                 yield _event(name, body)
             # The end is read from the store: a message may have come before anybody listened.
-            if episodes.visit(visit.case_id).step is not Step.RUNNING:
-                yield _event("end", {"href": f"{HOME}/{visit.case_id}"})
-                return
-            quiet_s = 0.0 if told else quiet_s + POLL_S
-            if quiet_s >= BEAT_S:
-                quiet_s = 0.0
+            if polls % STORE_EVERY == 0:
+                now = await asyncio.to_thread(episodes.visit, visit.case_id)
+                if now.step is not Step.RUNNING:
+                    yield _event("end", {"href": f"{HOME}/{visit.case_id}"})
+                    return
+            polls += 1
+            if polls % BEAT_EVERY == 0:
                 yield ": still here\n\n"
             await asyncio.sleep(POLL_S)
 
@@ -169,18 +171,17 @@ async def _notices(request: Request, person: Person) -> AsyncIterator[str]:
     """Tell the number of waiting reports whenever it changes; never whose they are, for others may look on."""
     episodes, language = room_of(request).episodes, language_of(request)
     told: int | None = None
-    quiet_s = 0.0
+    polls = 0
     while await _is_watched(request):
         count = len(await asyncio.to_thread(episodes.ready, person.name))
         if count != told:
+            told = count
             words = _n("A report is ready.", "%(n)s reports are ready.", count)
             yield _event("ready", {"count": count, "words": language.gettext(words) if count else "", "href": HOME})
-            told, quiet_s = count, 0.0
-        elif quiet_s >= BEAT_S:
+        polls += STORE_EVERY
+        if polls % BEAT_EVERY == 0:
             yield ": still here\n\n"
-            quiet_s = 0.0
-        quiet_s += 4 * POLL_S
-        await asyncio.sleep(4 * POLL_S)
+        await asyncio.sleep(STORE_EVERY * POLL_S)
 
 
 async def _is_watched(request: Request) -> bool:
