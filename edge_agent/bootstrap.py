@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from edge_agent.store.cases import CaseStore
     from edge_agent.store.database import Database
     from edge_agent.store.outbox import Outbox
+    from edge_agent.store.vault import ImageVault
     from edge_agent.supervision.logs import Log
     from edge_agent.uplink.uplink import Uplink
 
@@ -33,6 +34,7 @@ class Store:
 
     cases: CaseStore
     outbox: Outbox
+    vault: ImageVault
     database: Database
 
 
@@ -66,7 +68,9 @@ def engine_wish(config: Config, *, bundle_dir: Path | None = None) -> EngineWish
 
 @contextmanager
 def open_store(config: Config) -> Iterator[Store]:
-    """Open the encrypted store, making it at the first start. Does not take the state lock.
+    """Open the encrypted store, making it at the first start, and finish what a power cut interrupted in the vault.
+
+    Does not take the state lock.
 
     Raises:
         StoreError: it cannot be opened.
@@ -76,12 +80,18 @@ def open_store(config: Config) -> Iterator[Store]:
     from edge_agent.store.database import Database
     from edge_agent.store.key import load_or_create_key
     from edge_agent.store.outbox import Outbox
+    from edge_agent.store.vault import ImageVault
+    from edge_agent.store.views import move_pictures
 
     prepare_state_dir(config.state_dir)
     path = config.state_dir / "store.db"
     key = load_or_create_key(config.state_dir / "store.key", database=path)
     with Database(path, key) as database:
-        yield Store(cases=CaseStore(database), outbox=Outbox(database), database=database)
+        vault = ImageVault(database)
+        vault.sweep()
+        vault.settle()
+        move_pictures(database, vault)
+        yield Store(cases=CaseStore(database, vault=vault), outbox=Outbox(database), vault=vault, database=database)
 
 
 def build_uplink(config: Config, outbox: Outbox, *, log: Log | None = None) -> Uplink:

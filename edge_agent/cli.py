@@ -16,6 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edge_agent.commands import (
+    account,
+    audit,
     bundle,
     camera,
     capture,
@@ -26,6 +28,7 @@ from edge_agent.commands import (
     doctor,
     export,
     letter,
+    policy,
     profile,
     status,
     sync,
@@ -96,21 +99,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, help="configuration file (default: $DERM_EDGE_CONFIG, /etc/derm-edge)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (
-        case,
-        capture,
-        camera,
-        daemon,
-        sync,
-        status,
-        doctor,
-        diagnose,
-        profile,
-        device,
-        bundle,
-        letter,
-        export,
-    ):
+    commanded = (
+        case, capture, camera, daemon, sync, status, doctor, diagnose, profile, device, bundle, letter, export, account,
+        audit, policy,
+    )  # fmt: skip
+    for module in commanded:
         module.add_parser(commands)
     return parser
 

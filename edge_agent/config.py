@@ -131,7 +131,11 @@ class KioskConfig(_Section):
 
 
 class Config(_Section):
-    """Hold the whole configuration of one device; ``practice_file`` names the clinic's own switches (``practice``)."""
+    """Hold the whole configuration of one device.
+
+    ``practice_file`` names the clinic's own switches (``practice``), ``policy_file`` what the ministry signed
+    (``policy.load``), ``policy_keys_dir`` the keys that may sign it.
+    """
 
     state_dir: Path = Field(default_factory=_default_state_dir)
     bundle_dir: Path = PACKAGE / "bundles" / "reference"
@@ -139,6 +143,8 @@ class Config(_Section):
     language: Literal["zh", "en"] = "en"
     profile: str = "generic"
     practice_file: Path | None = None
+    policy_file: Path | None = None
+    policy_keys_dir: Path = PACKAGE / "keys"
     device_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
     broker: BrokerConfig = BrokerConfig()
     inference: InferenceConfig = InferenceConfig()
@@ -146,12 +152,12 @@ class Config(_Section):
     log: LogConfig = LogConfig()
     kiosk: KioskConfig = KioskConfig()
 
-    @field_validator("state_dir", "bundle_dir", "keys_dir")
+    @field_validator("state_dir", "bundle_dir", "keys_dir", "policy_keys_dir")
     @classmethod
     def _make_absolute(cls, value: Path) -> Path:
         return _absolute(value)
 
-    @field_validator("practice_file")
+    @field_validator("practice_file", "policy_file")
     @classmethod
     def _make_absolute_if_named(cls, value: Path | None) -> Path | None:
         return None if value is None else _absolute(value)

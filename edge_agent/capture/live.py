@@ -25,6 +25,7 @@ from edge_agent.contracts.case import Frame
 from edge_agent.ipc import Message
 
 LEASE_S: Final = 5.0  # so long after the last question the camera still runs at its full pace
+FIRST_PICTURES: Final = 10  # of every child come at the full pace: they tell whether the camera is sound (again)
 TICK_S: Final = 0.25
 
 
@@ -263,7 +264,8 @@ class LiveCamera:
     def _tell_pace(self) -> None:
         child, now_s = self._child, self._clock()
         if child is not None:
-            fps = self._settings.fps if now_s < self._lease_s else self._settings.idle_fps
+            is_new = child.beat is None or child.beat.sequence < FIRST_PICTURES
+            fps = self._settings.fps if is_new or now_s < self._lease_s else self._settings.idle_fps
             child.tell_pace(fps, self._preview_px if now_s < self._preview_lease_s else 0)
 
     def _lose(self, *, is_ended: bool) -> None:

@@ -64,7 +64,7 @@ class _Child:
         self._kind = SourceKind(body["source_kind"])
         self._memory = PictureMemory(body["memory_fd"], is_writer=True)
         self._outbox = outbox
-        self._pace = Pace(self._settings.idle_fps)
+        self._pace = Pace(self._settings.fps)
         self._preview_px = 0
         self._measured: Frame | None = None
         self._measured_s = float("-inf")

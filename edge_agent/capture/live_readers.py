@@ -7,6 +7,7 @@ and only what the pace asks for is decoded. Does not judge a picture. V4L2 is un
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ from edge_agent.errors import EdgeError
 SHOWN_S: Final = 4.0  # of one picture of a folder
 _NOISE_SPACING_PX: Final = 16
 _RAW: Final = -1  # of CAP_PROP_FORMAT: packets as they come, not decoded
+_FFMPEG_OPTIONS: Final = "OPENCV_FFMPEG_CAPTURE_OPTIONS"  # OpenCV takes FFmpeg's options from nowhere else
+# A pipe is opened while its writer writes: FFmpeg's usual look at 5 MB would take longer than a camera may take to open.
+_BRIEF_LOOK: Final = "probesize;200000|analyzeduration;500000"
 _MAX_BROKEN: Final = 30  # pictures in a row that cannot be decoded; a torn one now and then is dropped
 
 
@@ -74,6 +78,8 @@ def open_reader(settings: CameraSettings, kind: SourceKind) -> Reader | None:
     if kind is SourceKind.DEVICE:
         capture = _open_device(settings)
     else:
+        if kind is SourceKind.PIPE:
+            os.environ[_FFMPEG_OPTIONS] = _BRIEF_LOOK
         threads = [cv2.CAP_PROP_N_THREADS, 1]  # one decoder thread is fast enough, and each costs memory
         capture = cv2.VideoCapture(settings.source, cv2.CAP_FFMPEG, threads)
     if not capture.isOpened():
