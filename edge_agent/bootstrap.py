@@ -81,6 +81,7 @@ def open_store(config: Config) -> Iterator[Store]:
         StoreError: it cannot be opened.
         ConfigError: the state folder cannot be written.
     """
+    from edge_agent.store.backups import Backups
     from edge_agent.store.cases import CaseStore
     from edge_agent.store.database import Database
     from edge_agent.store.key import load_or_create_key
@@ -96,6 +97,9 @@ def open_store(config: Config) -> Iterator[Store]:
         vault.sweep()
         vault.settle()
         move_pictures(database, vault)
+        backups = Backups(path, key)
+        backups.prune()
+        backups.settle(database)
         yield Store(cases=CaseStore(database, vault=vault), outbox=Outbox(database), vault=vault, database=database)
 
 

@@ -9,16 +9,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sqlcipher3 import dbapi2
 
-from edge_agent.errors import StoreCorrupt, StoreError, StoreFull
+from edge_agent.errors import StoreCorrupt, StoreError
+from edge_agent.store.clock import Clock
+from edge_agent.store.copying import copy_into
 from edge_agent.store.durable import log_of, new_file
 from edge_agent.store.key import StoreKey
+from edge_agent.store.naming import BACKUP_FOLDER, backup_name
 from edge_agent.store.schema import MIGRATIONS
+from edge_agent.store.sqlite_errors import error_for
 
 if TYPE_CHECKING:
     import sqlite3  # never at run time: the same file must not be opened by two SQLite builds
@@ -29,8 +34,7 @@ else:
 
 SCHEMA_VERSION = len(MIGRATIONS)
 _BUSY_TIMEOUT_S = 15.0
-# Primary result codes, sqlite.org/rescode.html
-_BUSY, _LOCKED, _READONLY, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 5, 6, 8, 11, 13, 14, 26
+_PLAIN_HEADER = b"SQLite format 3\0"  # sqlite.org/fileformat.html; an encrypted file begins with random bytes
 
 
 class Database:
@@ -42,15 +46,17 @@ class Database:
     Args:
         path: the database file; created, with all its tables, when there is none.
         key: the raw key; a wrong one leaves the file untouched.
-        max_bytes: largest size of the database; None is limited by the disk only.
+        max_bytes: largest size of the store, its pictures included; None is limited by the disk only.
+        clock: names the backup that is written before a migration.
 
     Raises:
-        StoreCorrupt: the file cannot be read with this key, or it is gone and its write-ahead log is not.
-        StoreFull: no space to create it.
+        StoreCorrupt: the file cannot be read with this key or is not encrypted, or it is gone and its write-ahead log
+            is not.
+        StoreFull: no space to create it, or for the backup before a migration.
         StoreError: a newer program wrote this file, or it cannot be opened.
     """
 
-    def __init__(self, path: Path, key: StoreKey, *, max_bytes: int | None = None) -> None:
+    def __init__(self, path: Path, key: StoreKey, *, max_bytes: int | None = None, clock: Clock | None = None) -> None:
         self._path = path
         self._max_bytes = max_bytes
         self._lock = threading.RLock()
@@ -60,8 +66,13 @@ class Database:
             if path.stat().st_size == 0:
                 # A new database gets its name only when complete, so an empty file is a damaged one.
                 raise StoreCorrupt(f"the store {path} is empty: restore it from its backup")
+            _refuse_plain(path)
             self._connection = _connect(path, key)
             try:
+                if 0 < _user_version(self._connection) < SCHEMA_VERSION:
+                    now = (clock or _utc_now)()
+                    name = backup_name(path, _user_version(self._connection), now=now)
+                    write_copy(path, key, target=path.with_name(BACKUP_FOLDER) / name)
                 _migrate(self._connection, path)
                 if max_bytes is not None:
                     page_bytes = int(self._connection.execute("PRAGMA page_size").fetchone()[0])
@@ -159,6 +170,55 @@ class Database:
         self.close()
 
 
+@contextmanager
+def open_file(path: Path, key: StoreKey) -> Iterator[Connection]:
+    """Open any file of this store (a backup, a damaged copy) as it is: no migration, no journal mode, no tables.
+
+    Raises:
+        StoreCorrupt: it is not encrypted, or cannot be read with this key.
+        StoreError: it cannot be opened, or the block met an error of the database.
+    """
+    with _translated(path):
+        _refuse_plain(path)
+        connection = _connect(path, key)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def write_copy(path: Path, key: StoreKey, *, target: Path) -> None:
+    """Write a consistent copy of a store durably under a free name, encrypted with the same key, without image keys.
+
+    Raises:
+        StoreCorrupt: the store cannot be read.
+        StoreFull: no space; nothing is left of the copy.
+    """
+    with _translated(target), new_file(target) as temporary:
+        connection = _connect(temporary, key)
+        try:
+            copy_into(connection, path, key)
+        finally:
+            connection.close()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _refuse_plain(path: Path) -> None:
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(len(_PLAIN_HEADER))
+    except OSError as exc:
+        raise StoreError(f"cannot read {path}: {exc.strerror}; check the file's owner and mode") from exc
+    if start == _PLAIN_HEADER:
+        raise StoreCorrupt(
+            f"{path} is a plain SQLite database, not encrypted: nothing was read; move it away, "
+            "or restore the encrypted store from its backup"
+        )
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
@@ -242,22 +302,7 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except dbapi2.Error as exc:
         code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        raise _error_for(path, code, exc) from exc
+        raise error_for(path, code, exc) from exc
     except MemoryError as exc:
         # sqlcipher3 raises it for SQLITE_NOMEM, which a wrong page size from a damaged header also gives.
         raise StoreError(f"the store {path} could not be read: not enough memory") from exc
-
-
-def _error_for(path: Path, code: int, exc: Exception) -> StoreError:
-    if code == _FULL:
-        return StoreFull(f"no space left for the store {path}: free disk space", sqlite=code)
-    if code in (_CORRUPT, _NOTADB):
-        return StoreCorrupt(
-            f"the store {path} cannot be read with this key: restore the database or its key file, nothing was changed",
-            sqlite=code,
-        )
-    if code in (_BUSY, _LOCKED):
-        return StoreError(f"the store {path} is in use by another program: try again", sqlite=code)
-    if code in (_READONLY, _CANTOPEN):
-        return StoreError(f"the store {path} cannot be written: check the folder's owner and mode", sqlite=code)
-    return StoreError(f"the store {path} refused an operation: {exc}", sqlite=code)

@@ -34,11 +34,12 @@ class ImageKind(StrEnum):
 
 
 class ImageState(StrEnum):
-    """``shredding``: the key is gone, its traces in the log and the file may still be there."""
+    """``shredding``: the key is gone, its traces in the log and the file may still be there; ``lost``: by damage."""
 
     KEPT = "kept"
     SHREDDING = "shredding"
     SHREDDED = "shredded"
+    LOST = "lost"
 
 
 class ImageVault:
@@ -100,6 +101,8 @@ class ImageVault:
         if not found:
             raise StoreCorrupt(f"there is no picture {image_id} in the vault: run derm-edge store check")
         kind, state, key = found[0]
+        if state == ImageState.LOST:
+            raise ImageGone(f"the picture {image_id} was lost when the store was damaged: take a new one")
         if state != ImageState.KEPT:
             raise ImageGone(f"the picture {image_id} was deleted for good: nobody can open it")
         if key is None:
@@ -142,7 +145,11 @@ class ImageVault:
             ).rowcount
             if changed:
                 connection.execute("DELETE FROM image_keys WHERE image_id = ?", (image_id,))
-                connection.execute("INSERT INTO copies_due (class, item) VALUES (?,?)", (COPIED, image_id))
+                connection.execute(  # a backup from before the vault holds the picture itself
+                    "INSERT INTO copies_due (class, item) SELECT ?, position || ':' || view_index FROM pictures"
+                    " WHERE image_id = ?",
+                    (COPIED, image_id),
+                )
                 gone += 1
         if gone:
             connection.execute(
