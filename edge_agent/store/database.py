@@ -1,8 +1,4 @@
-"""The encrypted database file: the only importer of sqlcipher3, the one writer, the one place that names its errors.
-
-Source: sqlite.org/pragma.html (synchronous, user_version), zetetic.net/sqlcipher/sqlcipher-api (raw keys).
-``synchronous=NORMAL`` loses committed rows at a power loss in WAL mode; FULL does not.
-"""
+"""The encrypted database file: made, migrated, and written by one transaction at a time."""
 
 from __future__ import annotations
 
@@ -12,29 +8,29 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
-
-from sqlcipher3 import dbapi2
+from typing import Any
 
 from edge_agent.errors import StoreCorrupt, StoreError
 from edge_agent.store.clock import Clock
+from edge_agent.store.connection import (
+    BUSY_TIMEOUT_S,
+    Connection,
+    connect,
+    is_poisoned,
+    open_file,
+    refuse_plain,
+    translated,
+)
 from edge_agent.store.copying import copy_into
 from edge_agent.store.durable import log_of, new_file
 from edge_agent.store.key import StoreKey
 from edge_agent.store.naming import BACKUP_FOLDER, backup_name
 from edge_agent.store.schema import MIGRATIONS
-from edge_agent.store.sqlite_errors import error_for
 
-if TYPE_CHECKING:
-    import sqlite3  # never at run time: the same file must not be opened by two SQLite builds
-
-    Connection = sqlite3.Connection  # the same interface; sqlcipher3 ships no types
-else:
-    Connection = object
+__all__ = ["SCHEMA_VERSION", "Connection", "Database", "open_file", "write_copy"]
 
 SCHEMA_VERSION = len(MIGRATIONS)
-_BUSY_TIMEOUT_S = 15.0
-_PLAIN_HEADER = b"SQLite format 3\0"  # sqlite.org/fileformat.html; an encrypted file begins with random bytes
+_BUSY_TIMEOUT_S = BUSY_TIMEOUT_S
 
 
 class Database:
@@ -58,25 +54,25 @@ class Database:
 
     def __init__(self, path: Path, key: StoreKey, *, max_bytes: int | None = None, clock: Clock | None = None) -> None:
         self._path = path
+        self._key = key
         self._max_bytes = max_bytes
         self._lock = threading.RLock()
-        with _translated(path):
+        self._is_closed = False
+        with translated(path):
             if not _exists(path):
                 _create(path, key)
             if path.stat().st_size == 0:
                 # A new database gets its name only when complete, so an empty file is a damaged one.
                 raise StoreCorrupt(f"the store {path} is empty: restore it from its backup")
-            _refuse_plain(path)
-            self._connection = _connect(path, key)
+            refuse_plain(path)
+            self._connection = connect(path, key, timeout_s=_BUSY_TIMEOUT_S)
             try:
                 if 0 < _user_version(self._connection) < SCHEMA_VERSION:
                     now = (clock or _utc_now)()
                     name = backup_name(path, _user_version(self._connection), now=now)
                     write_copy(path, key, target=path.with_name(BACKUP_FOLDER) / name)
                 _migrate(self._connection, path)
-                if max_bytes is not None:
-                    page_bytes = int(self._connection.execute("PRAGMA page_size").fetchone()[0])
-                    self._connection.execute(f"PRAGMA max_page_count = {max(1, max_bytes // page_bytes)}")
+                self._limit()
             except BaseException:
                 self._connection.close()
                 raise
@@ -102,7 +98,7 @@ class Database:
             StoreCorrupt: a page does not decrypt or is malformed.
             StoreError: the database is busy, read-only or closed.
         """
-        with self._lock, _translated(self._path):
+        with self._lock, translated(self._path):
             if self._connection.in_transaction:
                 raise RuntimeError("transactions do not nest")
             self._connection.execute("BEGIN IMMEDIATE")
@@ -112,6 +108,7 @@ class Database:
             except BaseException:
                 if self._connection.in_transaction:  # SQLite has rolled back by itself after some errors
                     self._connection.execute("ROLLBACK")
+                self._recover()
                 raise
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -121,8 +118,29 @@ class Database:
             StoreCorrupt: a page does not decrypt or is malformed.
             StoreError: the database is busy or closed.
         """
-        with self._lock, _translated(self._path):
-            return self._connection.execute(statement, values).fetchall()
+        with self._lock, translated(self._path):
+            try:
+                found = self._connection.execute(statement, values).fetchall()
+            except BaseException:
+                self._recover()
+                raise
+            if any(isinstance(value, str) and "\0" in value for row in found for value in row):
+                self._recover()  # no text of ours holds a zero byte: a damaged page gave it (``is_poisoned``)
+                raise StoreCorrupt(f"a page of the store {self._path} is damaged: run derm-edge store check")
+            return found
+
+    def _limit(self) -> None:
+        if self._max_bytes is not None:
+            page_bytes = int(self._connection.execute("PRAGMA page_size").fetchone()[0])
+            self._connection.execute(f"PRAGMA max_page_count = {max(1, self._max_bytes // page_bytes)}")
+
+    def _recover(self) -> None:
+        """Open the file again after a damaged page: one page must not stop the cases that come next."""
+        if self._connection.in_transaction or self._is_closed or not is_poisoned(self._connection):
+            return
+        self._connection.close()
+        self._connection = connect(self._path, self._key, timeout_s=_BUSY_TIMEOUT_S)
+        self._limit()
 
     def empty_log(self) -> bool:
         """Fold the write-ahead log into the file and cut it to nothing; return False while a reader holds it.
@@ -158,7 +176,8 @@ class Database:
 
     def close(self) -> None:
         """Close the file; the last connection folds the write-ahead log in. Closing twice is harmless."""
-        with self._lock, _translated(self._path):
+        with self._lock, translated(self._path):
+            self._is_closed = True
             self._connection.close()
 
     def __enter__(self) -> Database:
@@ -170,23 +189,6 @@ class Database:
         self.close()
 
 
-@contextmanager
-def open_file(path: Path, key: StoreKey) -> Iterator[Connection]:
-    """Open any file of this store (a backup, a damaged copy) as it is: no migration, no journal mode, no tables.
-
-    Raises:
-        StoreCorrupt: it is not encrypted, or cannot be read with this key.
-        StoreError: it cannot be opened, or the block met an error of the database.
-    """
-    with _translated(path):
-        _refuse_plain(path)
-        connection = _connect(path, key)
-        try:
-            yield connection
-        finally:
-            connection.close()
-
-
 def write_copy(path: Path, key: StoreKey, *, target: Path) -> None:
     """Write a consistent copy of a store durably under a free name, encrypted with the same key, without image keys.
 
@@ -194,8 +196,8 @@ def write_copy(path: Path, key: StoreKey, *, target: Path) -> None:
         StoreCorrupt: the store cannot be read.
         StoreFull: no space; nothing is left of the copy.
     """
-    with _translated(target), new_file(target) as temporary:
-        connection = _connect(temporary, key)
+    with translated(target), new_file(target) as temporary:
+        connection = connect(temporary, key)
         try:
             copy_into(connection, path, key)
         finally:
@@ -206,42 +208,11 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _refuse_plain(path: Path) -> None:
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(len(_PLAIN_HEADER))
-    except OSError as exc:
-        raise StoreError(f"cannot read {path}: {exc.strerror}; check the file's owner and mode") from exc
-    if start == _PLAIN_HEADER:
-        raise StoreCorrupt(
-            f"{path} is a plain SQLite database, not encrypted: nothing was read; move it away, "
-            "or restore the encrypted store from its backup"
-        )
-
-
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as exc:
         raise StoreError(f"cannot look for the store {path}: {exc.strerror}; check the folder's owner") from exc
-
-
-def _connect(path: Path, key: StoreKey) -> Connection:
-    connection: Connection = dbapi2.connect(
-        str(path), timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute(f"PRAGMA key = \"x'{key.hex}'\"")
-        connection.execute("PRAGMA cipher_log = off")  # it would write to stderr
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # first read: the key is right or it fails
-        connection.execute("PRAGMA temp_store = MEMORY")  # nothing in clear on the disk
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, an image's key above all
-        connection.execute("PRAGMA synchronous = FULL")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _create(path: Path, key: StoreKey) -> None:
@@ -252,7 +223,7 @@ def _create(path: Path, key: StoreKey) -> None:
             "or move the log away to begin with an empty store"
         )
     with new_file(path) as temporary:
-        connection = _connect(temporary, key)
+        connection = connect(temporary, key)
         try:
             _migrate(connection, path)
         finally:
@@ -293,16 +264,3 @@ def _apply(connection: Connection) -> int:
 
 def _user_version(connection: Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn sqlcipher3's errors into ours, once, by their primary result code."""
-    try:
-        yield
-    except dbapi2.Error as exc:
-        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        raise error_for(path, code, exc) from exc
-    except MemoryError as exc:
-        # sqlcipher3 raises it for SQLITE_NOMEM, which a wrong page size from a damaged header also gives.
-        raise StoreError(f"the store {path} could not be read: not enough memory") from exc

@@ -113,6 +113,10 @@ class ImageVault:
             raise StoreCorrupt(f"the file of picture {image_id} cannot be read: {exc.strerror}") from exc
         return unseal(sealed, key=key, image_id=image_id, kind=kind)
 
+    def has_key(self, image_id: str) -> bool:
+        """Say whether the picture's key is there; without it nobody can open the picture."""
+        return bool(self._database.rows("SELECT 1 FROM image_keys WHERE image_id = ?", (image_id,)))
+
     def kind(self, image_id: str) -> ImageKind:
         """Return the picture's kind, also of a shredded one.
 
