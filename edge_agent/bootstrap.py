@@ -72,10 +72,14 @@ def engine_wish(config: Config, *, bundle_dir: Path | None = None) -> EngineWish
 
 
 @contextmanager
-def open_store(config: Config) -> Iterator[Store]:
+def open_store(config: Config, *, is_locked: bool = False) -> Iterator[Store]:
     """Open the encrypted store, making it at the first start, and finish what a power cut interrupted in the vault.
 
     Does not take the state lock.
+
+    Args:
+        config: the device's configuration.
+        is_locked: the caller holds the state lock: then what an interrupted restore left is removed too.
 
     Raises:
         StoreError: it cannot be opened.
@@ -84,14 +88,17 @@ def open_store(config: Config) -> Iterator[Store]:
     from edge_agent.store.backups import Backups
     from edge_agent.store.cases import CaseStore
     from edge_agent.store.database import Database
-    from edge_agent.store.key import load_or_create_key
+    from edge_agent.store.key import load_store_key
     from edge_agent.store.outbox import Outbox
+    from edge_agent.store.restore import sweep_copies
     from edge_agent.store.vault import ImageVault
     from edge_agent.store.views import move_pictures
 
     prepare_state_dir(config.state_dir)
     path = config.state_dir / "store.db"
-    key = load_or_create_key(config.state_dir / "store.key", database=path)
+    key = load_store_key(config.store.key, state_dir=config.state_dir, database=path)
+    if is_locked:
+        sweep_copies(path)
     with Database(path, key) as database:
         vault = ImageVault(database)
         vault.sweep()
@@ -239,7 +246,7 @@ def open_daemon(config: Config, *, stop: threading.Event, devices: Devices | Non
     load_practice(config.practice_file)  # the child reads it; a mistake in it is told here, before the first case
     prepare_state_dir(config.state_dir)
     log = build_log()
-    with StateLock(config.state_dir, wait_s=5.0), open_store(config) as store:
+    with StateLock(config.state_dir, wait_s=5.0), open_store(config, is_locked=True) as store:
         child = build_ladder(config, manifest, stop=stop, on_step=report_step(log), devices=devices)
         try:
             work = CaseWork(

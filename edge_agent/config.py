@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from edge_agent.errors import ConfigError
 
@@ -80,6 +80,27 @@ class CaptureConfig(_Section):
     file_timeout_s: float = Field(default=120.0, gt=0)
 
 
+class StoreConfig(_Section):
+    """Say where the store's key comes from: a file in the state folder, or systemd's credentials."""
+
+    key: Literal["file", "systemd-creds"] = "file"
+
+
+class StorageConfig(_Section):
+    """Say how much room must stay free for each step of the disk-full ladder, in bytes; ``budget_bytes`` None: the profile's."""
+
+    budget_bytes: int | None = Field(default=None, gt=0)
+    low_bytes: int = Field(default=2_000_000_000, gt=0)
+    tight_bytes: int = Field(default=500_000_000, gt=0)
+    full_bytes: int = Field(default=100_000_000, gt=0)
+
+    @model_validator(mode="after")
+    def _steps_follow_each_other(self) -> StorageConfig:
+        if not self.low_bytes > self.tight_bytes > self.full_bytes:
+            raise ValueError("low_bytes must be above tight_bytes, and that above full_bytes")
+        return self
+
+
 class Config(_Section):
     """Hold the whole configuration of one device; ``practice_file`` names the clinic's own switches (``practice``)."""
 
@@ -93,6 +114,8 @@ class Config(_Section):
     broker: BrokerConfig = BrokerConfig()
     inference: InferenceConfig = InferenceConfig()
     capture: CaptureConfig = CaptureConfig()
+    store: StoreConfig = StoreConfig()
+    storage: StorageConfig = StorageConfig()
 
     @field_validator("state_dir", "bundle_dir", "keys_dir")
     @classmethod

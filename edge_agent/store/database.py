@@ -27,7 +27,7 @@ from edge_agent.store.key import StoreKey
 from edge_agent.store.naming import BACKUP_FOLDER, backup_name
 from edge_agent.store.schema import MIGRATIONS
 
-__all__ = ["SCHEMA_VERSION", "Connection", "Database", "open_file", "write_copy"]
+__all__ = ["MIGRATIONS", "SCHEMA_VERSION", "Connection", "Database", "open_file", "write_copy"]
 
 SCHEMA_VERSION = len(MIGRATIONS)
 _BUSY_TIMEOUT_S = BUSY_TIMEOUT_S

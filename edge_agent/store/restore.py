@@ -26,6 +26,8 @@ from edge_agent.store.outbox import give_up_epoch, withdraw_record
 from edge_agent.store.vault import ImageState
 
 Row = dict[str, Any]
+_RESTORED = ".{name}.restored"
+_COPY = ".{name}.copy-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,11 @@ def restore(path: Path, key: StoreKey, *, backup: Path, now: datetime) -> Restor
         StoreFull: no space; the present store stays.
         StoreError: the folder cannot be written, or a newer program wrote the backup.
     """
-    temporary = path.with_name(f".{path.name}.restored")
-    temporary.unlink(missing_ok=True)
+    sweep_copies(path)
+    temporary = path.with_name(_RESTORED.format(name=path.name))
     _check(backup, key)
     try:
+        temporary.touch(mode=0o600)
         with open_file(temporary, key) as connection, _present(path, key) as present:
             copy_into(connection, backup, key)
             connection.execute("BEGIN IMMEDIATE")
@@ -84,6 +87,16 @@ def restore(path: Path, key: StoreKey, *, backup: Path, now: datetime) -> Restor
     finally:
         temporary.unlink(missing_ok=True)
     return counts
+
+
+def sweep_copies(path: Path) -> None:
+    """Remove what a restore that a power cut ended left beside the store: copies that hold image keys.
+
+    Only for whoever holds the state folder's lock.
+    """
+    path.with_name(_RESTORED.format(name=path.name)).unlink(missing_ok=True)
+    for folder in path.parent.glob(_COPY.format(name=path.name) + "*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check(backup: Path, key: StoreKey) -> None:
@@ -101,7 +114,7 @@ def _present(path: Path, key: StoreKey) -> Iterator[Any]:
     if not path.exists():
         yield lambda _table: []
         return
-    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+    with TemporaryDirectory(prefix=_COPY.format(name=path.name), dir=path.parent) as folder:
         copy = Path(folder) / path.name
         try:
             shutil.copyfile(path, copy)
