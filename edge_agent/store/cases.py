@@ -238,13 +238,7 @@ class CaseStore:
             CaseError: no such case.
         """
         with self._database.transaction() as connection:
-            has_left = _state(connection, case_id) is CaseState.REPORTED
-            record_id, consent, withdrawn = connection.execute(
-                "SELECT record_id, consent, withdrawn FROM cases WHERE case_id = ?", (case_id,)
-            ).fetchone()
-            connection.execute("UPDATE cases SET withdrawn = 1 WHERE case_id = ?", (case_id,))
-            if has_left and not withdrawn and _is_sync_allowed(consent):
-                withdraw_record(connection, record_id, created=datetime.now(UTC))
+            withdraw_result(connection, case_id, now=datetime.now(UTC))
 
     def report(self, case_id: str) -> dict[str, Any] | None:
         """Return the stored report, or None while there is none.
@@ -275,6 +269,21 @@ class CaseStore:
         rows = self._database.rows("SELECT state, count(*) FROM cases WHERE consent IS NOT NULL GROUP BY state")
         found = dict(rows)
         return {state: int(found.get(state.value, 0)) for state in CaseState}
+
+
+def withdraw_result(connection: Connection, case_id: str, *, now: datetime) -> None:
+    """Withdraw a case's result inside the caller's transaction (``CaseStore.withdraw``); twice is once.
+
+    Raises:
+        CaseError: no such case.
+    """
+    has_left = _state(connection, case_id) is CaseState.REPORTED
+    record_id, consent, withdrawn = connection.execute(
+        "SELECT record_id, consent, withdrawn FROM cases WHERE case_id = ?", (case_id,)
+    ).fetchone()
+    connection.execute("UPDATE cases SET withdrawn = 1 WHERE case_id = ?", (case_id,))
+    if has_left and not withdrawn and _is_sync_allowed(consent):
+        withdraw_record(connection, record_id, created=now)
 
 
 def _check_may_leave(result: Result, *, record_id: str, consent: str | None) -> None:

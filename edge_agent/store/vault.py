@@ -162,6 +162,22 @@ class ImageVault:
             )
         return gone
 
+    def shred_old(self, connection: Connection, position: int, index: int, *, why: str) -> None:
+        """Delete a picture from before the vault where it lies, inside the caller's transaction. Then call ``settle``.
+
+        Its row gets an id without a key and a file, like that of every shredded picture.
+        """
+        image_id = secrets.token_hex(16)
+        connection.execute(
+            "INSERT INTO images (image_id, kind, state, bytes) VALUES (?,?,?,0)",
+            (image_id, ImageKind.ORDINARY, ImageState.KEPT),
+        )
+        connection.execute(
+            "UPDATE pictures SET png = x'', image_id = ? WHERE position = ? AND view_index = ?",
+            (image_id, position, index),
+        )
+        self.shred(connection, [image_id], why=why)
+
     def settle(self) -> None:
         """Finish every shred: empty the log of the keys' traces, unlink the files. Safe to call at any time.
 
