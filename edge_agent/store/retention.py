@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from edge_agent.store.backups import Backups, Eraser
 from edge_agent.store.clock import Clock
-from edge_agent.store.copying import tables
 from edge_agent.store.database import Connection, Database
 from edge_agent.store.trusted_day import EARLIEST, Belief, Judged, judge, note_believed, read_highest
-from edge_agent.store.vault import ImageState, ImageVault
+from edge_agent.store.vault import ImageVault
 
 Since = tuple[str, datetime]  # an item, and when its time began (aware)
 
@@ -39,75 +38,8 @@ class RetentionClass(Protocol):
     def erase(self, connection: Connection, items: Sequence[str]) -> None:
         """Delete the items inside the caller's transaction, also those that are gone already."""
 
-
-@dataclass(frozen=True, slots=True)
-class TableRows:
-    """A class that is the rows of one table; also tables of other rooms (drafts, the audit trail).
-
-    Args:
-        name: the class's id.
-        period: how long a row is kept.
-        table: the table's name.
-        item: its column that names a row.
-        since: its column with the time, ISO 8601 with a zone.
-        condition: SQL that a row must meet to be of this class.
-    """
-
-    name: str
-    period: timedelta
-    table: str
-    item: str
-    since: str
-    condition: str = "1"
-
-    def items(self, connection: Connection) -> Iterable[Since]:
-        """Give the rows that meet the condition."""
-        rows = connection.execute(f"SELECT {self.item}, {self.since} FROM {self.table} WHERE {self.condition}")  # noqa: S608
-        return [(str(item), _aware(since)) for item, since in rows.fetchall()]
-
-    def erase(self, connection: Connection, items: Sequence[str]) -> None:
-        """Delete the rows; a backup from before the table has none."""
-        if self.table in tables(connection):
-            statement = f"DELETE FROM {self.table} WHERE {self.item} = ? AND ({self.condition})"  # noqa: S608
-            connection.executemany(statement, [(item,) for item in items])
-
-
-class SignedOff(Protocol):
-    """Who knows when a case was signed off."""
-
-    def __call__(self, connection: Connection) -> Mapping[str, datetime]:
-        """Return the sign-off's time by case id; a case without one is left out and keeps its pictures."""
-
-
-@dataclass(frozen=True, slots=True)
-class SignedPictures:
-    """The pictures of signed cases; their keys are shredded, the clinical record stays.
-
-    Args:
-        vault: of the pictures.
-        signed_off: when each case was signed off.
-        period: how long after that.
-    """
-
-    vault: ImageVault
-    signed_off: SignedOff
-    period: timedelta
-    name: str = "picture_after_signoff"
-
-    def items(self, connection: Connection) -> Iterable[Since]:
-        """Give the pictures that are still kept, of signed cases only."""
-        signed = self.signed_off(connection)
-        rows = connection.execute(
-            "SELECT image_id, case_id FROM pictures JOIN images USING (image_id) JOIN cases USING (position)"
-            " WHERE images.state = ?",
-            (ImageState.KEPT,),
-        )
-        return [(image_id, signed[case_id]) for image_id, case_id in rows.fetchall() if case_id in signed]
-
-    def erase(self, connection: Connection, items: Sequence[str]) -> None:
-        """Shred the pictures; in a backup there is nothing to shred, the vault sees to those from before it."""
-        if "image_keys" in tables(connection):
-            self.vault.shred(connection, items, why=self.name)
+    def erase_copy(self, connection: Connection, items: Sequence[str]) -> None:
+        """Delete the items in a backup, which has no image keys and perhaps not the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +105,7 @@ class Retention:
     def settle(self) -> None:
         """Finish what a power cut interrupted after a deletion: log, files, backups."""
         self._vault.settle()
-        erasers: dict[str, Eraser] = {one.name: one.erase for one in self._classes}
+        erasers: dict[str, Eraser] = {one.name: one.erase_copy for one in self._classes}
         self._backups.settle(self._database, erasers=erasers)
 
     def _due(self, connection: Connection, kind: RetentionClass, *, now: datetime, is_dry: bool) -> list[str]:
@@ -190,14 +122,13 @@ class Retention:
         if not items:
             return
         kind.erase(connection, items)
-        if not isinstance(kind, SignedPictures):  # the vault writes its own record
-            connection.execute(
-                "INSERT INTO deletions (class, how_many, at, why) VALUES (?,?,?,'retention')",
-                (kind.name, len(items), now.isoformat()),
-            )
-            connection.executemany(
-                "INSERT INTO copies_due (class, item) VALUES (?,?)", [(kind.name, item) for item in items]
-            )
+        connection.execute(
+            "INSERT INTO deletions (class, how_many, at, why) VALUES (?,?,?,'retention')",
+            (kind.name, len(items), now.isoformat()),
+        )
+        connection.executemany(
+            "INSERT INTO copies_due (class, item) VALUES (?,?)", [(kind.name, item) for item in items]
+        )
         connection.executemany(
             "DELETE FROM undated WHERE class = ? AND item = ?", [(kind.name, item) for item in items]
         )
@@ -212,8 +143,3 @@ def _first_seen(connection: Connection, name: str, item: str, *, now: datetime, 
             "INSERT INTO undated (class, item, first_seen) VALUES (?,?,?)", (name, item, now.isoformat())
         )
     return now
-
-
-def _aware(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -105,8 +105,10 @@ def salvage(path: Path, key: StoreKey, *, into: Path, now: datetime) -> LossRepo
     censuses = {name: damaged.census(name) for name in tables}
     with new_file(into / STORE) as temporary, open_file(temporary, key) as connection:
         counts = _fill(connection, damaged, tables=tables, censuses=censuses)
-        make_indexes(connection, indexes)
+        triggers = [one for one in indexes if one.lstrip().upper().startswith("CREATE TRIGGER")]
+        make_indexes(connection, [one for one in indexes if one not in triggers])
         dropped = _drop_orphans(connection)
+        make_indexes(connection, triggers)  # last: a trigger may forbid what salvage must do
         connection.execute(f"PRAGMA user_version = {version}")
     with Database(into / STORE, key) as database:  # this program's schema from here on
         cases_lost = _lost_cases(database, censuses["cases"])

@@ -15,9 +15,10 @@ from edge_agent.store.cases import CaseStore
 from edge_agent.store.connection import Connection
 from edge_agent.store.database import Database, open_file
 from edge_agent.store.key import StoreKey
-from edge_agent.store.retention import Retention, RetentionClass, SignedPictures, TableRows
+from edge_agent.store.retention import Retention, RetentionClass
+from edge_agent.store.retention_classes import DraftsWithoutConsent, SignedPictures, TableRows, standard_classes
 from edge_agent.store.trusted_day import Belief, judge
-from edge_agent.store.vault import ImageVault
+from edge_agent.store.vault import ImageKind, ImageVault
 from tests.simulators.pages import bytes_in_clear
 from tests.simulators.records import a_case
 
@@ -139,7 +140,10 @@ def test_pictures_go_a_year_after_sign_off(desk: Desk) -> None:
     assert store.load("signed").views == ()
     assert store.views("signed")[0].is_gone
     assert len(store.load("unsigned").views) == 1
-    assert desk.database.rows("SELECT why FROM deletions") == [("picture_after_signoff",)]
+    assert desk.database.rows("SELECT class, how_many, why FROM deletions") == [
+        ("picture", 1, "picture_after_signoff"),  # the vault's own record
+        ("picture_after_signoff", 1, "retention"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -211,3 +215,31 @@ def test_a_class_without_its_table_in_a_backup_is_passed_over(desk: Desk) -> Non
     with open_file(desk.database.path, desk.key) as connection:
         probe: Connection = connection
         TableRows(name="x", period=timedelta(1), table="nowhere", item="a", since="b").erase(probe, ["1"])
+
+
+def test_a_draft_takes_its_pictures_along(desk: Desk) -> None:
+    """A consultation without consent goes with every picture that it took; one with consent keeps them."""
+    vault = ImageVault(desk.database, clock=lambda: NOON)
+    with desk.database.transaction() as connection:
+        has_tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'drafts'").fetchone()
+        if has_tables is None:  # the room of consultations makes them; this is its shape
+            connection.execute("CREATE TABLE drafts (case_id TEXT UNIQUE, created TEXT, is_consented INTEGER)")
+            connection.execute(
+                "CREATE TABLE draft_images (image_id TEXT, case_id TEXT REFERENCES drafts (case_id) ON DELETE CASCADE)"
+            )
+        for name, consented in (("without", 0), ("with", 1)):
+            row = {"case_id": name, "created": NOON.isoformat(), "is_consented": consented}
+            if has_tables is not None:
+                row |= {"owner": "nurse-1", "created_s": NOON.timestamp(), "step": "consents", "body": "{}"}
+            marks = ",".join("?" * len(row))
+            connection.execute(f"INSERT INTO drafts ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
+            image_id = vault.put(connection, b"png", kind=ImageKind.ORDINARY)
+            connection.execute("INSERT INTO draft_images (image_id, case_id) VALUES (?,?)", (image_id, name))
+    classes = standard_classes(vault, draft_period=timedelta(hours=24), picture_period=timedelta(days=365))
+    backups = Backups(desk.database.path, desk.key)
+    desk.now = NOON + timedelta(days=2)
+    retention = Retention(desk.database, vault=vault, backups=backups, classes=classes, clock=lambda: desk.now)
+    assert retention.run(is_dry=False).counts[DraftsWithoutConsent(vault, timedelta(1)).name] == 1
+    assert desk.database.rows("SELECT case_id FROM drafts") == [("with",)]
+    assert sorted(desk.database.rows("SELECT state FROM images")) == [("kept",), ("shredded",)]
+    assert len(list(vault.files())) == 1
