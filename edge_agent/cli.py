@@ -15,7 +15,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from edge_agent.commands import bundle, capture, case, daemon, device, doctor, letter, profile, status, sync
+from edge_agent.commands import bundle, capture, case, daemon, device, doctor, letter, profile, status, store, sync
 from edge_agent.commands.screen import Screen
 from edge_agent.config import Config, load_config
 from edge_agent.errors import EdgeError, StoreFull
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, help="configuration file (default: $DERM_EDGE_CONFIG, /etc/derm-edge)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (case, capture, daemon, sync, status, doctor, profile, device, bundle, letter):
+    for module in (case, capture, daemon, sync, status, doctor, profile, device, bundle, letter, store):
         module.add_parser(commands)
     return parser
 

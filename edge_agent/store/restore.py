@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +23,7 @@ from edge_agent.store.damaged import DamagedStore
 from edge_agent.store.database import SCHEMA_VERSION
 from edge_agent.store.durable import log_of, sync_path, unwritten
 from edge_agent.store.key import StoreKey
+from edge_agent.store.naming import BACKUP_FOLDER
 from edge_agent.store.outbox import give_up_epoch, withdraw_record
 from edge_agent.store.vault import ImageState
 
@@ -90,13 +92,19 @@ def restore(path: Path, key: StoreKey, *, backup: Path, now: datetime) -> Restor
 
 
 def sweep_copies(path: Path) -> None:
-    """Remove what a restore that a power cut ended left beside the store: copies that hold image keys.
+    """Remove half-made copies that a power cut left: they may hold image keys, or pictures from before the vault.
 
-    Only for whoever holds the state folder's lock.
+    A stale journal among them would be played into the next copy of that name. Only for whoever holds the state
+    folder's lock.
     """
-    path.with_name(_RESTORED.format(name=path.name)).unlink(missing_ok=True)
     for folder in path.parent.glob(_COPY.format(name=path.name) + "*"):
         shutil.rmtree(folder, ignore_errors=True)
+    half_made = (path.parent.glob(_RESTORED.format(name=path.name) + "*"), path.parent.glob(f"{BACKUP_FOLDER}/.*"))
+    for file in chain(*half_made):
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as exc:
+            raise StoreError(f"cannot delete {file}: {exc.strerror}; check the folder's owner and mode") from exc
 
 
 def _check(backup: Path, key: StoreKey) -> None:

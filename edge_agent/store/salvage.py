@@ -90,6 +90,8 @@ def salvage(path: Path, key: StoreKey, *, into: Path, now: datetime) -> LossRepo
         StoreFull: no space.
         StoreCorrupt: not even the list of tables can be read; nothing was written but copies.
     """
+    if not path.exists():
+        raise StoreError(f"there is no store {path}: nothing to salvage")
     _prepare(into)
     copy = _copy(path, into / ".damaged")
     frames_lost = count_lost_frames(log_of(copy))  # before it is opened: SQLite drops them without a word
