@@ -59,8 +59,8 @@ def _run(verb: Callable[[argparse.Namespace, Config], int]) -> Callable[[argpars
 
 
 def _check(options: argparse.Namespace, config: Config) -> int:  # noqa: ARG001
-    from edge_agent.bootstrap import open_store
     from edge_agent.store.inspection import inspect
+    from edge_agent.store_bootstrap import open_store
 
     with open_store(config, is_locked=True) as store:
         if store.upkeep_error is not None:
@@ -78,8 +78,8 @@ def _check(options: argparse.Namespace, config: Config) -> int:  # noqa: ARG001
 
 
 def _salvage(options: argparse.Namespace, config: Config) -> int:
-    from edge_agent.bootstrap import store_key
     from edge_agent.store.salvage import REPORT, salvage
+    from edge_agent.store_bootstrap import store_key
 
     path, key = store_key(config)
     report = salvage(path, key, into=options.into, now=datetime.now(UTC))
@@ -96,8 +96,8 @@ def _salvage(options: argparse.Namespace, config: Config) -> int:
 
 
 def _backup(options: argparse.Namespace, config: Config) -> int:  # noqa: ARG001
-    from edge_agent.bootstrap import open_store, store_key
     from edge_agent.store.backups import Backups
+    from edge_agent.store_bootstrap import open_store, store_key
 
     path, key = store_key(config)
     with open_store(config, is_locked=True):
@@ -106,9 +106,9 @@ def _backup(options: argparse.Namespace, config: Config) -> int:  # noqa: ARG001
 
 
 def _restore(options: argparse.Namespace, config: Config) -> int:
-    from edge_agent.bootstrap import open_store, store_key
     from edge_agent.store.backups import Backups
     from edge_agent.store.restore import missing_cases, restore
+    from edge_agent.store_bootstrap import open_store, store_key
 
     path, key = store_key(config)
     backups = {one.path.name: one for one in Backups(path, key).list()}
@@ -134,8 +134,8 @@ def _restore(options: argparse.Namespace, config: Config) -> int:
 
 
 def _retention(options: argparse.Namespace, config: Config) -> int:
-    from edge_agent.bootstrap import build_retention, open_store
     from edge_agent.store.trusted_day import Belief
+    from edge_agent.store_bootstrap import build_retention, open_store
 
     with open_store(config, is_locked=True) as store:
         retention = build_retention(config, store)

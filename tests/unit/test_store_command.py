@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from edge_agent import cli
-from edge_agent.bootstrap import build_storage_room, open_store
 from edge_agent.commands import store as store_command
 from edge_agent.config import Config
 from edge_agent.errors import DaemonError, StoreCorrupt, StoreError
 from edge_agent.state_dir import StateLock
 from edge_agent.store.space import Stage
 from edge_agent.store.vault import ImageVault
+from edge_agent.store_bootstrap import build_storage_room, open_store
 from tests.simulators.pages import PAGE_BYTES
 from tests.simulators.records import a_case, a_consent
 
