@@ -124,8 +124,10 @@ class Database:
             except BaseException:
                 self._recover()
                 raise
-            if any(isinstance(value, str) and "\0" in value for row in found for value in row):
-                self._recover()  # no text of ours holds a zero byte: a damaged page gave it (``is_poisoned``)
+            if self._connection.in_transaction or not any(_has_zero(value) for row in found for value in row):
+                return found
+            if is_poisoned(self._connection):  # then the zeros are a damaged page's; a text of ours has none
+                self._recover()
                 raise StoreCorrupt(f"a page of the store {self._path} is damaged: run derm-edge store check")
             return found
 
@@ -202,6 +204,10 @@ def write_copy(path: Path, key: StoreKey, *, target: Path) -> None:
             copy_into(connection, path, key)
         finally:
             connection.close()
+
+
+def _has_zero(value: object) -> bool:
+    return isinstance(value, str) and "\0" in value
 
 
 def _utc_now() -> datetime:

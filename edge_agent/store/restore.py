@@ -81,7 +81,8 @@ def restore(path: Path, key: StoreKey, *, backup: Path, now: datetime) -> Restor
             if _version(connection) >= 5:
                 _carry_pictures(connection, {row["image_id"]: row for row in present("images")}, present("image_keys"))
                 _carry_records(connection, present)
-                _carry_withdrawals(connection, present("cases"), now=now)
+                _carry_locks(connection, present("cases"))
+            _carry_withdrawals(connection, present("cases"), now=now)
             give_up_epoch(connection)
             connection.execute("COMMIT")
             counts = _count(connection)
@@ -164,11 +165,15 @@ def _carry_records(connection: Connection, present: Any) -> None:
             connection.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
 
 
-def _carry_withdrawals(connection: Connection, cases: list[Row], *, now: datetime) -> None:
-    """Lock again what was locked, and queue the tombstones of what was withdrawn after the backup."""
+def _carry_locks(connection: Connection, cases: list[Row]) -> None:
     for row in cases:
         if row.get("locked"):
             connection.execute("UPDATE cases SET locked = 1 WHERE case_id = ?", (row["case_id"],))
+
+
+def _carry_withdrawals(connection: Connection, cases: list[Row], *, now: datetime) -> None:
+    """Queue the tombstones of what was withdrawn after the backup."""
+    for row in cases:
         if row["withdrawn"]:
             changed = connection.execute(
                 "UPDATE cases SET withdrawn = 1 WHERE case_id = ? AND withdrawn = 0", (row["case_id"],)

@@ -22,6 +22,7 @@ from edge_agent.store.database import Connection, Database, open_file
 from edge_agent.store.durable import log_of, make_folder, new_file, replace_file, unwritten
 from edge_agent.store.key import StoreKey
 from edge_agent.store.log_frames import count_lost_frames
+from edge_agent.store.naming import BACKUP_FOLDER
 from edge_agent.store.outbox import give_up_epoch
 from edge_agent.store.vault import FOLDER, ImageState, ImageVault
 
@@ -113,6 +114,7 @@ def salvage(path: Path, key: StoreKey, *, into: Path, now: datetime) -> LossRepo
         make_indexes(connection, triggers)  # last: a trigger may forbid what salvage must do
         connection.execute(f"PRAGMA user_version = {version}")
     with Database(into / STORE, key) as database:  # this program's schema from here on
+        shutil.rmtree(into / BACKUP_FOLDER, ignore_errors=True)  # of an older schema: the same rows once more
         cases_lost = _lost_cases(database, censuses["cases"])
         pictures = _take_pictures(database, path.with_name(FOLDER), censuses=censuses)
         _mend_ledger(database)

@@ -18,6 +18,8 @@ from edge_agent.store.restore import missing_cases, restore
 from edge_agent.store.vault import ImageVault
 from tests.simulators.pages import PAGE_BYTES
 from tests.simulators.records import a_case, a_consent, a_result
+from tests.simulators.store_killer import KEY as KILLERS_KEY
+from tests.simulators.store_killer import prepare_old
 
 NOON = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 
@@ -142,3 +144,26 @@ def test_a_damaged_backup_changes_nothing(path: Path, key: StoreKey) -> None:
     with pytest.raises(StoreCorrupt, match="older one"):
         restore(path, key, backup=backup, now=NOON)
     assert path.read_bytes() == before
+
+
+def test_the_way_back_to_the_older_program_keeps_a_withdrawal(tmp_path: Path) -> None:
+    """Restoring the backup from before a migration gives the old schema, and what was withdrawn since stays so."""
+    path = tmp_path / "store.db"
+    prepare_old(tmp_path)
+    with Database(path, KILLERS_KEY, clock=lambda: NOON) as database:
+        CaseStore(database).withdraw("first")
+    restore(path, KILLERS_KEY, backup=_backup(path, KILLERS_KEY), now=NOON)
+    with open_file(path, KILLERS_KEY) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("SELECT withdrawn FROM cases").fetchall() == [(1,)]
+        assert connection.execute("SELECT count(*) FROM pictures WHERE length(png) > 0").fetchone() == (3,)
+
+
+def test_a_half_made_restore_is_swept(path: Path, key: StoreKey) -> None:
+    """What a power cut left, the stale journal above all, is gone before the next restore reads it."""
+    for name in (".store.db.restored", ".store.db.restored-journal"):
+        path.with_name(name).write_bytes(b"half")
+    path.with_name(".store.db.copy-x").mkdir()
+    restored = restore(path, key, backup=_backup(path, key), now=NOON)
+    assert restored.cases == 3
+    assert not [one.name for one in path.parent.iterdir() if one.name.startswith(".")]

@@ -21,6 +21,8 @@ from edge_agent.store.salvage import REPORT, salvage
 from edge_agent.store.vault import ImageVault
 from tests.simulators.pages import PAGE_BYTES, bytes_in_clear
 from tests.simulators.records import a_case, a_consent, a_result
+from tests.simulators.store_killer import KEY as KILLERS_KEY
+from tests.simulators.store_killer import prepare_old
 
 NOON = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 CASES = 12
@@ -265,3 +267,19 @@ def test_one_damaged_page_does_not_stop_the_next_case(path: Path, key: StoreKey)
         assert store.report("case-5") is not None
         with pytest.raises(StoreCorrupt):
             store.report("case-4")
+
+
+def test_a_text_with_a_zero_byte_is_no_damage(path: Path, key: StoreKey) -> None:
+    """Whatever somebody typed, a sound page is never called damaged."""
+    with Database(path, key) as database:
+        assert database.rows("SELECT 'a' || char(0) || 'b'") == [("a\0b",)]
+
+
+def test_a_store_of_the_older_program_is_salvaged(tmp_path: Path) -> None:
+    """Pictures that still lie inside the database are saved with their rows, into today's schema."""
+    prepare_old(tmp_path / "old")
+    report = salvage(tmp_path / "old" / "store.db", KILLERS_KEY, into=tmp_path / "new", now=NOON)
+    assert report.is_whole and report.pictures_kept == 3
+    with Database(tmp_path / "new" / "store.db", KILLERS_KEY) as database:
+        assert len(CaseStore(database).load("first").views) == 3
+    assert not (tmp_path / "new" / "backups").exists()
