@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.errors import StoreCorrupt
+from edge_agent.errors import ImageGone, StoreCorrupt
 from edge_agent.store.backups import Backups
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Database, open_file
@@ -66,6 +66,8 @@ def test_a_shredded_picture_stays_shredded(path: Path, key: StoreKey) -> None:
     with Database(path, key) as database:
         assert CaseStore(database).views("b")[0].is_gone
         assert CaseStore(database).load("b").views == ()
+        with pytest.raises(ImageGone, match="deleted for good"):
+            ImageVault(database).get(str(view.image_id))
         assert database.rows("SELECT how_many FROM deletions") == [(1,)]
 
 
