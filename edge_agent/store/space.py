@@ -46,39 +46,21 @@ class Allowance:
     """What may be done at a stage. Text cases may always be taken.
 
     ``may_clear``: previews and thumbnails, and records that the hub has acknowledged. ``uses_reserve``: the reserve is
-    given to text cases.
+    given to text cases. ``notice``: the id of what the worker reads (vocabulary ``storage_notice``).
     """
 
     stage: Stage
     may_take_pictures: bool
     may_clear: bool
     uses_reserve: bool
-    sentence: str | None
+    notice: str | None
 
-
-def _(text: str) -> str:
-    """Mark a sentence for the catalogue; the page translates it."""
-    return text
-
-
-SENTENCES: Mapping[Stage, str | None] = {
-    Stage.OK: None,
-    Stage.LOW: _("Storage is getting full. You can go on working. Please tell the maintainer this week."),
-    Stage.TIGHT: _(
-        "Storage is nearly full. No new pictures can be taken now. Cases without pictures work as usual, and nothing "
-        "is lost. Please call the maintainer today."
-    ),
-    Stage.FULL: _(
-        "Storage is full. Only cases without pictures can be taken. Everything stored before is safe. "
-        "Please call the maintainer now."
-    ),
-}
 
 _ALLOWANCES: Mapping[Stage, Allowance] = {
-    Stage.OK: Allowance(Stage.OK, True, False, False, SENTENCES[Stage.OK]),
-    Stage.LOW: Allowance(Stage.LOW, True, True, False, SENTENCES[Stage.LOW]),
-    Stage.TIGHT: Allowance(Stage.TIGHT, False, True, False, SENTENCES[Stage.TIGHT]),
-    Stage.FULL: Allowance(Stage.FULL, False, True, True, SENTENCES[Stage.FULL]),
+    Stage.OK: Allowance(Stage.OK, True, False, False, None),
+    Stage.LOW: Allowance(Stage.LOW, True, True, False, "storage_low"),
+    Stage.TIGHT: Allowance(Stage.TIGHT, False, True, False, "storage_tight"),
+    Stage.FULL: Allowance(Stage.FULL, False, True, True, "storage_full"),
 }
 
 

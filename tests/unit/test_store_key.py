@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -72,3 +75,20 @@ def test_steps_of_the_ladder_must_fall() -> None:
     """Thresholds in the wrong order are refused when the file is read."""
     with pytest.raises(ConfigError, match="low_bytes must be above"):
         parse_config("[storage]\nlow_bytes = 1000\n", name="config.toml")
+
+
+@pytest.mark.skipif(shutil.which("systemd-creds") is None, reason="no systemd-creds here: Debian's package systemd")
+def test_the_command_of_the_documentation_makes_a_credential(tmp_path: Path) -> None:
+    """What ``systemd-creds encrypt`` seals with the host's key and systemd would decrypt is the key; no TPM is asked."""
+    plain, sealed, folder = tmp_path / "plain", tmp_path / "sealed", tmp_path / "credentials"
+    plain.write_text(KEY + "\n")
+    folder.mkdir()
+    host = {**os.environ, "SYSTEMD_CREDENTIAL_SECRET": str(tmp_path / "host.secret")}
+    for words in (
+        ("--with-key=host", "encrypt", str(plain), str(sealed)),
+        ("decrypt", str(sealed), str(folder / "store.key")),
+    ):
+        subprocess.run(["systemd-creds", "--name=store.key", *words], env=host, check=True, capture_output=True)
+    (folder / "store.key").chmod(0o400)
+    assert KEY.encode() not in sealed.read_bytes()
+    assert _load(tmp_path, **{CREDENTIALS_VARIABLE: str(folder)}) == KEY

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from edge_agent.contracts.terms import Vocabulary
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Database
 from edge_agent.store.key import StoreKey
@@ -50,11 +51,13 @@ def test_the_smaller_room_decides(free: int, used: int, stage: Stage) -> None:
 def test_every_stage_below_ok_says_something_and_takes_text_cases() -> None:
     """A worker always reads what is wrong, and that cases without pictures go on."""
     at = {stage: allowance(free_bytes=free, used_bytes=0, thresholds=LADDER) for stage, free in _FREE.items()}
-    assert at[Stage.OK].sentence is None
+    assert at[Stage.OK].notice is None
+    words = Vocabulary.load().lists["storage_notice"].terms
     for stage in (Stage.LOW, Stage.TIGHT, Stage.FULL):
-        assert "maintainer" in (at[stage].sentence or "")
+        assert "maintainer" in words[str(at[stage].notice)].en
+        assert "维护人员" in words[str(at[stage].notice)].zh
     assert [at[stage].may_take_pictures for stage in Stage] == [True, True, False, False]
-    assert "without pictures" in (at[Stage.FULL].sentence or "")
+    assert "without pictures" in words["storage_full"].en
 
 
 _FREE = {Stage.OK: 5000, Stage.LOW: 900, Stage.TIGHT: 400, Stage.FULL: 50}
