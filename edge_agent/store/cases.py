@@ -19,6 +19,7 @@ from edge_agent.contracts.result import Result
 from edge_agent.errors import CaseError, EdgeError, StoreCorrupt, StoreError
 from edge_agent.store.database import Connection, Database
 from edge_agent.store.outbox import append_record, withdraw_record
+from edge_agent.store.pictures import encode_png
 from edge_agent.store.states import CaseEvent, CaseState, case_step
 from edge_agent.store.vault import ImageVault
 from edge_agent.store.views import StoredView, keep_views, list_views, load_views
@@ -63,6 +64,7 @@ class CaseStore:
             CaseError: there is a case with this id.
             StoreFull: no space; nothing was stored.
         """
+        pictures = [(view, encode_png(view.frame)) for view in case.views]  # before the lock: this takes time
         consent = None if case.consent is None else case.consent.model_dump_json()
         row = (
             case.case_id,
@@ -82,7 +84,7 @@ class CaseStore:
                     " VALUES (?,?,?,?,?,?,?,?) RETURNING position",
                     (*row, CaseState.STORED),
                 ).fetchone()[0]
-                keep_views(connection, self._vault, position, views=case.views)
+                keep_views(connection, self._vault, position, pictures=pictures)
         except StoreError:
             with suppress(StoreError):  # the next start sweeps too; what matters to the caller is the first error
                 self._vault.sweep()
