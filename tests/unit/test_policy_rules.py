@@ -594,6 +594,25 @@ def test_a_second_person_reads_what_section_14_names(change: dict[str, Any], rea
     assert [one.value for one in reading(**change)] == reasons
 
 
+@pytest.mark.parametrize(
+    ("weeks", "tier", "standard", "hours"),
+    [
+        (12, "T4_routine", 2016, 2016),
+        (8, "T4_routine", 2016, 1344),
+        (30, "T4_routine", 2016, 2016),
+        (1, "T3_urgent", 336, 336),
+        (1, "T1_emergency", 0, 0),
+        (1, "T5_local", None, None),
+    ],
+)
+def test_a_country_shortens_the_routine_deadline_alone(
+    weeks: int, tier: str, standard: int | None, hours: int | None
+) -> None:
+    """Section 9: T4 is at most 12 weeks, set by the country; the other tiers are nobody's to change."""
+    policy = Policy(t4_deadline_weeks=weeks)
+    assert rules.deadline_hours(policy, tier=tier, standard_hours=standard) == hours
+
+
 def test_every_rule_has_its_functions_and_its_tests() -> None:
     """R1 to R16: none is left out, none names a function that is not there."""
     assert list(rules.RULES) == [f"R{number}" for number in range(1, 17)]
