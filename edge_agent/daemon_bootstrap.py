@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -219,34 +218,22 @@ def _add_web(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> None:
 
 def _kiosk_parts(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> KioskParts:
     from edge_agent.contracts.practice import Practice
-    from edge_agent.contracts.terms import Vocabulary
-    from edge_agent.kiosk.parts import KioskParts
-    from edge_agent.store.accounts import Accounts
-    from edge_agent.store.audit import AuditTrail
-    from edge_agent.supervision.clock_check import clock_trust
+    from edge_agent.kiosk_bootstrap import build_kiosk_parts
 
-    audit = AuditTrail(store.database, clock=_now, clock_trust=lambda: clock_trust(_now()))
     _, practice = wish.checked("practice_file", lambda: load_practice(wish.config.practice_file), default=Practice())
-    return KioskParts(
-        database=store.database,
-        cases=store.cases,
-        outbox=store.outbox,
-        accounts=Accounts(store.database, audit=audit, clock=_now),
-        audit=audit,
-        practice=practice,
-        vocabulary=Vocabulary.load(),
-        config=wish.config,
-        clock=_now,
+    return build_kiosk_parts(
+        wish.config,
+        store.database,
         desk=daemon.desk,
         camera=daemon.camera,
         log=log,
         faults=daemon.fault_ids,
+        uplink_seen=daemon.uplink_seen,
+        practice=practice,
+        cases=store.cases,
+        outbox=store.outbox,
         metrics=daemon.metrics.text,
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def report_failure(child: InferenceChild | Ladder, log: Log) -> Callable[[str, InferenceError], None]:
