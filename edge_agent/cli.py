@@ -26,10 +26,13 @@ from edge_agent.commands import (
     device,
     diagnose,
     doctor,
+    export,
     install,
     letter,
+    policy,
     profile,
     status,
+    store,
     sync,
 )
 from edge_agent.commands.screen import Screen
@@ -98,8 +101,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, help="configuration file (default: $DERM_EDGE_CONFIG, /etc/derm-edge)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    everything = (case, capture, camera, daemon, sync, status, doctor, diagnose, profile, device, bundle, letter)
-    for module in (*everything, account, audit, install):
+    commanded = (
+        case, capture, camera, daemon, sync, status, doctor, diagnose, profile, device, bundle, letter, export, account,
+        audit, policy, store, install,
+    )  # fmt: skip
+    for module in commanded:
         module.add_parser(commands)
     return parser
 

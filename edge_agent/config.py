@@ -130,8 +130,33 @@ class KioskConfig(_Section):
         return None if value is None else _absolute(value)
 
 
+class StoreConfig(_Section):
+    """Say where the store's key comes from: a file in the state folder, or systemd's credentials."""
+
+    key: Literal["file", "systemd-creds"] = "file"
+
+
+class StorageConfig(_Section):
+    """Say how much room must stay free for each step of the disk-full ladder, in bytes; ``budget_bytes`` None: the profile's."""
+
+    budget_bytes: int | None = Field(default=None, gt=0)
+    low_bytes: int = Field(default=2_000_000_000, gt=0)
+    tight_bytes: int = Field(default=500_000_000, gt=0)
+    full_bytes: int = Field(default=100_000_000, gt=0)
+
+    @model_validator(mode="after")
+    def _steps_follow_each_other(self) -> StorageConfig:
+        if not self.low_bytes > self.tight_bytes > self.full_bytes:
+            raise ValueError("low_bytes must be above tight_bytes, and that above full_bytes")
+        return self
+
+
 class Config(_Section):
-    """Hold the whole configuration of one device; ``practice_file`` names the clinic's own switches (``practice``)."""
+    """Hold the whole configuration of one device.
+
+    ``practice_file`` names the clinic's own switches (``practice``), ``policy_file`` what the ministry signed
+    (``policy.load``), ``policy_keys_dir`` the keys that may sign it.
+    """
 
     state_dir: Path = Field(default_factory=_default_state_dir)
     bundle_dir: Path = PACKAGE / "bundles" / "reference"
@@ -139,19 +164,23 @@ class Config(_Section):
     language: Literal["zh", "en"] = "en"
     profile: str = "generic"
     practice_file: Path | None = None
+    policy_file: Path | None = None
+    policy_keys_dir: Path = PACKAGE / "keys"
     device_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
     broker: BrokerConfig = BrokerConfig()
     inference: InferenceConfig = InferenceConfig()
     capture: CaptureConfig = CaptureConfig()
     log: LogConfig = LogConfig()
     kiosk: KioskConfig = KioskConfig()
+    store: StoreConfig = StoreConfig()
+    storage: StorageConfig = StorageConfig()
 
-    @field_validator("state_dir", "bundle_dir", "keys_dir")
+    @field_validator("state_dir", "bundle_dir", "keys_dir", "policy_keys_dir")
     @classmethod
     def _make_absolute(cls, value: Path) -> Path:
         return _absolute(value)
 
-    @field_validator("practice_file")
+    @field_validator("practice_file", "policy_file")
     @classmethod
     def _make_absolute_if_named(cls, value: Path | None) -> Path | None:
         return None if value is None else _absolute(value)

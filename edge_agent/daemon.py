@@ -25,6 +25,7 @@ from edge_agent.devices.ladder import Ladder
 from edge_agent.errors import DaemonError
 from edge_agent.inference_child import InferenceChild
 from edge_agent.ipc import SOCKET_NAME
+from edge_agent.remaining import Predict
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.outbox import Outbox
 from edge_agent.supervision.case_desk import RESUME_AFTER_S, CaseDesk, DeskSettings
@@ -77,6 +78,7 @@ class Daemon:
         state_dir: whose disk is watched; None: no disk.
         camera: asked for its state; None: there is none. It is supervised as a part of its own.
         resume_after_s: see ``DeskSettings``.
+        predict: see ``DeskSettings``.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Daemon:
         state_dir: Path | None = None,
         camera: LiveCamera | None = None,
         resume_after_s: float = RESUME_AFTER_S,
+        predict: Predict | None = None,
     ) -> None:
         self._parts = parts
         self._bundle_dir = bundle_dir
@@ -101,7 +104,7 @@ class Daemon:
             tell_status=self.status,
             on_report=parts.uplink.wake,
             on_phase=self.metrics.observe_phase,
-            settings=DeskSettings(hold="; ".join(parts.faults), resume_after_s=resume_after_s),
+            settings=DeskSettings(hold="; ".join(parts.faults), resume_after_s=resume_after_s, predict=predict),
         )
         self._keepers: list[Keeper] = []
         self._ended, self._wakes = socket.socketpair()  # written to when a keeper or the daemon ends

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,16 +31,21 @@ from edge_agent.supervision.logs import FOLDER, Log, LogLimits, build_log
 from edge_agent.supervision.notify import Notifier
 from edge_agent.supervision.parts import CameraService, NoUplink, Sending, ServicePart
 from edge_agent.supervision.safe_mode import Wish, keep_last_good
+from edge_agent.workload import predicted_s
 
 if TYPE_CHECKING:
     from edge_agent.bootstrap import Store
     from edge_agent.capture.live import LiveCamera
     from edge_agent.contracts.case import Case
     from edge_agent.contracts.manifest import Manifest
+    from edge_agent.contracts.shown_field import OnField
     from edge_agent.device_bootstrap import Devices
     from edge_agent.devices.ladder import Ladder, OnStep
+    from edge_agent.kiosk.consultation_parts import ConsultationParts
     from edge_agent.kiosk.parts import KioskParts
     from edge_agent.kiosk.server import KioskServer
+    from edge_agent.policy.load import PolicyInForce
+    from edge_agent.supervision.upkeep import Upkeep
 
 SPARE_PROFILE = "generic"
 
@@ -95,7 +101,7 @@ def open_daemon(
     prepare_state_dir(config.state_dir)
     limits = LogLimits(config.log.file_bytes, config.log.files, config.log.days)
     log = build_log(config.state_dir / FOLDER, limits=limits)
-    with StateLock(config.state_dir, wait_s=5.0), open_store(config) as store:
+    with StateLock(config.state_dir, wait_s=5.0), open_store(config, is_locked=True) as store:
         keep_last_good(wish)
         for fault in wish.faults:
             log.warning("safe_mode", fault=fault)
@@ -115,10 +121,18 @@ def open_daemon(
                 notifier=notifier or Notifier(),
             )
             camera = _camera(checked)
-            daemon = Daemon(parts, bundle_dir=config.bundle_dir, state_dir=config.state_dir, camera=camera)
+            daemon = Daemon(
+                parts,
+                bundle_dir=config.bundle_dir,
+                state_dir=config.state_dir,
+                camera=camera,
+                predict=None if checked.manifest is None else partial(predicted_s, checked.manifest, checked.profile),
+            )
             if camera is not None:
                 daemon.supervise(ServicePart("camera", CameraService(camera)))
-            _add_web(daemon, wish, store, log=log)
+            rooms = _rooms(config, store, daemon=daemon, log=log)
+            daemon.supervise(rooms.upkeep)
+            _add_web(daemon, wish, store, rooms=rooms, log=log)
             yield daemon
         finally:
             if child is not None:
@@ -160,7 +174,13 @@ def _case_work(
 class _Held:
     """Run no case: the desk does not ask while there are faults."""
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> dict[str, object]:  # noqa: ARG002
+    def run(
+        self,
+        case: Case,  # noqa: ARG002
+        *,
+        on_progress: OnProgress | None = None,  # noqa: ARG002
+        on_field: OnField | None = None,  # noqa: ARG002
+    ) -> dict[str, object]:
         raise StartError("nothing is inferred in safe mode; the case waits")
 
 
@@ -188,7 +208,48 @@ def _camera(checked: Checked) -> LiveCamera | None:
     return None if config.source is None else LiveCamera(camera_settings(config, checked.profile.camera))
 
 
-def _add_web(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> None:
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Hold what the pages and the upkeep share: the policy in force, the consultations, the upkeep itself."""
+
+    policy: PolicyInForce
+    consultation: ConsultationParts
+    upkeep: Upkeep
+
+    def faults(self) -> tuple[str, ...]:
+        """Return ids of what is wrong here, for the banner on every page."""
+        return (*self.upkeep.faults(), *(("policy_refused",) if self.policy.refusal else ()))
+
+
+def _rooms(config: Config, store: Store, *, daemon: Daemon, log: Log) -> Rooms:
+    from edge_agent.consultation_bootstrap import build_consultation, tend_consultations
+    from edge_agent.kiosk_bootstrap import build_registry, utc_now
+    from edge_agent.policy.load import policy_in_force
+    from edge_agent.store_bootstrap import build_retention, build_storage_room
+    from edge_agent.supervision.upkeep import DAY_S, HOUR_S, Chore, Upkeep
+
+    if store.upkeep_error is not None:
+        log.warning("store.upkeep", **store.upkeep_error.diagnostics())
+    policy = policy_in_force(config)
+    if policy.refusal:
+        log.warning("policy.refused", refusal=policy.refusal)
+    room = build_consultation(store.database, cases=store.cases, vault=store.vault, policy=policy.policy)
+    audit = build_registry(store.database).audit
+    retention = build_retention(
+        config,
+        store,
+        draft_period=timedelta(hours=policy.policy.retention_unconsented_draft_hours),
+        picture_period=timedelta(days=policy.policy.retention_images_days_after_signoff),
+    )
+    chores = (
+        Chore("drafts", HOUR_S, lambda: tend_consultations(room, desk=daemon.desk, audit=audit, now=utc_now())),
+        Chore("retention", DAY_S, lambda: retention.run(is_dry=False)),
+    )
+    upkeep = Upkeep(chores, look_at_room=build_storage_room(config, store).step, log=log)
+    return Rooms(policy, room, upkeep)
+
+
+def _add_web(daemon: Daemon, wish: Wish, store: Store, *, rooms: Rooms, log: Log) -> None:
     """Let the daemon serve the kiosk's pages, where they are wanted."""
     if not wish.config.kiosk.is_enabled:
         return
@@ -197,12 +258,12 @@ def _add_web(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> None:
     def build() -> KioskServer:
         from edge_agent.kiosk.server import KioskServer
 
-        return KioskServer(_kiosk_parts(daemon, wish, store, log=log))
+        return KioskServer(_kiosk_parts(daemon, wish, store, rooms=rooms, log=log))
 
     daemon.supervise(ServicePart("web", WebService(build, socket_path=wish.config.kiosk.socket)))
 
 
-def _kiosk_parts(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> KioskParts:
+def _kiosk_parts(daemon: Daemon, wish: Wish, store: Store, *, rooms: Rooms, log: Log) -> KioskParts:
     from edge_agent.contracts.practice import Practice
     from edge_agent.kiosk_bootstrap import build_kiosk_parts
 
@@ -213,12 +274,14 @@ def _kiosk_parts(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> Kiosk
         desk=daemon.desk,
         camera=daemon.camera,
         log=log,
-        faults=daemon.fault_ids,
+        faults=lambda: tuple(dict.fromkeys((*daemon.fault_ids(), *rooms.faults()))),
         uplink_seen=daemon.uplink_seen,
         practice=practice,
         cases=store.cases,
         outbox=store.outbox,
         metrics=daemon.metrics.text,
+        policy=rooms.policy.policy,
+        consultation=rooms.consultation,
     )
 
 

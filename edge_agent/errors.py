@@ -9,12 +9,14 @@ The tree (exit code in brackets; ``retryable`` marked with *)::
     ├── CaseError [22]              mend the intake or consent file
     ├── AccountError [23]           another name, role or PIN
     │   └── PinRefused [24]         wrong, too early or locked
+    ├── PrintError [26] *           print again, or without pictures
     ├── InferenceError [30]         the engine failed on this case
     │   └── ContractError [31]      the model's text does not fit its declared contract
     ├── DaemonError [40] *          start the daemon, or look at its log
     ├── StoreError [50]
     │   ├── StoreFull [51] *        free disk space
-    │   └── StoreCorrupt [52]       restore or re-enrol; nothing is overwritten
+    │   ├── StoreCorrupt [52]       restore or re-enrol; nothing is overwritten
+    │   └── ImageGone [53]          nothing; the picture was deleted for good
     ├── UplinkError [60] *          wait for the connection
     │   └── UplinkRefused [61]      the broker or the hub said no
     ├── UpdateError [78]
@@ -103,6 +105,13 @@ class PinRefused(AccountError):
     exit_code = 24
 
 
+class PrintError(EdgeError):
+    """A page could not be printed; the case is not touched."""
+
+    exit_code = 26
+    retryable = True
+
+
 class InferenceError(EdgeError):
     """The engine could not finish; the case stays stored and can be run again."""
 
@@ -139,6 +148,12 @@ class StoreCorrupt(StoreError):
     """The database cannot be read with this key; it is left untouched."""
 
     exit_code = 52
+
+
+class ImageGone(StoreError):
+    """The picture's key was deleted: withdrawn, or its time had come. Nobody can open it any more."""
+
+    exit_code = 53
 
 
 class UplinkError(EdgeError):

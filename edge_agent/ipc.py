@@ -30,8 +30,8 @@ class Kind(StrEnum):
     SYNC = "sync"  # both ways: bring everything queued to the hub
     STORED = "stored"  # supervisor -> command line: the case survives a power cut from here on
     READY = "ready"  # child -> supervisor: the bundle is loaded
-    PROGRESS = "progress"  # child -> supervisor -> command line
-    FIELD = "field"  # child -> supervisor -> pages: one answer of the running case
+    PROGRESS = "progress"  # child -> supervisor -> whoever follows the case; the supervisor adds ``remaining_s``
+    FIELD = "field"  # the same way: one sign that may be shown now (``contracts.shown_field``)
     PING = "ping"  # supervisor -> child: do you still answer?
     PONG = "pong"  # child -> supervisor: yes
     REPORT = "report"  # child -> supervisor -> command line: the end of a case

@@ -19,6 +19,7 @@ from edge_agent.kiosk.door import Door
 from edge_agent.kiosk.guard import METRICS, Guard
 from edge_agent.kiosk.language import load_languages
 from edge_agent.kiosk.pages import about, accounts, audit, home, set_up, settings, sign_in, status
+from edge_agent.kiosk.pages.consultation.rooms import CONSULTATION
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.refusals import told_of
 from edge_agent.kiosk.rendering import Stationery, here, page, parts_of, refusal
@@ -27,6 +28,7 @@ from edge_agent.kiosk.sessions import Sessions
 
 STATIC: Final = Path(__file__).parent / "static"
 ROOMS: Final = (
+    *CONSULTATION,
     home.router,
     sign_in.router,
     set_up.router,

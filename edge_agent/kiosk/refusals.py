@@ -16,6 +16,7 @@ from edge_agent.errors import (
     InferenceError,
     PictureError,
     PinRefused,
+    PrintError,
     StoreCorrupt,
     StoreError,
     StoreFull,
@@ -69,6 +70,13 @@ ERRORS: Final[tuple[tuple[type[EdgeError], int, Told], ...]] = (
         CameraError,
         503,
         Told(_("The camera gives no picture."), _("Look at its cable and its light. You can go on without a picture.")),
+    ),
+    (
+        PrintError,
+        503,
+        Told(
+            _("The page could not be printed."), _("Try again, or print without pictures. The report is still there.")
+        ),
     ),
     (PictureError, 422, Told(_("This file is not a usable picture."), _("Choose another picture."))),
     (

@@ -18,9 +18,11 @@ import structlog
 
 from edge_agent.casework import CaseWork, is_without_model
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.shown_field import ShownField
 from edge_agent.errors import DaemonError, EdgeError
 from edge_agent.inference_child import error_from, error_message
 from edge_agent.ipc import Kind, Message
+from edge_agent.remaining import NO_PACE, Countdown, Predict, learn
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.states import CaseState
 from edge_agent.supervision.keeper import Pulse
@@ -48,11 +50,13 @@ class DeskSettings:
         resume_after_s: after so long without a case, those that wait for space, the store, the engine or a good bundle
             are tried again, and the engine is looked after.
         patience_s: how long one case may say nothing before the desk counts as hanging.
+        predict: how long a case of so many pictures takes, until one has been run; None: nobody knows.
     """
 
     hold: str = ""
     resume_after_s: float = RESUME_AFTER_S
     patience_s: float = PATIENCE_S
+    predict: Predict | None = None
 
 
 class CaseDesk:
@@ -96,6 +100,7 @@ class CaseDesk:
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._backlog: deque[str] = deque()  # nobody waits for these; used by the part's thread only
         self._pause_s = 0.0
+        self._pace = NO_PACE
         self._rooms = Rooms()
 
     def submit(self, case: Case, *, language: str) -> None:
@@ -219,6 +224,7 @@ class CaseDesk:
             return None  # queued twice: as a new case and by ``_resume``
 
         phase, since_s = "start", time.monotonic()
+        countdown = Countdown(self._pace, clock=time.monotonic, predict=self._settings.predict)
 
         def on_progress(stage: str, done: int, total: int) -> None:
             nonlocal phase, since_s
@@ -227,12 +233,15 @@ class CaseDesk:
                 now_s = time.monotonic()
                 self._on_phase(phase, now_s - since_s)
                 phase, since_s = stage, now_s
-            self._rooms.tell(
-                case_id, Message(body={"kind": Kind.PROGRESS, "stage": stage, "done": done, "total": total})
-            )
+            body = {"kind": Kind.PROGRESS, "stage": stage, "done": done, "total": total}
+            self._rooms.tell(case_id, Message(body={**body, "remaining_s": countdown.at(stage, done, total)}))
+
+        def on_field(shown: ShownField) -> None:
+            self._rooms.tell(case_id, Message(body={"kind": Kind.FIELD, **shown.to_body()}))
 
         pulse.promise(self._settings.patience_s)
-        report = self._work.complete(case_id, on_progress=on_progress)
+        report = self._work.complete(case_id, on_progress=on_progress, on_field=on_field)
+        self._pace = learn(self._pace, report)
         self._on_phase(phase, time.monotonic() - since_s)
         self._log.info("case.reported", case_id=case_id, is_without_model=is_without_model(report))
         self._on_report()

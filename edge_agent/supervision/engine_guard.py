@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import structlog
 
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.shown_field import OnField
 from edge_agent.errors import EdgeError, InferenceError, UpdateError
 from edge_agent.inference_child import OnProgress, StartError, State
 from edge_agent.supervision.keeper import Monotonic, describe
@@ -37,7 +38,7 @@ class Engine(Protocol):
         """Find out whether it answers."""
         ...
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> Report:
+    def run(self, case: Case, *, on_progress: OnProgress | None = None, on_field: OnField | None = None) -> Report:
         """Run one case."""
         ...
 
@@ -80,7 +81,7 @@ class EngineGuard:
         """Return the engine's state for people and machines, ready for JSON."""
         return describe(self.history, self._clock())
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> Report:
+    def run(self, case: Case, *, on_progress: OnProgress | None = None, on_field: OnField | None = None) -> Report:
         """Run one case.
 
         Raises:
@@ -89,7 +90,7 @@ class EngineGuard:
         """
         self._open()
         try:
-            return self._engine.run(case, on_progress=on_progress)
+            return self._engine.run(case, on_progress=on_progress, on_field=on_field)
         except EdgeError as exc:
             self._judge(exc)
             raise

@@ -86,8 +86,7 @@ class Clients:
             self._desk.submit(case, language=str(request.body.get("language", "en")))
             write_message(peer, Message(body={"kind": Kind.STORED, "case_id": case.case_id}))
             while (message := messages.get()).kind in STEPS:
-                if message.kind == Kind.PROGRESS:
-                    write_message(peer, message)
+                write_message(peer, message)
             return message
 
     def _sync(self, timeout_s: float) -> Message:

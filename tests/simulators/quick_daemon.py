@@ -13,6 +13,7 @@ from edge_agent.bootstrap import open_store
 from edge_agent.casework import CaseWork, OnProgress
 from edge_agent.config import load_config
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.shown_field import OnField
 from edge_agent.daemon import Daemon, Parts
 from edge_agent.errors import UplinkError
 from edge_agent.inference_child import ChildSettings, InferenceChild
@@ -31,8 +32,10 @@ class _AsTestCase:
     def __init__(self, guard: EngineGuard) -> None:
         self._guard = guard
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> dict[str, Any]:
-        return {**self._guard.run(case, on_progress=on_progress), "is_test_case": True}
+    def run(
+        self, case: Case, *, on_progress: OnProgress | None = None, on_field: OnField | None = None
+    ) -> dict[str, Any]:
+        return {**self._guard.run(case, on_progress=on_progress, on_field=on_field), "is_test_case": True}
 
 
 def main(config_path: str, behaviour: str) -> int:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Response
 
+from edge_agent.inference_child import State as ChildState
 from edge_agent.kiosk.access import requires
 from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import counted as _n
@@ -70,9 +71,9 @@ def _program(status: Mapping[str, Any]) -> Row:
     state = str((status.get("daemon") or {}).get("child_state", ""))
     waiting = int(status.get("pending", 0))
     told = _n("One case waits for it.", "%(n)s cases wait for it.", waiting) if waiting else _("No case waits.")
-    if state in {"ready", "idle", "busy"}:
+    if state in {ChildState.IDLE, ChildState.BUSY}:
         return Row(name, "good", _("Works"), told)
-    if state == "starting":
+    if state == ChildState.STARTING:
         return Row(name, "wait", _("Starts"), told)
     return Row(name, "bad", _("Does not run"), _("Cases are kept and run later. Decide without it."))
 
@@ -111,6 +112,8 @@ def _camera(parts: KioskParts) -> Row:
     if parts.camera is None:
         return Row(name, "unknown", _("None is set up"), without)
     status = parts.camera.status()
+    if status.fault is None and parts.camera.latest() is None:
+        return Row(name, "wait", _("Starts"), without)
     if status.fault is None:
         return Row(name, "good", _("Works"), _("It shows a live picture. Nothing is recorded."))
     return Row(name, "bad", _("Gives no picture"), _("Look at its cable and its light. %(more)s", more=without))
