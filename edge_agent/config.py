@@ -80,6 +80,28 @@ class CaptureConfig(_Section):
     file_timeout_s: float = Field(default=120.0, gt=0)
 
 
+class KioskConfig(_Section):
+    """Say how the page on the device's own screen is served and how patient it is.
+
+    Never reachable from another machine: there is no setting for an address, only a loopback ``port`` (0 takes any free
+    one; ``state_dir/kiosk.url`` says which) or a Unix ``socket`` in its place. ``is_demo`` marks a device on which no real
+    person is seen: only there may advice be printed in a language that nobody has verified.
+    """
+
+    is_enabled: bool = True
+    port: int = Field(default=0, ge=0, le=65535)
+    socket: Path | None = None
+    languages: tuple[Literal["en", "zh", "ar", "es", "qps"], ...] = Field(default=("en", "zh", "ar", "es"), min_length=1)
+    blank_after_s: float = Field(default=60.0, ge=10, le=60)  # policy R7: a minute at most
+    sign_out_after_s: float = Field(default=600.0, ge=60, le=3600)
+    is_demo: bool = False
+
+    @field_validator("socket")
+    @classmethod
+    def _is_a_path(cls, value: Path | None) -> Path | None:
+        return None if value is None else _absolute(value)
+
+
 class Config(_Section):
     """Hold the whole configuration of one device; ``practice_file`` names the clinic's own switches (``practice``)."""
 
@@ -93,6 +115,7 @@ class Config(_Section):
     broker: BrokerConfig = BrokerConfig()
     inference: InferenceConfig = InferenceConfig()
     capture: CaptureConfig = CaptureConfig()
+    kiosk: KioskConfig = KioskConfig()
 
     @field_validator("state_dir", "bundle_dir", "keys_dir")
     @classmethod

@@ -7,6 +7,8 @@ The tree (exit code in brackets; ``retryable`` marked with *)::
     ├── CameraError [20] *          look at the camera
     ├── PictureError [21]           bring another picture
     ├── CaseError [22]              mend the intake or consent file
+    ├── AccountError [23]           another name, role or PIN
+    │   └── PinRefused [24]         wrong, too early or locked
     ├── InferenceError [30]         the engine failed on this case
     │   └── ContractError [31]      the model's text does not fit its declared contract
     ├── DaemonError [40] *          start the daemon, or look at its log
@@ -87,6 +89,18 @@ class CaseError(EdgeError):
     """The intake or consent does not fit its schema, or the case may not be processed."""
 
     exit_code = 22
+
+
+class AccountError(EdgeError):
+    """An account cannot be made, changed or used like this; ``reason`` in the details names why."""
+
+    exit_code = 23
+
+
+class PinRefused(AccountError):
+    """The PIN is wrong, comes too early (``wait_s``), or the account is locked (``left`` is 0)."""
+
+    exit_code = 24
 
 
 class InferenceError(EdgeError):

@@ -1,0 +1,173 @@
+"""What every request passes before any room: host, origin, size, rate, session; and the headers of every answer.
+
+Source: OWASP Secure Headers Project and Cross-Site Request Forgery cheat sheet; Fetch Metadata (w3.org/TR/fetch-metadata);
+DNS rebinding is stopped by the Host check. ``Referrer-Policy: same-origin`` and not ``no-referrer``: with the latter a
+browser sends ``Origin: null`` with the kiosk's own forms (fetch.spec.whatwg.org, "append a request Origin header").
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import HTTPException, Request
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from edge_agent.kiosk.limits import MAX_FORM_BYTES, MAX_UPLOAD_BYTES, PER_MINUTE, STRANGERS_PER_MINUTE, Rate
+from edge_agent.kiosk.parts import KioskParts
+from edge_agent.kiosk.rendering import refusal
+from edge_agent.kiosk.room import SAFE
+from edge_agent.kiosk.sessions import COOKIE, Session, Sessions
+
+LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+STATIC: Final = "/static/"
+CONTENT_POLICY: Final = "; ".join(
+    [
+        "default-src 'none'",
+        *(f"{kind}-src 'self'" for kind in ("script", "style", "img", "connect", "font")),
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+HEADERS: Final = {
+    "content-security-policy": CONTENT_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), usb=(), serial=(), bluetooth=()",
+}
+
+
+class Guard:
+    """Let a request of the kiosk's own browser through, refuse every other with a calm page.
+
+    Does not know who is signed in: the rooms ask for that (``access``).
+
+    Args:
+        app: the rooms.
+        parts: for the log and the time.
+        sessions: of this start.
+        port: the only port in a Host header that is right; None allows any (Unix socket, tests).
+    """
+
+    def __init__(self, app: ASGIApp, *, parts: KioskParts, sessions: Sessions, port: int | None) -> None:
+        self._app = app
+        self._log = parts.log
+        self._sessions = sessions
+        self._port = port
+        self._rate = Rate(PER_MINUTE, monotonic=parts.monotonic)
+        self._strangers = Rate(STRANGERS_PER_MINUTE, monotonic=parts.monotonic)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":  # no room speaks WebSocket
+            await self._serve(scope, receive, _Answer(send))
+
+    async def _serve(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        request = Request(scope)
+        session = self._session(request)
+        request.state.session = session
+        status = self._problem(request, session)
+        try:
+            if status is None:
+                await self._app(scope, _limited(receive, _limit(request)), answer)
+            else:
+                await refusal(request, status)(scope, receive, answer)
+        except Exception:  # noqa: BLE001  (a mistake in a room must be a calm page, and must not end the server)
+            if self._log is not None:
+                self._log.exception("kiosk.failed", path=scope.get("route_path", ""))
+            if not answer.has_started:
+                await refusal(request, 500)(scope, receive, answer)
+
+    def _session(self, request: Request) -> Session | None:
+        session = self._sessions.find(request.cookies.get(COOKIE))
+        if session is not None and _is_by_hand(request):
+            session = self._sessions.touch(session)
+        return session
+
+    def _problem(self, request: Request, session: Session | None) -> int | None:
+        """Return the status of a refusal; None lets the request in."""
+        if not self._is_our_host(request.headers.get("host", "")):
+            return 421
+        if not _is_our_origin(request):
+            return 403
+        if request.url.path.startswith(STATIC) and request.method in SAFE:
+            return None
+        if not (self._rate.admits(session.id) if session else self._strangers.admits("")):
+            return 429
+        if session is None and not _brings_token(request):
+            return 401
+        length = request.headers.get("content-length", "0")
+        return None if length.isdigit() and int(length) <= _limit(request) else 413
+
+    def _is_our_host(self, host: str) -> bool:
+        allowed = LOOPBACK_NAMES if self._port is None else [f"{name}:{self._port}" for name in LOOPBACK_NAMES]
+        if self._port is None:
+            name, _, port = host.rpartition(":")
+            host = name if port.isdigit() and name else host
+        return host.lower() in allowed
+
+
+def _is_our_origin(request: Request) -> bool:
+    """Say whether a request comes from a page of ours, or was typed in.
+
+    A page on another port of this computer is another origin but the same "site": its requests carry our cookie.
+    """
+    if request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+        return False
+    origin = request.headers.get("origin")
+    if origin is None:
+        return request.method in SAFE
+    return urlsplit(origin).scheme == "http" and urlsplit(origin).netloc == request.headers.get("host")
+
+
+def _brings_token(request: Request) -> bool:
+    return request.url.path == "/" and "token" in request.query_params and request.method in SAFE
+
+
+def _is_by_hand(request: Request) -> bool:
+    """Say whether a person did this: a page was opened or something sent; previews and streams do not count."""
+    return request.method not in SAFE or request.headers.get("sec-fetch-dest", "document") == "document"
+
+
+def _limit(request: Request) -> int:
+    kind = request.headers.get("content-type", "")
+    return MAX_UPLOAD_BYTES if kind.lower().startswith("multipart/form-data") else MAX_FORM_BYTES
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """Stop a body that is longer than it may be, also one that never said its length."""
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise HTTPException(413)
+        return message
+
+    return counted
+
+
+class _Answer:
+    """Send an answer with the headers that every answer has."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.has_started = True
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers[name] = value
+            headers.setdefault("cache-control", "no-store")
+        await self._send(message)

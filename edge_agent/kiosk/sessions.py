@@ -1,0 +1,125 @@
+"""Browser sessions, in memory only: a restart signs everybody out and loses nothing, for drafts stand in the store."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from edge_agent.store.accounts import Person
+
+COOKIE: Final = "derm_kiosk"
+MAX_SESSIONS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Hold what one browser has chosen and who is signed in there; ``seen_s`` is the last touch of a person."""
+
+    id: str
+    csrf: str
+    language: str
+    opened_s: float
+    seen_s: float
+    person: Person | None = None
+    is_large_print: bool = False
+    is_still: bool = False  # reduced motion
+    is_dark: bool = False
+
+
+class Sessions:
+    """Keep the sessions of this start of the web server.
+
+    Does not know cookies or pages. Every change makes a new frozen value, so a request sees one consistent state.
+
+    Args:
+        language: the language of a new session.
+        monotonic: seconds, never going back.
+        blank_after_s: after so long without a person's touch nothing of a patient is given any more.
+        sign_out_after_s: after so long the person is signed out.
+    """
+
+    def __init__(
+        self,
+        *,
+        language: str,
+        monotonic: Callable[[], float],
+        blank_after_s: float,
+        sign_out_after_s: float,
+    ) -> None:
+        self._language = language
+        self._monotonic = monotonic
+        self._blank_after_s = blank_after_s
+        self._sign_out_after_s = sign_out_after_s
+        self._lock = threading.Lock()
+        self._sessions: dict[str, Session] = {}
+
+    def open(self) -> Session:
+        """Begin a session with a new random id; the oldest one ends when there are too many."""
+        now = self._monotonic()
+        session = Session(secrets.token_urlsafe(32), secrets.token_urlsafe(32), self._language, now, now)
+        with self._lock:
+            if len(self._sessions) >= MAX_SESSIONS:
+                del self._sessions[min(self._sessions.values(), key=lambda one: one.seen_s).id]
+            self._sessions[session.id] = session
+        return session
+
+    def find(self, session_id: str | None) -> Session | None:
+        """Return the session with this id, its person signed out if nobody touched it for too long; None without one."""
+        with self._lock:
+            session = self._sessions.get(session_id or "")
+            if session is not None and session.person and self._idle_s(session) >= self._sign_out_after_s:
+                session = self._sessions[session.id] = replace(session, person=None)
+            return session
+
+    def touch(self, session: Session) -> Session:
+        """Remember that a person touched the screen now."""
+        return self.change(session, seen_s=self._monotonic())
+
+    def change(self, session: Session, **changes: object) -> Session:
+        """Change what a session has chosen and return it; one that has ended stays ended."""
+        with self._lock:
+            present = self._sessions.get(session.id)
+            if present is None:
+                return session
+            self._sessions[session.id] = replace(present, **changes)  # type: ignore[arg-type]
+            return self._sessions[session.id]
+
+    def sign_in(self, session: Session, person: Person) -> Session:
+        """Put a person into a session under a NEW id and CSRF token, so that an id planted before is worth nothing."""
+        return self._renewed(session, person)
+
+    def sign_out(self, session: Session) -> Session:
+        """Take the person out of a session, again under a new id; the language stays."""
+        return self._renewed(session, None)
+
+    def sign_out_everywhere(self, account_id: str) -> None:
+        """Take an account out of every session: it was disabled or its PIN was reset."""
+        with self._lock:
+            for key, session in self._sessions.items():
+                if session.person is not None and session.person.account_id == account_id:
+                    self._sessions[key] = replace(session, person=None)
+
+    def is_blank(self, session: Session) -> bool:
+        """Say whether the screen is blank by now: previews and streams stop."""
+        return self._idle_s(session) >= self._blank_after_s
+
+    def _idle_s(self, session: Session) -> float:
+        return self._monotonic() - session.seen_s
+
+    def _renewed(self, session: Session, person: Person | None) -> Session:
+        now = self._monotonic()
+        fresh = replace(
+            session,
+            id=secrets.token_urlsafe(32),
+            csrf=secrets.token_urlsafe(32),
+            opened_s=now,
+            seen_s=now,
+            person=person,
+        )
+        with self._lock:
+            self._sessions.pop(session.id, None)
+            self._sessions[fresh.id] = fresh
+        return fresh
