@@ -91,7 +91,9 @@ class KioskConfig(_Section):
     is_enabled: bool = True
     port: int = Field(default=0, ge=0, le=65535)
     socket: Path | None = None
-    languages: tuple[Literal["en", "zh", "ar", "es", "qps"], ...] = Field(default=("en", "zh", "ar", "es"), min_length=1)
+    languages: tuple[Literal["en", "zh", "ar", "es", "qps"], ...] = Field(
+        default=("en", "zh", "ar", "es"), min_length=1
+    )
     blank_after_s: float = Field(default=60.0, ge=10, le=60)  # policy R7: a minute at most
     sign_out_after_s: float = Field(default=600.0, ge=60, le=3600)
     is_demo: bool = False

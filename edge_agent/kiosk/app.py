@@ -18,7 +18,7 @@ from edge_agent.kiosk.access import PinChangeNeeded, SignInNeeded
 from edge_agent.kiosk.door import Door
 from edge_agent.kiosk.guard import Guard
 from edge_agent.kiosk.language import load_languages
-from edge_agent.kiosk.pages import about, home, sign_in, status
+from edge_agent.kiosk.pages import about, cases, home, report, second_reading, sign_in, status
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.refusals import told_of
 from edge_agent.kiosk.rendering import Stationery, here, page, parts_of, refusal
@@ -26,7 +26,15 @@ from edge_agent.kiosk.room import Room
 from edge_agent.kiosk.sessions import Sessions
 
 STATIC: Final = Path(__file__).parent / "static"
-ROOMS: Final = (home.router, sign_in.router, about.router, status.router)
+ROOMS: Final = (
+    home.router,
+    sign_in.router,
+    about.router,
+    status.router,
+    cases.router,
+    report.router,
+    second_reading.router,
+)
 
 
 def create_app(parts: KioskParts, *, port: int | None = None, on_token: Callable[[str], None] | None = None) -> FastAPI:
