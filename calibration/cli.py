@@ -61,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     sign.add_argument("--key", type=Path, help="PEM private key; default: the development key, for trials only")
     sign.add_argument("--replace", action="store_true", help="replace the signature of a signed bundle")
     sign.set_defaults(run=_sign)
+    policy = commands.add_parser("sign-policy", help="sign a ministry's policy.toml for its devices")
+    policy.add_argument("policy", type=Path, metavar="POLICY.toml")
+    policy.add_argument("--key", type=Path, required=True, help="the policy authority's private key, PEM")
+    policy.add_argument("--out", type=Path, help="default: policy.dsse.json beside the file")
+    policy.set_defaults(run=_sign_policy)
     checkpoint_cli.add_parser(commands, inspect_bundle=_inspect)
     keygen = commands.add_parser("keygen", help="make an ed25519 key pair")
     keygen.add_argument("private", type=Path, metavar="NAME.pem")
@@ -146,6 +151,16 @@ def _sign(args: argparse.Namespace) -> int:
     note = "" if args.key else " with the development key, which everybody has: for trials only"
     what = f"{manifest.name} {manifest.version}, backbone {manifest.backbone.content_digest[:16]}"
     Console(stderr=True).print(f"signed {args.bundle} ({what}){note}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def _sign_policy(args: argparse.Namespace) -> int:
+    from calibration.sign import sign_policy
+
+    out = args.out or args.policy.with_name("policy.dsse.json")
+    policy = sign_policy(args.policy, private_key=args.key, out=out)
+    what = f"version {policy.version} of {policy.authority} for {policy.country}"
+    Console(stderr=True).print(f"signed {out} ({what})", soft_wrap=True, highlight=False, markup=False)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Make signing keys and sign bundles. Does not build and does not judge what it signs."""
+"""Make signing keys, sign bundles and policies. Does not build a bundle and does not judge whether one is good."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from calibration.package import UNSIGNED_NAME
 from edge_agent.contracts import dsse, keys
 from edge_agent.contracts.bundle import ENVELOPE_NAME, check_files, check_manifest, parse_manifest
 from edge_agent.contracts.manifest import PAYLOAD_TYPE, Manifest
-from edge_agent.errors import ConfigError, ExportError
+from edge_agent.contracts.policy import MAX_POLICY_BYTES, Policy, parse_policy
+from edge_agent.contracts.policy import PAYLOAD_TYPE as POLICY_TYPE
+from edge_agent.errors import ConfigError, ExportError, RejectedError
+from edge_agent.policy.strictness import FLOOR, laxer_than
 
 
 def development_key() -> Path:
@@ -75,8 +78,37 @@ def sign_bundle(folder: Path, *, private_key: Path, replace: bool = False) -> Ma
     return manifest
 
 
+def sign_policy(source: Path, *, private_key: Path, out: Path) -> Policy:
+    """Sign a ``policy.toml`` after checking it as a device will, and return what was signed.
+
+    The envelope holds the file byte for byte, with its comments. Signs nothing that no device would accept.
+
+    Args:
+        source: the policy, TOML.
+        private_key: the policy authority's key; PEM, ed25519.
+        out: the envelope to write; an older one is replaced whole.
+
+    Raises:
+        ConfigError: the source or the key cannot be read.
+        RejectedError: a key or value is not accepted, or is laxer than devices allow; the line names it.
+        ExportError: the envelope cannot be written.
+    """
+    try:
+        with source.open("rb") as stream:
+            text = stream.read(MAX_POLICY_BYTES + 1)
+    except OSError as exc:
+        raise ConfigError(f"cannot read the policy {source}: {exc.strerror}; check the path") from exc
+    if len(text) > MAX_POLICY_BYTES:
+        raise RejectedError(f"{source} is larger than {MAX_POLICY_BYTES} bytes; this is no policy file")
+    policy = parse_policy(text)
+    if laxer := laxer_than(policy, FLOOR):
+        raise RejectedError(f"{source} is laxer than any device allows in {', '.join(laxer)}; tighten it first")
+    _write_envelope(out, dsse.seal(text, payload_type=POLICY_TYPE, private_key=private_key))
+    return policy
+
+
 def _write_envelope(envelope: Path, sealed: bytes) -> None:
-    temporary = envelope.with_name(f"{ENVELOPE_NAME}.tmp")
+    temporary = envelope.with_name(f"{envelope.name}.tmp")
     try:
         with temporary.open("wb") as stream:
             stream.write(sealed)
@@ -85,4 +117,4 @@ def _write_envelope(envelope: Path, sealed: bytes) -> None:
         temporary.replace(envelope)
     except OSError as exc:
         temporary.unlink(missing_ok=True)  # else the next attempt finds a file that no manifest lists
-        raise ExportError(f"cannot write {envelope}: {exc.strerror}; the bundle stays as it was") from exc
+        raise ExportError(f"cannot write {envelope}: {exc.strerror}; what was there stays as it was") from exc

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from edge_agent.devices.ladder import Ladder, OnStep
     from edge_agent.inference_child import ChildSettings, InferenceChild
     from edge_agent.store.cases import CaseStore
+    from edge_agent.store.database import Database
     from edge_agent.store.outbox import Outbox
+    from edge_agent.store.vault import ImageVault
     from edge_agent.uplink.uplink import Uplink
 
 
@@ -37,6 +39,8 @@ class Store:
 
     cases: CaseStore
     outbox: Outbox
+    vault: ImageVault
+    database: Database
 
 
 def resolve_profile(config: Config) -> Profile:
@@ -69,7 +73,9 @@ def engine_wish(config: Config, *, bundle_dir: Path | None = None) -> EngineWish
 
 @contextmanager
 def open_store(config: Config) -> Iterator[Store]:
-    """Open the encrypted store, making it at the first start. Does not take the state lock.
+    """Open the encrypted store, making it at the first start, and finish what a power cut interrupted in the vault.
+
+    Does not take the state lock.
 
     Raises:
         StoreError: it cannot be opened.
@@ -79,12 +85,18 @@ def open_store(config: Config) -> Iterator[Store]:
     from edge_agent.store.database import Database
     from edge_agent.store.key import load_or_create_key
     from edge_agent.store.outbox import Outbox
+    from edge_agent.store.vault import ImageVault
+    from edge_agent.store.views import move_pictures
 
     prepare_state_dir(config.state_dir)
     path = config.state_dir / "store.db"
     key = load_or_create_key(config.state_dir / "store.key", database=path)
     with Database(path, key) as database:
-        yield Store(cases=CaseStore(database), outbox=Outbox(database))
+        vault = ImageVault(database)
+        vault.sweep()
+        vault.settle()
+        move_pictures(database, vault)
+        yield Store(cases=CaseStore(database, vault=vault), outbox=Outbox(database), vault=vault, database=database)
 
 
 def build_uplink(config: Config, outbox: Outbox, *, log: Log | None = None) -> Uplink:
@@ -216,6 +228,7 @@ def open_daemon(config: Config, *, stop: threading.Event, devices: Devices | Non
     from edge_agent.practice import load_practice
     from edge_agent.rules_only import rules_only_report
     from edge_agent.state_dir import StateLock
+    from edge_agent.workload import predicted_s
 
     profile = resolve_profile(config)
     wish = engine_wish(config)
@@ -243,6 +256,6 @@ def open_daemon(config: Config, *, stop: threading.Event, devices: Devices | Non
                 stop=stop,
                 log=log,
             )
-            yield Daemon(parts, bundle_dir=wish.bundle_dir)
+            yield Daemon(parts, bundle_dir=wish.bundle_dir, predict=partial(predicted_s, manifest, profile))
         finally:
             child.stop()

@@ -9,10 +9,12 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.shown_field import OnField
 from edge_agent.errors import (
     ConfigError,
     ContractError,
@@ -33,7 +35,7 @@ Report = dict[str, Any]
 class Runner(Protocol):
     """Turn a case into its report: the pipeline in this process, or the inference child."""
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> Report:
+    def run(self, case: Case, *, on_progress: OnProgress | None = None, on_field: OnField | None = None) -> Report:
         """Run one case; see ``agents.pipeline``."""
         ...
 
@@ -67,13 +69,15 @@ class CaseWork:
         self._is_stopping = is_stopping
         self._on_failure = on_failure
 
-    def complete(self, case_id: str, *, on_progress: OnProgress | None = None) -> Report:
+    def complete(
+        self, case_id: str, *, on_progress: OnProgress | None = None, on_field: OnField | None = None
+    ) -> Report:
         """Bring a stored case to its report: after three failed attempts without the model (``is_without_model``).
 
         Attempts before a crash or a power cut count too, so that a case which kills its engine cannot hold the others
         up for ever. A programmer's mistake counts like an engine's failure. What is neither the case's nor the
         engine's fault (a full or busy store, a refused bundle, an engine that cannot be started now, the end of the
-        process) counts as no attempt.
+        process) counts as no attempt. A repeated attempt tells its signs again.
 
         Raises:
             StartError: the engine could not be started; the case waits until it can.
@@ -83,9 +87,10 @@ class CaseWork:
             StoreError: the store is full, busy or not writable; the case waits. Only a corrupt record is put aside.
             EdgeError: the case cannot be run as it is; it is put aside and kept.
         """
+        run = partial(self._runner.run, on_progress=on_progress, on_field=on_field)
         while self._store.mark_running(case_id):
             try:
-                return self._finish(case_id, lambda case: self._runner.run(case, on_progress=on_progress))
+                return self._finish(case_id, run)
             except InferenceError as exc:
                 if isinstance(exc, StartError) or self._is_stopping():
                     self._give_back(case_id)

@@ -15,7 +15,22 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from edge_agent.commands import bundle, capture, case, daemon, device, doctor, letter, profile, status, sync
+from edge_agent.commands import (
+    account,
+    audit,
+    bundle,
+    camera,
+    capture,
+    case,
+    daemon,
+    device,
+    doctor,
+    letter,
+    policy,
+    profile,
+    status,
+    sync,
+)
 from edge_agent.commands.screen import Screen
 from edge_agent.config import Config, load_config
 from edge_agent.errors import EdgeError, StoreFull
@@ -80,7 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, help="configuration file (default: $DERM_EDGE_CONFIG, /etc/derm-edge)")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (case, capture, daemon, sync, status, doctor, profile, device, bundle, letter):
+    commanded = (
+        case, capture, camera, daemon, sync, status, doctor, profile, device, bundle, letter, account, audit, policy,
+    )  # fmt: skip
+    for module in commanded:
         module.add_parser(commands)
     return parser
 

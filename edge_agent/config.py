@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from edge_agent.errors import ConfigError
 
@@ -70,14 +70,26 @@ class InferenceConfig(_Section):
 class CaptureConfig(_Section):
     """Say where pictures come from: a folder, a video file, a V4L2 device or an MJPEG address; None asks on the command line.
 
-    ``views`` and ``timeout_s`` None take the profile's. ``timeout_s`` is the patience with a camera or address,
-    ``file_timeout_s`` with reading a video file.
+    ``views``, ``width_px``, ``height_px`` and ``timeout_s`` None take the profile's. ``timeout_s`` is the patience with a
+    camera or address, ``file_timeout_s`` with reading a video file. Of the live camera alone: ``width_px`` and
+    ``height_px`` belong together and another size is a fault; ``fps`` is taken while somebody looks; ``expected_name``
+    must stand in the camera's own name, capitals or not.
     """
 
     source: str | None = None
+    width_px: int | None = Field(default=None, ge=56, le=3072)
+    height_px: int | None = Field(default=None, ge=56, le=3072)
+    fps: float | None = Field(default=None, ge=2, le=60)
+    expected_name: str | None = Field(default=None, min_length=1)
     views: int | None = Field(default=None, ge=1, le=MAX_VIEWS)
     timeout_s: float | None = Field(default=None, gt=0)
     file_timeout_s: float = Field(default=120.0, gt=0)
+
+    @model_validator(mode="after")
+    def _is_a_whole_size(self) -> CaptureConfig:
+        if (self.width_px is None) != (self.height_px is None):
+            raise ValueError("write width_px and height_px both, or neither")
+        return self
 
 
 class KioskConfig(_Section):
@@ -105,7 +117,11 @@ class KioskConfig(_Section):
 
 
 class Config(_Section):
-    """Hold the whole configuration of one device; ``practice_file`` names the clinic's own switches (``practice``)."""
+    """Hold the whole configuration of one device.
+
+    ``practice_file`` names the clinic's own switches (``practice``), ``policy_file`` what the ministry signed
+    (``policy.load``), ``policy_keys_dir`` the keys that may sign it.
+    """
 
     state_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_state_dir("derm-edge", appauthor=False)))
     bundle_dir: Path = PACKAGE / "bundles" / "reference"
@@ -113,18 +129,20 @@ class Config(_Section):
     language: Literal["zh", "en"] = "en"
     profile: str = "generic"
     practice_file: Path | None = None
+    policy_file: Path | None = None
+    policy_keys_dir: Path = PACKAGE / "keys"
     device_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
     broker: BrokerConfig = BrokerConfig()
     inference: InferenceConfig = InferenceConfig()
     capture: CaptureConfig = CaptureConfig()
     kiosk: KioskConfig = KioskConfig()
 
-    @field_validator("state_dir", "bundle_dir", "keys_dir")
+    @field_validator("state_dir", "bundle_dir", "keys_dir", "policy_keys_dir")
     @classmethod
     def _make_absolute(cls, value: Path) -> Path:
         return _absolute(value)
 
-    @field_validator("practice_file")
+    @field_validator("practice_file", "policy_file")
     @classmethod
     def _make_absolute_if_named(cls, value: Path | None) -> Path | None:
         return None if value is None else _absolute(value)

@@ -22,10 +22,12 @@ import structlog
 
 from edge_agent.case_wire import unpack_case
 from edge_agent.casework import CaseWork, is_without_model
+from edge_agent.contracts.shown_field import ShownField
 from edge_agent.devices.ladder import Ladder
 from edge_agent.errors import ConfigError, DaemonError, EdgeError
 from edge_agent.inference_child import InferenceChild, error_message
 from edge_agent.ipc import SOCKET_NAME, Kind, Message, read_message, write_message
+from edge_agent.remaining import NO_PACE, Countdown, Predict, learn
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.outbox import Outbox
 from edge_agent.uplink.uplink import Uplink
@@ -61,12 +63,21 @@ class Daemon:
         bundle_dir: told to clients, so that they notice when they asked for another bundle.
         resume_after_s: after so long without a case, those that wait for space, the store, the engine or a good
             bundle are tried again.
+        predict: how long a case of so many pictures takes, for a device that has run none yet; None: nobody knows.
     """
 
-    def __init__(self, parts: Parts, *, bundle_dir: Path, resume_after_s: float = RESUME_AFTER_S) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        bundle_dir: Path,
+        resume_after_s: float = RESUME_AFTER_S,
+        predict: Predict | None = None,
+    ) -> None:
         self._parts = parts
         self._bundle_dir = bundle_dir
         self._resume_after_s = resume_after_s
+        self._predict, self._pace = predict, NO_PACE
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._backlog: deque[str] = deque()  # nobody waits for these; used by one thread at a time
         self._pause_s = 0.0
@@ -180,7 +191,7 @@ class Daemon:
             self._parts.cases.add(case, language=str(request.body.get("language", "en")))
             self._queue.put(case.case_id)
             write_message(peer, Message(body={"kind": Kind.STORED, "case_id": case.case_id}))
-            while (message := follower.get()).kind == Kind.PROGRESS:
+            while (message := follower.get()).kind in (Kind.PROGRESS, Kind.FIELD):
                 write_message(peer, message)
             return message
         finally:
@@ -240,10 +251,17 @@ class Daemon:
         if case_id not in self._parts.cases.pending():
             return None  # queued twice: as a new case and by ``_resume``
 
-        def on_progress(stage: str, done: int, total: int) -> None:
-            self._tell(case_id, Message(body={"kind": Kind.PROGRESS, "stage": stage, "done": done, "total": total}))
+        countdown = Countdown(self._pace, clock=time.monotonic, predict=self._predict)
 
-        report = self._parts.work.complete(case_id, on_progress=on_progress)
+        def on_progress(stage: str, done: int, total: int) -> None:
+            body = {"kind": Kind.PROGRESS, "stage": stage, "done": done, "total": total}
+            self._tell(case_id, Message(body={**body, "remaining_s": countdown.at(stage, done, total)}))
+
+        def on_field(shown: ShownField) -> None:
+            self._tell(case_id, Message(body={"kind": Kind.FIELD, **shown.to_body()}))
+
+        report = self._parts.work.complete(case_id, on_progress=on_progress, on_field=on_field)
+        self._pace = learn(self._pace, report)
         self._parts.log.info("case.reported", case_id=case_id, is_without_model=is_without_model(report))
         self._parts.uplink.wake()
         return Message(body={"kind": Kind.REPORT, "report": report})

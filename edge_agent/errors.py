@@ -14,7 +14,8 @@ The tree (exit code in brackets; ``retryable`` marked with *)::
     ├── DaemonError [40] *          start the daemon, or look at its log
     ├── StoreError [50]
     │   ├── StoreFull [51] *        free disk space
-    │   └── StoreCorrupt [52]       restore or re-enrol; nothing is overwritten
+    │   ├── StoreCorrupt [52]       restore or re-enrol; nothing is overwritten
+    │   └── ImageGone [53]          nothing; the picture was deleted for good
     ├── UplinkError [60] *          wait for the connection
     │   └── UplinkRefused [61]      the broker or the hub said no
     ├── UpdateError [78]
@@ -139,6 +140,12 @@ class StoreCorrupt(StoreError):
     """The database cannot be read with this key; it is left untouched."""
 
     exit_code = 52
+
+
+class ImageGone(StoreError):
+    """The picture's key was deleted: withdrawn, or its time had come. Nobody can open it any more."""
+
+    exit_code = 53
 
 
 class UplinkError(EdgeError):

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Final, cast
 from edge_agent import errors
 from edge_agent.case_wire import pack_case
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.shown_field import OnField, ShownField
 from edge_agent.errors import DaemonError, EdgeError, InferenceError
 from edge_agent.ipc import Kind, Message, read_message, write_message
 
@@ -131,7 +132,9 @@ class InferenceChild:
         process = self._process
         return process.pid if process is not None else None
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> dict[str, Any]:
+    def run(
+        self, case: Case, *, on_progress: OnProgress | None = None, on_field: OnField | None = None
+    ) -> dict[str, Any]:
         """Run one case and return its report. Starts the child when it is not running.
 
         Raises:
@@ -139,9 +142,10 @@ class InferenceChild:
             InferenceError: the child was lost or too slow; it is stopped, the case can be given again.
             EdgeError: the child refused the case with this error; the child goes on.
         """
-        return dict(self.ask(pack_case(case, language=""), on_progress=on_progress).body["report"])
+        job = pack_case(case, language="")
+        return dict(self.ask(job, on_progress=on_progress, on_field=on_field).body["report"])
 
-    def ask(self, job: Message, *, on_progress: OnProgress | None = None) -> Message:
+    def ask(self, job: Message, *, on_progress: OnProgress | None = None, on_field: OnField | None = None) -> Message:
         """Give the child one job and return what ends it; the errors of ``run``."""
         self.start()
         self._move(Event.JOB)
@@ -152,6 +156,10 @@ class InferenceChild:
             if message.kind == Kind.PROGRESS:
                 if on_progress is not None:
                     on_progress(message.body["stage"], message.body["done"], message.body["total"])
+                continue
+            if message.kind == Kind.FIELD:
+                if on_field is not None:
+                    on_field(ShownField.from_body(message.body))
                 continue
             self._move(Event.DONE)
             self._losses = 0

@@ -30,7 +30,8 @@ class Kind(StrEnum):
     SYNC = "sync"  # both ways: bring everything queued to the hub
     STORED = "stored"  # supervisor -> command line: the case survives a power cut from here on
     READY = "ready"  # child -> supervisor: the bundle is loaded
-    PROGRESS = "progress"  # child -> supervisor -> command line
+    PROGRESS = "progress"  # child -> supervisor -> whoever follows the case; the supervisor adds ``remaining_s``
+    FIELD = "field"  # the same way: one sign that may be shown now (``contracts.shown_field``)
     REPORT = "report"  # child -> supervisor -> command line: the end of a case
     LOGITS = "logits"  # soak test -> child and back: the canary's logits
     CANARY = "canary"  # soak test -> child and back: what the canary and the golden cases miss

@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from device_profiles.cost import CaseFacts, ModelFacts, Turn
+from device_profiles.cost import CaseFacts, ModelFacts, Turn, predict
+from device_profiles.profile import Profile
 from edge_agent.contracts.manifest import AGENTS, AgentName, AgentSpec, Manifest, Step
 
 # Source: measured, prompts and records of the reference model have 4.5 to 5.3 bytes of UTF-8 per token of its tokenizer.
@@ -23,6 +24,11 @@ CODER_PROMPT_TOKENS, CODER_DECISIONS, CODER_FORCED_TOKENS = 600, 30, 150
 _FEWEST_BITS = 4  # what a weight takes at least where an older bundle has no census
 _CODES = frozenset({"i4", "u4", "i8", "u8", "nf4"})
 _FLOATS = frozenset({"f32", "f16", "bf16"})
+
+
+def predicted_s(manifest: Manifest, profile: Profile, views: int) -> float:
+    """Predict the seconds of one case of so many pictures on a profile's CPU."""
+    return predict(model_facts(manifest), case_facts(manifest, views=views), profile).seconds
 
 
 def model_facts(manifest: Manifest) -> ModelFacts:

@@ -18,6 +18,7 @@ from edge_agent.agents import scope as scopes
 from edge_agent.agents.abstention import Abstention, Kept, keep
 from edge_agent.agents.assessment import Assessor, Seen
 from edge_agent.agents.conclusions import Conclusions, has_emergency
+from edge_agent.agents.field_stream import FieldStream
 from edge_agent.agents.recognition import AgentEngine, keep_view, recognise
 from edge_agent.agents.report import document as reports
 from edge_agent.agents.representation import Described, merge, represent
@@ -40,6 +41,7 @@ from edge_agent.agents.withholding import (
 from edge_agent.contracts.case import AgentOutput, Case, Finding
 from edge_agent.contracts.manifest import Manifest
 from edge_agent.contracts.practice import Practice
+from edge_agent.contracts.shown_field import OnField
 from edge_agent.contracts.terms import Vocabulary
 
 OnProgress = Callable[[str, int, int], None]
@@ -72,6 +74,7 @@ class _Run:
     flags: tuple[Verdict, ...]
     meter: Meter
     tell: OnProgress
+    show: OnField | None = None
 
 
 class CasePipeline:
@@ -123,7 +126,12 @@ class CasePipeline:
         return self._trusted
 
     def run(
-        self, case: Case, *, on_progress: OnProgress | None = None, on_text: OnText | None = None
+        self,
+        case: Case,
+        *,
+        on_progress: OnProgress | None = None,
+        on_field: OnField | None = None,
+        on_text: OnText | None = None,
     ) -> dict[str, Any]:
         """Run one case and return its report (``contracts/schemas/case_report.schema.json``).
 
@@ -131,13 +139,14 @@ class CasePipeline:
             case: the stored case; nothing in it is changed.
             on_progress: called as (stage, done, total); stages are rules, encode, recognition, second_look,
                 representation, reasoning, report, and writing (tokens so far, most) while an agent writes free text.
+            on_field: told of every sign as soon as it may be shown (``agents.field_stream``); must return quickly.
             on_text: told of every chunk of free text as it is written, as (agent, row, step, chunk). Nothing in it has
                 been screened for doses or banned substances: it is for programs beside this one, not for readers.
 
         Raises:
             InferenceError: the engine failed; ``run_without_model`` still gives the rules' part.
         """
-        run = self._begin(case, on_progress or _silent)
+        run = replace(self._begin(case, on_progress or _silent), show=on_field)
         if (notice := _unasked(case)) is not None:
             return self._finish(run, Findings(notices=(notice,)))
         try:
@@ -173,14 +182,14 @@ class CasePipeline:
     def _ask_agents(self, run: _Run) -> Findings:
         if self._unanswered:
             return Findings(abstentions=self._unanswered)  # without calibrated scope fields nothing may be read
-        encoded = self._encode(run)
-        so_far = self._recognise(run, encoded)
+        encoded, stream = self._encode(run), self._stream(run)
+        so_far = self._recognise(run, encoded, stream)
         flags = (*run.flags, *so_far.added_flags)
         if so_far.decision != "in_scope":
             return so_far
         readable = {one.view.index for one in so_far.readable}
         shown = [one for view, one in zip(run.case.views, encoded, strict=True) if view.index in readable]
-        integrated = self._integrate(run, so_far, shown=shown)
+        integrated = self._integrate(run, so_far, shown=shown, stream=stream)
         if integrated.decision != "in_scope":
             return integrated
         stops = before_reasoning(
@@ -192,12 +201,21 @@ class CasePipeline:
         stops = (*stops, *runaway_texts(integrated.rep_written))
         return integrated.with_abstentions(*stops) if stops else self._reason(run, integrated, shown=shown)
 
-    def _recognise(self, run: _Run, encoded: Sequence[Any]) -> Findings:
+    def _stream(self, run: _Run) -> FieldStream:
+        return FieldStream(
+            None if has_emergency(run.flags) else run.show,
+            views=run.case.views,
+            aside=set_aside(run.case, self._manifest.evidence),
+            thresholds=self._manifest.thresholds,
+            uncalibrated=self._uncalibrated,
+        )
+
+    def _recognise(self, run: _Run, encoded: Sequence[Any], stream: FieldStream) -> Findings:
         """Ask Rec, decide the scope, apply the thresholds, and let the pictures add danger signs."""
         views, thresholds = run.case.views, self._manifest.thresholds
         with run.meter.phase("recognition"):
             run.tell("recognition", 0, len(encoded))
-            found = recognise(self._engine, encoded, views=views)
+            found = recognise(self._engine, encoded, views=views, on_field=stream.ear("recognition"))
             run.meter.count(f.output for f in found)
         run.tell("recognition", len(encoded), len(encoded))
         scope = scopes.decide(
@@ -213,6 +231,8 @@ class CasePipeline:
             tone = next(iter(finding.output.tone_logits), None)
             described.append(Described(view, fields, finding.output.written, tone))
             abstentions += withheld
+            if view.index in scope.readable:
+                stream.finish(finding.output, fields, view=view)
         so_far = Findings(scope=scope, described=tuple(described), abstentions=tuple(abstentions))
         return replace(so_far, added_flags=self._seen_flags(run, so_far))
 
@@ -244,14 +264,15 @@ class CasePipeline:
         run.tell("encode", len(encoded), len(encoded))
         return encoded
 
-    def _integrate(self, run: _Run, so_far: Findings, *, shown: Sequence[Any]) -> Findings:
+    def _integrate(self, run: _Run, so_far: Findings, *, shown: Sequence[Any], stream: FieldStream) -> Findings:
         with run.meter.phase("representation"):
             run.tell("representation", 0, 1)
             spec = self._manifest.agents["representation"]
-            steps = represent(self._engine, shown, spec=spec, described=so_far.readable)
+            ear = stream.ear("representation")
+            steps = represent(self._engine, shown, spec=spec, described=so_far.readable, on_field=ear)
             run.meter.count(steps)
         run.tell("representation", 1, 1)
-        fields, withheld = self._keep_all(steps)
+        fields, withheld = self._keep_all(steps, stream)
         written = tuple(text for step in steps for text in step.written)
         return so_far.with_representation(merge(so_far.readable), fields, withheld, written=written)
 
@@ -266,13 +287,16 @@ class CasePipeline:
         run.tell("reasoning", 1, 1)
         return so_far.with_assessment(assessed)
 
-    def _keep_all(self, outputs: Iterable[AgentOutput]) -> tuple[dict[str, Kept], list[Abstention]]:
+    def _keep_all(
+        self, outputs: Iterable[AgentOutput], stream: FieldStream
+    ) -> tuple[dict[str, Kept], list[Abstention]]:
         kept: dict[str, Kept] = {}
         abstentions: list[Abstention] = []
         for output in outputs:
             fields, withheld = keep(output, self._manifest.thresholds, uncalibrated=self._uncalibrated)
             kept |= fields
             abstentions += withheld
+            stream.finish(output, fields)
         return kept, abstentions
 
     def _finish(self, run: _Run, found: Findings) -> dict[str, Any]:

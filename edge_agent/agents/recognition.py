@@ -14,6 +14,7 @@ from edge_agent.contracts.case import AgentOutput, CodingRequest, Finding, Frame
 from edge_agent.contracts.manifest import AgentName, Thresholds
 from edge_agent.errors import ContractError
 
+OnEvent = Callable[[Any], None]
 THICKNESS = "induration"
 TOO_FAR_FOR_THICKNESS = frozenset({"overview", "tongue"})  # field 9: only from a close-up or an oblique regional view
 
@@ -46,31 +47,44 @@ class AgentEngine(Protocol):
         ...
 
 
-def recognise(engine: AgentEngine, encoded: Sequence[Any], *, views: Sequence[View]) -> tuple[Finding, ...]:
+def recognise(
+    engine: AgentEngine, encoded: Sequence[Any], *, views: Sequence[View], on_field: OnEvent | None = None
+) -> tuple[Finding, ...]:
     """Return one finding per view, in order.
 
     Args:
         engine: the engine that holds the recognition adapter.
         encoded: the encoded views, in the order of ``views``.
         views: the accepted pictures.
+        on_field: told of every field as it is written; None for nobody.
 
     Raises:
         ContractError: the engine answered fewer or more views than it was given.
     """
-    outputs = describe(engine, encoded)
+    outputs = describe(engine, encoded, on_field=on_field)
     return tuple(Finding(view.index, output) for view, output in zip(views, outputs, strict=True))
 
 
-def describe(engine: AgentEngine, encoded: Sequence[Any]) -> tuple[AgentOutput, ...]:
+def describe(
+    engine: AgentEngine, encoded: Sequence[Any], *, on_field: OnEvent | None = None
+) -> tuple[AgentOutput, ...]:
     """Ask Rec about every encoded picture on its own, in one batch.
 
     Raises:
         ContractError: the engine answered fewer or more pictures than it was given.
     """
-    answers = engine.run("recognition", [Request(views=(one,), texts={}) for one in encoded])
+    requests = [Request(views=(one,), texts={}) for one in encoded]
+    answers = listened(engine, "recognition", requests, on_field=on_field)
     if len(answers) != len(encoded):
         raise ContractError(f"recognition answered {len(answers)} of {len(encoded)} views; run the case again")
     return tuple(steps[0] for steps in answers)
+
+
+def listened(
+    engine: AgentEngine, agent: AgentName, requests: Sequence[Request], *, on_field: OnEvent | None
+) -> Sequence[Sequence[AgentOutput]]:
+    """Run one agent, and have the engine tell of its fields only where somebody listens."""
+    return engine.run(agent, requests) if on_field is None else engine.run(agent, requests, on_field=on_field)
 
 
 def keep_view(

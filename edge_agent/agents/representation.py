@@ -14,7 +14,7 @@ from typing import Any
 
 from edge_agent.agents.abstention import GRADES, LISTS, Kept, is_nothing, nothing_of
 from edge_agent.agents.prompts import DOMINANT_FIELDS, render_value
-from edge_agent.agents.recognition import AgentEngine
+from edge_agent.agents.recognition import AgentEngine, OnEvent, listened
 from edge_agent.agents.severity.pasi import REGION_OF_SITE, REGIONS
 from edge_agent.contracts.case import AgentOutput, Request, View, Written
 from edge_agent.contracts.manifest import AgentSpec
@@ -106,7 +106,12 @@ def regions_not_seen(described: Sequence[Described]) -> tuple[str, ...]:
 
 
 def represent(
-    engine: AgentEngine, encoded: Sequence[Any], *, spec: AgentSpec, described: Sequence[Described]
+    engine: AgentEngine,
+    encoded: Sequence[Any],
+    *,
+    spec: AgentSpec,
+    described: Sequence[Described],
+    on_field: OnEvent | None = None,
 ) -> tuple[AgentOutput, AgentOutput]:
     """Run Rep's two steps on all views of the visit.
 
@@ -116,6 +121,7 @@ def represent(
         spec: the manifest's declaration; ``findings`` among its texts asks for Rec's fields, ``recognition_text`` for
             what Rec wrote, unchanged.
         described: the same views after the thresholds.
+        on_field: told of every field as it is written; None for nobody.
 
     Returns:
         The integrated description and the pathogenesis that was conditioned on it.
@@ -125,7 +131,7 @@ def represent(
     """
     texts = {"findings": render_findings(described), "recognition_text": view_texts(described, spec.inputs.view_text)}
     request = Request(views=tuple(encoded), texts={name: texts[name] for name in spec.inputs.text if name in texts})
-    steps = engine.run("representation", [request])[0]
+    steps = listened(engine, "representation", [request], on_field=on_field)[0]
     if len(steps) != STEPS:
         raise ContractError(f"representation answered {len(steps)} steps, 2 are declared; check the bundle")
     return steps[0], steps[1]

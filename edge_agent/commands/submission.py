@@ -48,7 +48,7 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
         ConfigError: the page cannot be written; the report is.
         EdgeError: engine, bundle, store or daemon failed; the report that was written holds what the rules alone say.
     """
-    intake = load_intake(options.intake) if options.intake else Intake()
+    intake = _judged(load_intake(options.intake) if options.intake else Intake(), frames, screen=screen)
     case = Case(
         case_id=secrets.token_hex(8),
         views=views_of(frames, intake=intake),
@@ -83,6 +83,20 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
             f"the engine could not finish case {case.case_id}: the report holds the rules' part only; run derm-edge doctor"
         )
     return 0
+
+
+def _judged(intake: Intake, frames: Sequence[Frame], *, screen: Screen) -> Intake:
+    """Let the quality gate judge the pictures that nobody judged, and say which of them will be set aside and why."""
+    if not frames:
+        return intake
+    from edge_agent.capture.quality.notes import noted
+
+    form, judged = noted(intake, frames)
+    for number, quality in enumerate(judged, start=1):
+        if quality is not None and quality.verdict == "refused":
+            why = ", ".join(quality.reasons)
+            screen.note(f"Picture {number} is set aside ({why}): take it again, or write its quality into the form.")
+    return form
 
 
 def _bring_to_report(

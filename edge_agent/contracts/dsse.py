@@ -22,6 +22,7 @@ from edge_agent.contracts.keys import TrustedKey
 from edge_agent.errors import ConfigError, SignatureRejected
 
 MAX_ENVELOPE_BYTES = 16 * 1024 * 1024  # endless data: nothing larger is ever parsed
+_SEALED = {"bundle": "manifest"}  # what of a thing is sealed, where it is not the thing itself
 _MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, SecureSystemsError)
 
 
@@ -73,21 +74,31 @@ def payload_unverified(envelope: bytes) -> bytes:
         raise SignatureRejected("the manifest is not a DSSE envelope; build the bundle again") from exc
 
 
-def open_sealed(envelope: bytes, *, payload_type: str, keys: Sequence[TrustedKey]) -> tuple[bytes, TrustedKey]:
+def open_sealed(
+    envelope: bytes, *, payload_type: str, keys: Sequence[TrustedKey], what: str = "bundle"
+) -> tuple[bytes, TrustedKey]:
     """Verify an envelope and return its payload with the key that signed it.
 
     The key id in the envelope is only a hint to find a configured key; it proves nothing by itself.
+
+    Args:
+        envelope: DSSE, as JSON bytes.
+        payload_type: the only media type that is accepted.
+        keys: the configured keys; the signature of any one of them is enough.
+        what: what is signed, for the messages.
 
     Raises:
         SignatureRejected: malformed, of another payload type, or not signed by one of ``keys``.
     """
     if len(envelope) > MAX_ENVELOPE_BYTES:
-        raise SignatureRejected(f"the envelope is larger than {MAX_ENVELOPE_BYTES} bytes; fetch the bundle again")
+        raise SignatureRejected(f"the envelope is larger than {MAX_ENVELOPE_BYTES} bytes; fetch the {what} again")
     try:
         sealed = Envelope.from_dict(json.loads(envelope))
         sealed_type, payload = str(sealed.payload_type), bytes(sealed.payload)
     except _MALFORMED as exc:
-        raise SignatureRejected("the manifest is not a DSSE envelope; fetch the bundle again") from exc
+        raise SignatureRejected(
+            f"the {_SEALED.get(what, what)} is not a DSSE envelope; fetch the {what} again"
+        ) from exc
     if sealed_type != payload_type:
         raise SignatureRejected(f"the envelope holds {sealed_type[:80]!r}, not {payload_type}")
     by_id = {key.keyid: key for key in keys}
@@ -96,6 +107,6 @@ def open_sealed(envelope: bytes, *, payload_type: str, keys: Sequence[TrustedKey
     except _MALFORMED as exc:
         names = ", ".join(key.name for key in keys) or "none"
         raise SignatureRejected(
-            f"no configured key signed this bundle (configured: {names}); sign it or add its key"
+            f"no configured key signed this {what} (configured: {names}); sign it or add its key"
         ) from exc
     return payload, by_id[next(iter(accepted))]

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from edge_agent.contracts.consent_values import EMERGENCY_PURPOSES, PURPOSES, Assent, Capacity, GuardianRelation
 from edge_agent.contracts.intake_parts import (
     ClinicianView,
     Distinct,
@@ -178,7 +179,13 @@ class Purpose(Record):
 class Consent(Record):
     """Five separate, versioned consents (policy R2) and who recorded them, for whom, when and how.
 
-    ``fictitious`` marks the demo's consent: it syncs like a real one and is named on the report.
+    ``fictitious`` marks the demo's consent: it syncs like a real one and is named on the report. ``given_by`` is
+    ``nobody`` where nobody who can decide was there: then ``emergency_reason`` says why it could not wait, and only
+    care is covered (R3, R10). The fields from ``guardian_name`` on are newer and optional; whether they suffice for one
+    person under one country's policy is asked of ``edge_agent.policy.rules.consent_faults``.
+
+    Raises:
+        ValueError: the record contradicts itself, or covers a purpose that its basis never can.
     """
 
     care_pictures: Purpose
@@ -186,13 +193,34 @@ class Consent(Record):
     deidentified_result: Purpose
     referral_package: Purpose
     training: Purpose
-    given_by: Literal["person", "guardian"]
+    given_by: Literal["person", "guardian", "nobody"]
     language: str = Field(min_length=2, max_length=16)
     read_aloud: bool
     witness: str | None = Field(default=None, max_length=64)
     recorded_by: str = Field(min_length=1, max_length=64)
     recorded_at: datetime
     fictitious: bool = False
+    guardian_name: str | None = Field(default=None, max_length=64)
+    guardian_relation: GuardianRelation | None = None
+    assent: Assent | None = None  # the child's own answer; None: not asked
+    capacity: Capacity = "full"
+    can_read: bool | None = None  # None: nobody asked
+    emergency_reason: str | None = Field(default=None, min_length=1, max_length=200)
+
+    @model_validator(mode="after")
+    def _basis_covers_the_purposes(self) -> Consent:
+        """Refuse what no policy can allow: a second use without a free decision, pictures of a child that said no."""
+        if self.given_by == "nobody" and self.emergency_reason is None:
+            raise ValueError("given_by nobody needs emergency_reason: write why it could not wait")
+        is_free = self.capacity == "full" and self.emergency_reason is None
+        for purpose in () if is_free else PURPOSES:
+            if getattr(self, purpose).granted and purpose not in EMERGENCY_PURPOSES:
+                raise ValueError(f"{purpose} needs a person who decides freely: an emergency covers care only")
+        if self.assent == "refused" and self.care_pictures.granted:
+            raise ValueError("care_pictures is granted but the child said no: refuse care_pictures")
+        if self.can_read is False and not (self.read_aloud and self.witness):
+            raise ValueError("a person who cannot read needs read_aloud and a witness")
+        return self
 
     @model_validator(mode="after")
     def _time_has_a_zone(self) -> Consent:

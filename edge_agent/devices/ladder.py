@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.shown_field import OnField
 from edge_agent.devices.verdict import Key, Verdicts, why_not
 from edge_agent.errors import ContractError, EdgeError, InferenceError, StoreError, UpdateError
 from edge_agent.inference_child import InferenceChild, OnProgress, StartError, State
 
 TRIES: Final = 2  # attempts on one CPU rung: the last of CaseWork's three is a careful one
 Report = dict[str, Any]
+Ask = Callable[[InferenceChild], Report]  # give one child the case
 
 
 class OnStep(Protocol):
@@ -95,19 +97,25 @@ class Ladder:
         else:
             _end_work(earned)
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> Report:
+    def run(self, case: Case, *, on_progress: OnProgress | None = None, on_field: OnField | None = None) -> Report:
         """Run one case and return its report; a fault of the second device costs it its place, and the case nothing.
+
+        A case that is repeated on another rung tells its progress and its signs again.
 
         Raises:
             EdgeError: as ``InferenceChild.run``, from a CPU rung.
         """
+
+        def ask(child: InferenceChild) -> Report:
+            return child.run(case, on_progress=on_progress, on_field=on_field)
+
         earned = self._open_earned()
         if earned is None:
-            return self._run_on_cpu(case, on_progress)
+            return self._run_on_cpu(case, ask)
         try:
-            report = earned.child.run(case, on_progress=on_progress)
+            report = ask(earned.child)
         except EdgeError as exc:
-            return self._repeat(exc, earned, case, on_progress)
+            return self._repeat(exc, earned, case, ask)
         _end_work(earned)
         return report
 
@@ -153,28 +161,28 @@ class Ladder:
             self._leave(earned, reason)
         return not reason
 
-    def _repeat(self, error: EdgeError, earned: Earned, case: Case, on_progress: OnProgress | None) -> Report:
+    def _repeat(self, error: EdgeError, earned: Earned, case: Case, ask: Ask) -> Report:
         """Say who is to blame for a failed case: the device at once where its child was lost, else who fails alone."""
         if self._is_stopping() or not isinstance(error, InferenceError):
             _end_work(earned)
             raise error
         if earned.child.state is State.STOPPED:  # crashed, was killed or hung
             self._revoke(earned, str(error))
-            return self._run_on_cpu(case, on_progress)
+            return self._run_on_cpu(case, ask)
         try:
-            report = self._run_on_cpu(case, on_progress)
+            report = self._run_on_cpu(case, ask)
         except EdgeError:
             _end_work(earned)  # the CPU cannot do it either: the case is to blame
             raise
         self._revoke(earned, f"it failed where the CPU does not: {error}")
         return report
 
-    def _run_on_cpu(self, case: Case, on_progress: OnProgress | None) -> Report:
+    def _run_on_cpu(self, case: Case, ask: Ask) -> Report:
         case_id, count = self._stumbles
         place = count // TRIES if case_id == case.case_id else 0
         child = self._use(self._rungs[min(place, len(self._rungs) - 1)])
         try:
-            return child.run(case, on_progress=on_progress)
+            return ask(child)
         except (StartError, ContractError):  # says nothing about the rung, or the same on every one
             raise
         except InferenceError as exc:

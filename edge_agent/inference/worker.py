@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from edge_agent.case_wire import unpack_case
+from edge_agent.contracts.shown_field import ShownField
 from edge_agent.engine_bootstrap import Arithmetic, EngineWish, load_engine, open_pipeline, verify_bundle
 from edge_agent.errors import DaemonError, EdgeError
 from edge_agent.inference.runtime import describe_device
 from edge_agent.inference_child import error_message
 from edge_agent.ipc import Kind, Message, read_message, write_message
+from edge_agent.private_memory import keep_private
 
 if TYPE_CHECKING:
     from edge_agent.casework import Runner  # at run time it would bring the store along
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None, *, build_engine: BuildEngine | 
     Returns:
         0 when the supervisor closed the pipe, the error's exit code when the bundle was refused.
     """
+    keep_private()  # before a picture can come in
     options = _parser().parse_args(arguments)
     inbox, outbox = _claim_pipes()
     jobs: queue.Queue[Message] = queue.Queue(QUEUE_LIMIT)
@@ -107,7 +110,11 @@ def _run_case(job: Message, *, runner: Runner, outbox: BinaryIO) -> Message:
     def on_progress(stage: str, done: int, total: int) -> None:
         write_message(outbox, Message(body={"kind": Kind.PROGRESS, "stage": stage, "done": done, "total": total}))
 
-    return Message(body={"kind": Kind.REPORT, "report": runner.run(unpack_case(job), on_progress=on_progress)})
+    def on_field(shown: ShownField) -> None:
+        write_message(outbox, Message(body={"kind": Kind.FIELD, **shown.to_body()}))
+
+    report = runner.run(unpack_case(job), on_progress=on_progress, on_field=on_field)
+    return Message(body={"kind": Kind.REPORT, "report": report})
 
 
 def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 from fastapi import HTTPException, Request
 
+from edge_agent.errors import AccountError
+from edge_agent.kiosk.rendering import parts_of
 from edge_agent.kiosk.sessions import Session
-from edge_agent.store.accounts import Person, Role
+from edge_agent.store.accounts import Person, Role, person_of
 
 
 class SignInNeeded(HTTPException):
@@ -28,8 +30,15 @@ def session_of(request: Request) -> Session:
 
 
 def person_here(request: Request) -> Person | None:
-    """Return who is signed in, or None."""
-    return session_of(request).person
+    """Return who is signed in, with the roles that the account has now; None for nobody or a disabled account."""
+    person = session_of(request).person
+    if person is None or person.account_id is None:
+        return person
+    try:
+        account = parts_of(request).accounts.get(person.account_id)
+    except AccountError:
+        return None
+    return None if account.is_disabled else person_of(account)
 
 
 def signed_in(request: Request) -> Person:

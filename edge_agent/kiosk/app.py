@@ -18,7 +18,20 @@ from edge_agent.kiosk.access import PinChangeNeeded, SignInNeeded
 from edge_agent.kiosk.door import Door
 from edge_agent.kiosk.guard import Guard
 from edge_agent.kiosk.language import load_languages
-from edge_agent.kiosk.pages import about, cases, home, report, second_reading, sign_in, status
+from edge_agent.kiosk.pages import (
+    about,
+    accounts,
+    audit,
+    cases,
+    home,
+    report,
+    second_reading,
+    set_up,
+    settings,
+    sign_in,
+    status,
+)
+from edge_agent.kiosk.pages.consultation.rooms import CONSULTATION
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.refusals import told_of
 from edge_agent.kiosk.rendering import Stationery, here, page, parts_of, refusal
@@ -27,14 +40,19 @@ from edge_agent.kiosk.sessions import Sessions
 
 STATIC: Final = Path(__file__).parent / "static"
 ROOMS: Final = (
-    home.router,
-    sign_in.router,
-    about.router,
-    status.router,
+    *CONSULTATION,
     cases.router,
     report.router,
     second_reading.router,
-)
+    home.router,
+    sign_in.router,
+    set_up.router,
+    settings.router,
+    accounts.router,
+    audit.router,
+    status.router,
+    about.router,
+)  # the order of their tiles on the start page
 
 
 def create_app(parts: KioskParts, *, port: int | None = None, on_token: Callable[[str], None] | None = None) -> FastAPI:
@@ -60,6 +78,7 @@ def create_app(parts: KioskParts, *, port: int | None = None, on_token: Callable
     app.state.sessions = sessions
     app.state.door = Door(on_token=on_token)
     app.state.stationery = Stationery(load_languages(kiosk.languages), default=parts.config.language)
+    app.state.rooms = ROOMS
     for room in ROOMS:
         if not isinstance(room, Room):
             raise RuntimeError("every room uses edge_agent.kiosk.room.Room: it checks the CSRF token")

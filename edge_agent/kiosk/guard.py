@@ -38,7 +38,7 @@ HEADERS: Final = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=(), usb=(), serial=(), bluetooth=()",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), usb=(), serial=()",
 }
 
 
@@ -91,7 +91,7 @@ class Guard:
             session = self._sessions.touch(session)
         return session
 
-    def _problem(self, request: Request, session: Session | None) -> int | None:
+    def _problem(self, request: Request, session: Session | None) -> int | None:  # noqa: PLR0911  (one line each)
         """Return the status of a refusal; None lets the request in."""
         if not self._is_our_host(request.headers.get("host", "")):
             return 421
@@ -99,10 +99,14 @@ class Guard:
             return 403
         if request.url.path.startswith(STATIC) and request.method in SAFE:
             return None
+        if session is None and _brings_token(request):
+            return None  # not counted: a flood of strangers must not keep the kiosk's own browser out
         if not (self._rate.admits(session.id) if session else self._strangers.admits("")):
             return 429
-        if session is None and not _brings_token(request):
+        if session is None:
             return 401
+        if self._sessions.is_blank(session):
+            return 423  # a preview or stream behind a blank screen; whatever a person does has woken it above
         length = request.headers.get("content-length", "0")
         return None if length.isdigit() and int(length) <= _limit(request) else 413
 

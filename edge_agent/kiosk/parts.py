@@ -15,6 +15,7 @@ from edge_agent.contracts.case import Case
 from edge_agent.contracts.practice import Practice
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.ipc import Message
+from edge_agent.kiosk.consultation_parts import ConsultationParts
 from edge_agent.store.accounts import Accounts
 from edge_agent.store.audit import AuditTrail
 from edge_agent.store.cases import CaseStore
@@ -95,6 +96,7 @@ class KioskParts:
     desk: CaseDesk
     camera: CameraPort | None = None
     policy: Any = None
+    consultation: ConsultationParts | None = None
     log: Log | None = None
     faults: Callable[[], Sequence[str]] = _no_faults
     uplink_seen: Callable[[], datetime | None] = lambda: None

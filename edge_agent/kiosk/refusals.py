@@ -51,6 +51,7 @@ REFUSALS: Final = MappingProxyType(
         413: Told(_("This is too large."), _("Send fewer or smaller pictures.")),
         421: Told(_("This address is not the kiosk's own."), _("Open the kiosk from its own icon.")),
         422: Told(_("Something is missing or does not fit."), _("Go back, look at what you entered, and try again.")),
+        423: Told(_("The screen is resting."), _("Touch it to go on.")),
         429: Told(_("That was too fast."), _("Wait a minute, then go on.")),
         500: Told(_("Something went wrong in the program."), _AGAIN),
         503: Told(_("This does not work at the moment."), _("Wait a moment, then try again. Care goes on without it.")),

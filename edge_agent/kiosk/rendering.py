@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from edge_agent.kiosk.faults import fault_words
-from edge_agent.kiosk.language import Language
+from edge_agent.kiosk.language import Language, may_print_advice
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.refusals import REFUSALS
 from edge_agent.kiosk.sessions import Session
@@ -69,7 +69,7 @@ def language_of(request: Request) -> Language:
     return stationery.language(None if session is None else session.language)
 
 
-def page(request: Request, name: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
+def page(request: Request, name: str, /, *, status_code: int = 200, **values: Any) -> HTMLResponse:
     """Answer with one page.
 
     Args:
@@ -77,7 +77,7 @@ def page(request: Request, name: str, *, status_code: int = 200, **values: Any) 
         name: the template, ``room/name.html``.
         status_code: of the answer.
         **values: for the template, beside what every page has: ``session``, ``person``, ``csrf``, ``language``,
-            ``languages``, ``config``, ``here``, ``faults``, ``_``, ``ngettext``, ``date_of``, ``time_of``, ``ago``.
+            ``languages``, ``config``, ``may_print`` (advice, in this language), ``here``, ``faults``, ``_``, ``ngettext``, ``date_of``, ``time_of``, ``ago``.
     """
     stationery: Stationery = request.app.state.stationery
     parts = parts_of(request)
@@ -90,6 +90,7 @@ def page(request: Request, name: str, *, status_code: int = 200, **values: Any) 
         "language": language,
         "languages": stationery.languages,
         "config": parts.config.kiosk,
+        "may_print": may_print_advice(language, is_demo=parts.config.kiosk.is_demo),
         "here": here(request),
         "faults": fault_words(parts.faults()),
     }

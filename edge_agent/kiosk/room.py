@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -12,7 +13,10 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import FormData
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
+from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.limits import MAX_FIELD_BYTES, MAX_FIELDS, MAX_FILES, MAX_UPLOAD_BYTES
+from edge_agent.kiosk.parts import KioskParts
+from edge_agent.store.accounts import Person
 
 SAFE: Final = frozenset({"GET", "HEAD"})
 CSRF_FIELD: Final = "csrf"
@@ -68,8 +72,32 @@ async def _check_csrf(request: KioskRequest) -> None:
         raise HTTPException(403)
 
 
-class Room(APIRouter):
-    """Collect the pages of one room. Use it in place of ``APIRouter``; ``create_app`` refuses any other."""
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Hold one way to go from the start page: words, where to, an icon of ``static/icons.svg``, and what waits there.
 
-    def __init__(self) -> None:
+    ``is_first`` makes it the one large tile on top.
+    """
+
+    name: Text
+    href: str
+    icon: str
+    note: Text | None = None
+    count: int | None = None
+    is_first: bool = False
+
+
+def _no_tiles(_: KioskParts, __: Person) -> Sequence[Tile]:
+    return ()
+
+
+class Room(APIRouter):
+    """Collect the pages of one room. Use it in place of ``APIRouter``; ``create_app`` refuses any other.
+
+    Args:
+        tiles: what this room puts on the start page of a person; decides by itself who sees it.
+    """
+
+    def __init__(self, *, tiles: Callable[[KioskParts, Person], Sequence[Tile]] = _no_tiles) -> None:
         super().__init__(route_class=KioskRoute, include_in_schema=False)
+        self.tiles = tiles

@@ -12,6 +12,7 @@ from edge_agent.store.accounts import Person
 
 COOKIE: Final = "derm_kiosk"
 MAX_SESSIONS: Final = 8
+TELLING_S: Final = 15.0  # a page tells the server of touches every ten seconds at most (static/blank.js)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +96,9 @@ class Sessions:
         """Take the person out of a session, again under a new id; the language stays."""
         return self._renewed(session, None)
 
-    def sign_out_everywhere(self, account_id: str) -> None:
-        """Take an account out of every session: it was disabled or its PIN was reset."""
-        with self._lock:
-            for key, session in self._sessions.items():
-                if session.person is not None and session.person.account_id == account_id:
-                    self._sessions[key] = replace(session, person=None)
-
     def is_blank(self, session: Session) -> bool:
-        """Say whether the screen is blank by now: previews and streams stop."""
-        return self._idle_s(session) >= self._blank_after_s
+        """Say whether the screen is blank by now: previews and new streams are refused."""
+        return self._idle_s(session) >= self._blank_after_s + TELLING_S
 
     def _idle_s(self, session: Session) -> float:
         return self._monotonic() - session.seen_s

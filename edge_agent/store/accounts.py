@@ -3,8 +3,7 @@
 A PIN has few digits, so guessing is slowed on the device itself: the count of wrong PINs is kept in the store, the
 wait grows with it, and after ten the account is locked until a maintainer gives it a new PIN.
 
-Source: argon2id, RFC 9106; argon2-cffi's default profile (RFC 9106 low memory). NIST SP 800-63B section 5.2.2 (no more
-than 100 consecutive failures; ten here).
+Source: argon2id, RFC 9106; argon2-cffi's default profile (RFC 9106 low memory).
 """
 
 from __future__ import annotations
@@ -14,9 +13,8 @@ import secrets
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import pairwise
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -24,12 +22,9 @@ from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatc
 
 from edge_agent.errors import AccountError, PinRefused
 from edge_agent.store.audit import Action, AuditTrail, Clock
-from edge_agent.store.database import Connection, Database
+from edge_agent.store.database import Database
+from edge_agent.store.pin_rules import MAX_FAILURES, check_new_pin, wait_s
 
-MIN_PIN: Final = 6
-MAX_PIN: Final = 12
-MAX_FAILURES: Final = 10
-WAITS_S: Final = (0, 0, 0, 5, 15, 30, 60, 120, 300, 600)  # by the number of wrong PINs so far
 MAX_NAME: Final = 40
 COMMAND_LINE: Final = "(command line)"
 SET_UP: Final = "(first set-up)"
@@ -79,29 +74,15 @@ class Person:
     must_change_pin: bool = False
 
 
+def emergency_person() -> Person:
+    """Return somebody without a name here, who may help a person now and see nobody's earlier record."""
+    return Person(None, EMERGENCY, "", frozenset({Role.WORKER}), is_emergency=True)
+
+
 def person_of(account: Account) -> Person:
     """Return the signed-in person of an account."""
-    return Person(
-        account.account_id,
-        account.name,
-        account.display_name,
-        account.roles,
-        must_change_pin=account.must_change_pin,
-    )
-
-
-def check_new_pin(pin: str) -> None:
-    """Refuse a PIN that is short, too long, or among the first that anybody would try.
-
-    Raises:
-        AccountError: says what to choose instead.
-    """
-    if not (pin.isascii() and pin.isdigit() and MIN_PIN <= len(pin) <= MAX_PIN):
-        raise AccountError(f"a PIN has {MIN_PIN} to {MAX_PIN} digits; choose another one", reason="pin_length")
-    steps = {(int(after) - int(before)) % 10 for before, after in pairwise(pin)}
-    is_repeated = any(pin == pin[:size] * (len(pin) // size) for size in (1, 2, 3))
-    if steps in ({1}, {9}) or is_repeated:
-        raise AccountError("this PIN is among the first that anybody would try; choose another one", reason="pin_easy")
+    shown, must_change = account.display_name, account.must_change_pin
+    return Person(account.account_id, account.name, shown, account.roles, must_change_pin=must_change)
 
 
 def sign_in_name(display_name: str) -> str:
@@ -160,6 +141,14 @@ class Accounts:
             raise AccountError(f"there is no account {name!r}; derm-edge account list shows them", reason="unknown")
         return found[0]
 
+    def add_first(self, display_name: str, *, roles: Collection[Role], pin: str, by: str) -> Account:
+        """Add the very first account of a device, and no other.
+
+        Raises:
+            AccountError: there is one already (reason ``not_first``), or as for ``add``.
+        """
+        return self._add(display_name, roles=roles, pin=pin, by=by, is_first=True)
+
     def add(
         self, display_name: str, *, roles: Collection[Role], pin: str, by: str, must_change_pin: bool = False
     ) -> Account:
@@ -168,6 +157,18 @@ class Accounts:
         Raises:
             AccountError: the name is empty, too long or taken; no role; the PIN is too easy.
         """
+        return self._add(display_name, roles=roles, pin=pin, by=by, must_change_pin=must_change_pin)
+
+    def _add(
+        self,
+        display_name: str,
+        *,
+        roles: Collection[Role],
+        pin: str,
+        by: str,
+        must_change_pin: bool = False,
+        is_first: bool = False,
+    ) -> Account:
         shown = " ".join(unicodedata.normalize("NFC", display_name).split())
         name = sign_in_name(shown)
         if not name or len(shown) > MAX_NAME:
@@ -176,22 +177,16 @@ class Accounts:
             raise AccountError("choose at least one role for the account", reason="no_role")
         check_new_pin(pin)
         hashed = self._hasher.hash(pin)  # before the transaction: it takes a while by design
-        account_id = secrets.token_hex(16)
+        account_id, created = secrets.token_hex(16), self._clock().astimezone(UTC).isoformat()
         with self._database.transaction() as connection:
+            if is_first and connection.execute("SELECT 1 FROM accounts").fetchone():
+                raise AccountError("this device has accounts already; sign in", reason="not_first")
             if connection.execute("SELECT 1 FROM accounts WHERE name = ?", (name,)).fetchone():
                 raise AccountError("this name is taken; add a letter or a second name", reason="name_taken")
             connection.execute(
                 "INSERT INTO accounts (account_id, name, display_name, roles, pin_hash, created, must_change_pin)"
                 " VALUES (?,?,?,?,?,?,?)",
-                (
-                    account_id,
-                    name,
-                    shown,
-                    json.dumps(sorted(roles)),
-                    hashed,
-                    self._clock().astimezone(UTC).isoformat(),
-                    int(must_change_pin),
-                ),
+                (account_id, name, shown, json.dumps(sorted(roles)), hashed, created, int(must_change_pin)),
             )
             self._audit.append(connection, by, Action.ACCOUNT_ADDED, detail=account_id)
         return self.get(account_id)
@@ -265,25 +260,20 @@ class Accounts:
                 raise AccountError("this account cannot sign in; ask the maintainer", reason="unknown")
             if account.is_locked:
                 raise PinRefused("this account is locked; ask the maintainer for a new PIN", wait_s=0.0, left=0)
-            wait_s = self._wait_s(account)
-            if wait_s <= 0:
+            wait = self._wait_s(account)
+            if wait <= 0:
                 now = self._clock().astimezone(UTC).isoformat()
                 connection.execute(
                     "UPDATE accounts SET failures = failures + 1, last_failure = ? WHERE account_id = ?",
                     (now, account_id),
                 )
-        if wait_s > 0:
+        if wait > 0:
             left = MAX_FAILURES - account.failures
-            raise PinRefused("wait before the next PIN", wait_s=wait_s, left=left, reason="too_early")
+            raise PinRefused("wait before the next PIN", wait_s=wait, left=left, reason="too_early")
         return self.get(account_id)
 
     def _wait_s(self, account: Account) -> float:
-        """Return the seconds until the next PIN may be tried; a clock that was set back wins nothing."""
-        if account.last_failure is None:
-            return 0.0
-        full = WAITS_S[min(account.failures, len(WAITS_S) - 1)]
-        passed = self._clock() - account.last_failure
-        return float(full) if passed < timedelta(0) else max(0.0, full - passed.total_seconds())
+        return wait_s(account.failures, account.last_failure, now=self._clock())
 
     def _write_pin(self, account_id: str, pin: str, *, by: str, action: Action, must_change_pin: bool) -> None:
         check_new_pin(pin)
@@ -295,11 +285,6 @@ class Accounts:
                 (hashed, int(must_change_pin), account_id),
             )
             self._audit.append(connection, by, action, detail=account_id)
-
-
-def note_emergency(connection: Connection, audit: AuditTrail, *, reason: str) -> None:
-    """Note that somebody without an account opened the kiosk in an emergency, and why."""
-    audit.append(connection, EMERGENCY, Action.EMERGENCY_ACCESS, detail=reason)
 
 
 def _account(row: tuple[object, ...]) -> Account:

@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -25,6 +25,10 @@ Clock = Callable[[], datetime]
 GENESIS: Final = "0" * 64
 _ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/+-]{0,79}$")
 _PAGE = 500
+_NEWEST_TRUSTED = "SELECT at FROM audit WHERE clock != 'wrong' ORDER BY seq DESC LIMIT 1"
+PROGRAM_DATE: Final = datetime(2026, 11, 1, tzinfo=UTC)  # this program did not exist before
+SLACK: Final = timedelta(minutes=5)
+LONGEST_SHELF: Final = timedelta(days=2 * 365)  # a device may lie unused so long
 
 
 class Action(StrEnum):
@@ -80,13 +84,19 @@ class AuditTrail:
     Args:
         database: the device's store.
         clock: the present moment, aware, UTC.
-        clock_trust: how far that clock is to be believed now.
+        is_synchronised: whether the system has set its clock by a time server since it started.
     """
 
-    def __init__(self, database: Database, *, clock: Clock, clock_trust: Callable[[], ClockTrust]) -> None:
+    def __init__(self, database: Database, *, clock: Clock, is_synchronised: Callable[[], bool]) -> None:
         self._database = database
         self._clock = clock
-        self._clock_trust = clock_trust
+        self._is_synchronised = is_synchronised
+
+    def clock_trust(self) -> ClockTrust:
+        """Say how far the clock is to be believed now, beside the last row that was written by a good one."""
+        rows = self._database.rows(_NEWEST_TRUSTED)
+        newest = datetime.fromisoformat(rows[0][0]) if rows else None
+        return judge_clock(self._clock(), newest_known=newest, is_synchronised=self._is_synchronised())
 
     def note(self, who: str, action: str, *, case_ref: str | None = None, detail: str | None = None) -> None:
         """Append one row in a transaction of its own.
@@ -107,7 +117,10 @@ class AuditTrail:
         last = connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
         seq, previous = (1, GENESIS) if last is None else (int(last[0]) + 1, str(last[1]))
         at = self._clock().astimezone(UTC)
-        row = (seq, at.isoformat(), str(self._clock_trust()), who, action, case_ref, detail, previous)
+        known = connection.execute(_NEWEST_TRUSTED).fetchone()
+        newest = None if known is None else datetime.fromisoformat(known[0])
+        trust = judge_clock(at, newest_known=newest, is_synchronised=self._is_synchronised())
+        row = (seq, at.isoformat(), str(trust), who, action, case_ref, detail, previous)
         connection.execute("INSERT INTO audit VALUES (?,?,?,?,?,?,?,?,?)", (*row, row_hash(*row)))
 
     def newest(self, limit: int = 100, *, before: int | None = None, action: str | None = None) -> tuple[Entry, ...]:
@@ -122,6 +135,15 @@ class AuditTrail:
         """Return every row about one case, oldest first."""
         rows = self._database.rows("SELECT * FROM audit WHERE case_ref = ? ORDER BY seq", (case_ref,))
         return tuple(_entry(row) for row in rows)
+
+    def count_since(self, action: str, *, after_last: str) -> int:
+        """Return how often something was done since the last time that something else was."""
+        rows = self._database.rows(
+            "SELECT count(*) FROM audit WHERE action = ?"
+            " AND seq > (SELECT coalesce(max(seq), 0) FROM audit WHERE action = ?)",
+            (action, after_last),
+        )
+        return int(rows[0][0])
 
     def entries(self, *, since: datetime | None = None) -> Iterator[Entry]:
         """Go through the whole trail, oldest first, without holding it in memory."""
@@ -159,6 +181,20 @@ class AuditTrail:
                 )
             previous, expected = entry.hash, expected + 1
         return expected - 1
+
+
+def judge_clock(now: datetime, *, newest_known: datetime | None, is_synchronised: bool) -> ClockTrust:
+    """Say how far a clock is to be believed: one that was reset to 1970 or jumped ahead by years is wrong.
+
+    Args:
+        now: what the clock says, aware.
+        newest_known: the newest moment that is known to have passed; None without any.
+        is_synchronised: whether a time server has set it.
+    """
+    known = PROGRAM_DATE if newest_known is None else max(newest_known, PROGRAM_DATE)
+    if not known - SLACK <= now <= known + LONGEST_SHELF:
+        return ClockTrust.WRONG
+    return ClockTrust.SYNCHRONISED if is_synchronised else ClockTrust.PLAUSIBLE
 
 
 def row_hash(*fields: object) -> str:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
 
-from edge_agent.contracts.case import Case, View
+from edge_agent.contracts.case import Case
 from edge_agent.contracts.intake import Consent, Intake
 from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.contracts.result import Result
-from edge_agent.errors import CaseError, EdgeError, StoreCorrupt
+from edge_agent.errors import CaseError, EdgeError, StoreCorrupt, StoreError
 from edge_agent.store.database import Connection, Database
 from edge_agent.store.outbox import append_record, withdraw_record
-from edge_agent.store.pictures import decode_png, encode_png
 from edge_agent.store.states import CaseEvent, CaseState, case_step
+from edge_agent.store.vault import ImageVault
+from edge_agent.store.views import StoredView, keep_views, list_views, load_views
 
 MAX_ATTEMPTS = 3  # a case on which the engine failed so often is reported without the model; it may be the cause
 ENGINE_FAILURE = "engine_failure"  # the abstention reason of a case that the engine could not finish
@@ -39,11 +41,16 @@ class CaseStatus:
 class CaseStore:
     """Keep cases with their pictures, and their reports. Every method is one durable transaction.
 
-    Does not run anything and does not de-identify. Nothing here is ever deleted.
+    Does not run anything and does not de-identify. Deletes nothing: retention and withdrawal do.
+
+    Args:
+        database: the encrypted store.
+        vault: of the pictures; None is the one beside the database.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, vault: ImageVault | None = None) -> None:
         self._database = database
+        self._vault = vault or ImageVault(database)
 
     def add(self, case: Case, *, language: str, awaits_sign_off: bool = False) -> None:
         """Store a new case; when this returns, a power cut cannot take it away.
@@ -57,7 +64,6 @@ class CaseStore:
             CaseError: there is a case with this id.
             StoreFull: no space; nothing was stored.
         """
-        pictures = [(view, encode_png(view.frame)) for view in case.views]  # before the lock: this takes time
         consent = None if case.consent is None else case.consent.model_dump_json()
         row = (
             case.case_id,
@@ -69,18 +75,20 @@ class CaseStore:
             None if case.previous is None else case.previous.model_dump_json(),
             int(awaits_sign_off),
         )
-        with self._database.transaction() as connection:
-            if connection.execute("SELECT 1 FROM cases WHERE case_id = ?", (case.case_id,)).fetchone():
-                raise CaseError(f"the case {case.case_id} is stored already: use another case id")
-            position = connection.execute(
-                "INSERT INTO cases (case_id, record_id, created, language, intake, consent, previous, awaits_sign_off, state)"
-                " VALUES (?,?,?,?,?,?,?,?,?)",
-                (*row, CaseState.STORED),
-            ).lastrowid
-            connection.executemany(
-                "INSERT INTO pictures (position, view_index, png, shot, body_site, laterality) VALUES (?,?,?,?,?,?)",
-                [(position, v.index, png, v.shot, v.body_site, v.laterality) for v, png in pictures],
-            )
+        try:
+            with self._database.transaction() as connection:
+                if connection.execute("SELECT 1 FROM cases WHERE case_id = ?", (case.case_id,)).fetchone():
+                    raise CaseError(f"the case {case.case_id} is stored already: use another case id")
+                position = connection.execute(
+                    "INSERT INTO cases (case_id, record_id, created, language, intake, consent, previous, awaits_sign_off, state)"
+                    " VALUES (?,?,?,?,?,?,?,?,?) RETURNING position",
+                    (*row, CaseState.STORED),
+                ).fetchone()[0]
+                keep_views(connection, self._vault, position, views=case.views)
+        except StoreError:
+            with suppress(StoreError):  # the next start sweeps too; what matters to the caller is the first error
+                self._vault.sweep()
+            raise
 
     def pending(self) -> list[str]:
         """Return the ids of cases without a report that are still to be run, oldest first.
@@ -93,7 +101,7 @@ class CaseStore:
         return [row[0] for row in rows]
 
     def load(self, case_id: str) -> Case:
-        """Return a stored case, its frames bit-equal to those stored.
+        """Return a stored case, its frames bit-equal to those stored; shredded pictures are left out.
 
         Raises:
             CaseError: no such case.
@@ -105,14 +113,10 @@ class CaseStore:
         if not found:
             raise _unknown(case_id)
         position, created, intake, consent, previous = found[0]
-        pictures = self._database.rows(
-            "SELECT view_index, png, shot, body_site, laterality FROM pictures WHERE position = ? ORDER BY view_index",
-            (position,),
-        )
         try:
             return Case(
                 case_id=case_id,
-                views=tuple(View(row[0], decode_png(row[1]), *row[2:]) for row in pictures),
+                views=load_views(self._database, self._vault, position),
                 intake=Intake.model_validate_json(intake),
                 consent=None if consent is None else Consent.model_validate_json(consent),
                 created=datetime.fromisoformat(created),
@@ -120,6 +124,17 @@ class CaseStore:
             )
         except ValidationError as exc:
             raise StoreCorrupt(f"the record of case {case_id} cannot be read by this program") from exc
+
+    def views(self, case_id: str) -> tuple[StoredView, ...]:
+        """Return where the case's pictures stand, without opening any; ``ImageVault.get`` opens one.
+
+        Raises:
+            CaseError: no such case.
+        """
+        found = self._database.rows("SELECT position FROM cases WHERE case_id = ?", (case_id,))
+        if not found:
+            raise _unknown(case_id)
+        return list_views(self._database, found[0][0])
 
     def mark_running(self, case_id: str) -> bool:
         """Count an attempt before inference starts; return whether to run the case.

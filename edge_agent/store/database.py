@@ -52,6 +52,7 @@ class Database:
 
     def __init__(self, path: Path, key: StoreKey, *, max_bytes: int | None = None) -> None:
         self._path = path
+        self._max_bytes = max_bytes
         self._lock = threading.RLock()
         with _translated(path):
             if not _exists(path):
@@ -73,6 +74,11 @@ class Database:
     def path(self) -> Path:
         """Return the database file's path."""
         return self._path
+
+    @property
+    def max_bytes(self) -> int | None:
+        """Return the largest size in bytes that was asked for, pictures included; None: the disk's."""
+        return self._max_bytes
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -106,6 +112,27 @@ class Database:
         """
         with self._lock, _translated(self._path):
             return self._connection.execute(statement, values).fetchall()
+
+    def empty_log(self) -> bool:
+        """Fold the write-ahead log into the file and cut it to nothing; return False while a reader holds it.
+
+        Deleted content is then overwritten in the file (secure_delete) and in no log.
+
+        Raises:
+            StoreFull: no space to fold it in.
+            StoreError: the database is busy or closed.
+        """
+        return int(self.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]) == 0
+
+    def shrink(self) -> None:
+        """Give the space of deleted content back to the disk; needs room for what is left.
+
+        Raises:
+            StoreFull: no such room; nothing was changed.
+            StoreError: the database is busy or closed.
+        """
+        self.rows("VACUUM")
+        self.empty_log()
 
     def check(self) -> None:
         """Read every page and verify its authentication code and structure; slow with many pictures.
@@ -149,6 +176,7 @@ def _connect(path: Path, key: StoreKey) -> Connection:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # first read: the key is right or it fails
         connection.execute("PRAGMA temp_store = MEMORY")  # nothing in clear on the disk
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, an image's key above all
         connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
         connection.close()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_agent.contracts.case import AgentOutput, CodingRequest, FieldValue, Frame, Request
@@ -11,6 +11,16 @@ from edge_agent.contracts.manifest import AgentName
 from edge_agent.errors import InferenceError
 
 Said = Mapping[str, tuple[Any, float | None]]  # field -> (value, probability; None where the grammar fixed it)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldEvent:
+    """What the engine tells while it writes; same names as ``inference.decoding.FieldEvent``, without OpenVINO."""
+
+    row: int
+    step: str
+    field: str
+    value: FieldValue | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +66,27 @@ class ScriptedEngine:
     def run(
         self, agent: AgentName, requests: Sequence[Request], *, on_field: Any = None
     ) -> list[tuple[AgentOutput, ...]]:
-        """Answer from the script, one tuple per request; nothing is told on the way."""
-        del on_field
+        """Answer from the script, one tuple per request; every decided field is told on the way, lists by their first item."""
         self.asked.append((agent, tuple(requests)))
         self.cached += len(requests)
         if agent == self._failing:
             raise InferenceError("the scripted engine fails here")
         if agent == "recognition":
-            return [(_output(agent, "describe", self._views[r.views[0].mark]),) for r in requests]
-        return [tuple(_output(agent, step, said) for step, said in self._steps[agent]) for _ in requests]
+            rows: list[tuple[AgentOutput, ...]] = [
+                (_output(agent, "describe", self._views[r.views[0].mark]),) for r in requests
+            ]
+        else:
+            rows = [tuple(_output(agent, step, said) for step, said in self._steps[agent]) for _ in requests]
+        if on_field is not None:
+            self._tell(rows, on_field)
+        return rows
+
+    def _tell(self, rows: Sequence[tuple[AgentOutput, ...]], on_field: Callable[[Any], None]) -> None:
+        for number, steps in enumerate(rows):
+            for output in steps:
+                for name, row in output.fields.items():
+                    first = row.value[:1] if isinstance(row.value, list) else row.value
+                    on_field(FieldEvent(number, output.step, name, replace(row, value=first)))
 
     def code(self, requests: Sequence[CodingRequest]) -> list[AgentOutput]:
         """Refuse: who answers under schemas is never asked to code."""

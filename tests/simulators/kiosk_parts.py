@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from argon2 import PasswordHasher
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from httpx import Response
 
@@ -19,10 +21,10 @@ from edge_agent.contracts.case import Case
 from edge_agent.contracts.practice import Practice
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.ipc import Message
-from edge_agent.kiosk.app import create_app
+from edge_agent.kiosk.app import ROOMS, create_app
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.store.accounts import Account, Accounts, Role
-from edge_agent.store.audit import AuditTrail, ClockTrust
+from edge_agent.store.audit import AuditTrail
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Database
 from edge_agent.store.key import StoreKey
@@ -31,6 +33,17 @@ from edge_agent.store.outbox import Outbox
 PIN = "284617"
 ORIGIN = "http://localhost"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+def routes() -> list[tuple[str, str]]:
+    """Return path and method of every route of every room, found by enumeration."""
+    found = [route for room in ROOMS for route in room.routes if isinstance(route, APIRoute)]
+    return sorted((route.path, method) for route in found for method in route.methods or ())
+
+
+def filled(path: str, **known: str) -> str:
+    """Return a route's path with its places filled: the known ones, else with an id that nobody has."""
+    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda place: known.get(place[1], "7" * 32), path)
 
 
 class HandClock:
@@ -86,10 +99,11 @@ class QuietDesk:
 @contextmanager
 def kiosk_parts(folder: Path, *, clock: HandClock | None = None, **kiosk: Any) -> Iterator[KioskParts]:
     """Give the parts of a kiosk over a fresh store; ``kiosk`` changes the section [kiosk]."""
+    folder.mkdir(exist_ok=True)
     hand = clock or HandClock()
     config = Config(state_dir=folder, kiosk=KioskConfig(**kiosk))
     with Database(folder / "store.db", StoreKey("00" * 32)) as database:
-        audit = AuditTrail(database, clock=hand.now, clock_trust=lambda: ClockTrust.PLAUSIBLE)
+        audit = AuditTrail(database, clock=hand.now, is_synchronised=lambda: False)
         yield KioskParts(
             database=database,
             cases=CaseStore(database),
@@ -106,16 +120,22 @@ def kiosk_parts(folder: Path, *, clock: HandClock | None = None, **kiosk: Any) -
 
 
 class Browser(TestClient):
-    """A browser with a session of the kiosk; sends the headers that a real one sends."""
+    """A browser with a session of the kiosk; sends the headers that a real one sends.
 
-    def __init__(self, parts: KioskParts) -> None:
-        app = create_app(parts)
+    Args:
+        parts: of the kiosk that it looks at.
+        app: a kiosk that another browser looks at too; None starts one.
+    """
+
+    def __init__(self, parts: KioskParts, app: FastAPI | None = None) -> None:
+        app = create_app(parts) if app is None else app
+        self.kiosk = app
         super().__init__(app, base_url=ORIGIN, headers={"origin": ORIGIN}, follow_redirects=False)
         self.parts = parts
 
     def come_in(self) -> Browser:
         """Exchange the start token for a session."""
-        door = self.app.state.door  # type: ignore[attr-defined]
+        door = self.kiosk.state.door
         answer = self.get("/", params={"token": door.token})
         assert answer.status_code == 303, answer.text
         return self
@@ -130,7 +150,7 @@ class Browser(TestClient):
 
     def csrf(self) -> str:
         """Return the CSRF token of the present session, as the pages carry it."""
-        found = re.search(r'name="csrf" value="([^"]+)"', self.get("/about").text)
+        found = re.search(r'name="csrf" content="([^"]+)"', self.get("/about").text)
         assert found is not None
         return found[1]
 

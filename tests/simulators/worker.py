@@ -8,6 +8,7 @@ import time
 from typing import BinaryIO
 
 from edge_agent.case_wire import unpack_case
+from edge_agent.contracts.shown_field import ShownField
 from edge_agent.errors import CaseError, ContractError, InferenceError, SignatureRejected
 from edge_agent.inference_child import error_message
 from edge_agent.ipc import Kind, Message, read_message, write_message
@@ -47,6 +48,8 @@ def _load(behaviour: str, *, marker: str, outbox: BinaryIO) -> None:
 def _answer(job: Message, *, behaviour: str, marker: str, outbox: BinaryIO) -> None:
     case = unpack_case(job)
     write_message(outbox, Message(body={"kind": Kind.PROGRESS, "stage": "recognition", "done": 0, "total": 1}))
+    shown = ShownField("recognition", 0, "describe", "colour", ["bright_red"], is_decided=True)
+    write_message(outbox, Message(body={"kind": Kind.FIELD, **shown.to_body()}))
     if behaviour == "complain":
         write_message(outbox, error_message(CaseError("this case does not fit")))
         return

@@ -14,6 +14,7 @@ import pytest
 from edge_agent.agents.report.text import render_text
 from edge_agent.casework import CaseWork, OnProgress, Report, is_without_model
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.shown_field import OnField
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import CaseError, InferenceError, SignatureRejected, StoreCorrupt, StoreError
 from edge_agent.inference_child import ChildSettings, InferenceChild
@@ -60,7 +61,7 @@ class OwnProcess:
     def __init__(self, action: Callable[[], None]) -> None:
         self._action = action
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> Report:  # noqa: ARG002
+    def run(self, case: Case, *, on_progress: OnProgress | None = None, on_field: OnField | None = None) -> Report:  # noqa: ARG002
         """Do the action, then answer."""
         self._action()
         return {"case_id": case.case_id, "is_test_case": True}

@@ -17,6 +17,7 @@ import structlog
 from edge_agent.case_wire import pack_case
 from edge_agent.casework import CaseWork, OnProgress, Report
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.shown_field import OnField, ShownField
 from edge_agent.daemon import Daemon, Log, Parts
 from edge_agent.errors import DaemonError, EdgeError, SignatureRejected
 from edge_agent.inference_child import ChildSettings, InferenceChild
@@ -41,10 +42,14 @@ class Runner:
         self.action: Callable[[], None] = lambda: None
         self.waiting: dict[str, Callable[[], None]] = {}  # what comes first for these cases
         self.runs: list[str] = []
+        self.tells = False
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> Report:  # noqa: ARG002
-        """Do the action, then answer."""
+    def run(self, case: Case, *, on_progress: OnProgress | None = None, on_field: OnField | None = None) -> Report:
+        """Do the action, tell of one stage and one sign where it should, then answer."""
         self.runs.append(case.case_id)
+        if self.tells and on_progress is not None and on_field is not None:
+            on_progress("encode", 0, 3)
+            on_field(ShownField("recognition", 0, "describe", "colour", ["bright_red"], is_decided=True))
         self.waiting.get(case.case_id, self.action)()
         return {"case_id": case.case_id, "is_test_case": True}
 
@@ -97,7 +102,10 @@ class Device:
         )
         uplink = Uplink(outbox, UplinkSettings(host="127.0.0.1", port=9, device="d" * 32), log=_silent())
         parts = Parts(cases=self.store, outbox=outbox, child=child, work=work, uplink=uplink, stop=self.stop, log=log)
-        self.daemon = Daemon(parts, bundle_dir=folder, resume_after_s=resume_after_s)
+        self.daemon = Daemon(
+            parts, bundle_dir=folder, resume_after_s=resume_after_s, predict=lambda views: 10.0 * views
+        )
+        self.heard: list[Message] = []
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
@@ -114,6 +122,7 @@ class Device:
             peer = cast(BinaryIO, stream)
             write_message(peer, pack_case(given, language="en"))
             while (message := read_message(peer)) is not None:
+                self.heard.append(message)
                 if message.kind == Kind.STORED:
                     on_stored()
                 if message.kind in (Kind.REPORT, Kind.ERROR):
@@ -207,6 +216,18 @@ def test_a_case_left_by_a_busy_store_is_run_again(database: Database, key: Store
             assert device.store.pending() == ["one"]
         wait_until(lambda: device.store.report("one") is not None, what="the case was not run again")
         assert device.store.pending() == []
+
+
+def test_whoever_follows_a_case_hears_stages_with_the_time_left_and_signs(database: Database) -> None:
+    """In their order, between "stored" and the report; the estimate is the prediction for three pictures."""
+    runner = Runner()
+    runner.tells = True
+    with _running(database, log=_silent(), runner=runner) as device:
+        device.give(case())
+    kinds = [message.kind for message in device.heard]
+    assert kinds == [Kind.STORED, Kind.PROGRESS, Kind.FIELD, Kind.REPORT]
+    assert 29.0 < device.heard[1].body["remaining_s"] <= 30.0
+    assert (device.heard[2].body["field"], device.heard[2].body["value"]) == ("colour", ["bright_red"])
 
 
 def test_a_case_queued_twice_is_run_once(database: Database) -> None:

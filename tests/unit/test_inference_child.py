@@ -18,6 +18,7 @@ import pytest
 
 from edge_agent.contracts.case import Case, View
 from edge_agent.contracts.intake import Intake
+from edge_agent.contracts.shown_field import ShownField
 from edge_agent.errors import CaseError, InferenceError, SignatureRejected
 from edge_agent.inference import worker
 from edge_agent.inference_child import TRANSITIONS, ChildSettings, Event, InferenceChild, StartError, State, step
@@ -91,13 +92,16 @@ def case() -> Iterator[Case]:
 
 
 def test_a_case_gets_its_report_and_progress(case: Case) -> None:
-    """The report comes back, and every progress message before it."""
+    """The report comes back, and before it every progress message and every sign, to whoever asked for them."""
     child = make_child("answer")
     seen: list[tuple[str, int, int]] = []
     try:
         report = child.run(case, on_progress=lambda *row: seen.append(row))
         assert report["case_id"] == "c1"
         assert seen == [("recognition", 0, 1)]
+        shown: list[ShownField] = []
+        child.run(case, on_field=shown.append)
+        assert [(one.field, one.value) for one in shown] == [("colour", ["bright_red"])]
         assert child.run(case)["pid"] == report["pid"] == child.pid  # one process for all cases
     finally:
         child.stop()

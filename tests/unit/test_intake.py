@@ -204,6 +204,48 @@ def test_each_of_the_five_purposes_must_be_answered(purpose: str, tmp_path: Path
         load_consent(path)
 
 
+CARE_ALONE = {
+    name: {"granted": False, "version": "1"} for name in ("deidentified_result", "referral_package", "training")
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"given_by": "nobody"}, "needs emergency_reason"),
+        ({"given_by": "nobody", "emergency_reason": "no breath"}, "deidentified_result needs a person who decides"),
+        ({"capacity": "unconscious"}, "an emergency covers care only"),
+        ({"capacity": "detained"}, "an emergency covers care only"),
+        ({"given_by": "guardian", "assent": "refused"}, "the child said no"),
+        ({"can_read": False}, "read_aloud and a witness"),
+        ({"can_read": False, "witness": "B", "read_aloud": False}, "read_aloud and a witness"),
+        ({"emergency_reason": ""}, "emergency_reason"),
+        ({"capacity": "asleep"}, "capacity"),
+    ],
+)
+def test_a_consent_that_its_basis_cannot_carry_is_refused(change: dict[str, Any], line: str) -> None:
+    """R2, R3, R10: whatever the page forgot, such a record is never made."""
+    with pytest.raises(CaseError, match=line):
+        parse_consent(json.dumps({**CONSENT, **change}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"given_by": "nobody", "emergency_reason": "no breath", **CARE_ALONE},
+        {"capacity": "detained", "emergency_reason": "no breath", **CARE_ALONE},
+        {"given_by": "guardian", "guardian_name": "A", "guardian_relation": "mother", "assent": "given"},
+        {"can_read": False, "witness": "B"},
+    ],
+)
+def test_a_consent_with_its_newer_fields_survives_storing(change: dict[str, Any]) -> None:
+    """They are optional: a record from before has none of them and still reads."""
+    found = parse_consent(json.dumps({**CONSENT, **change}))
+    assert parse_consent(found.model_dump_json()) == found
+    before = parse_consent(json.dumps(CONSENT))
+    assert (before.capacity, before.assent, before.can_read, before.emergency_reason) == ("full", None, None, None)
+
+
 def test_sync_needs_its_own_purpose() -> None:
     """Consent to care is not consent to send a result."""
     assert consent().is_sync_allowed

@@ -158,6 +158,17 @@ def test_without_consent_to_the_package_no_picture_is_listed_and_the_letter_says
         assert words in shown(told) and "picture 1" not in shown(told)
 
 
+def test_an_emergency_basis_is_not_called_a_guardians_consent() -> None:
+    """Policy R3: the addressee reads that nobody decided, not that somebody did."""
+    no = {"granted": False, "version": "1"}
+    basis = consent(
+        given_by="nobody", emergency_reason="no breath", deidentified_result=no, referral_package=no, training=no
+    )
+    text = shown(written(agreed=basis))
+    assert "nobody who could decide (emergency care)" in text
+    assert "the guardian" not in text
+
+
 def test_pictures_of_intimate_sites_are_counted_and_not_listed() -> None:
     """Policy R5: not in packages by default."""
     told = written(views=[{"body_site": "genital"}, {"body_site": "elbow"}])

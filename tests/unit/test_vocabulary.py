@@ -88,6 +88,7 @@ ODD_IDS = {
     "triage": re.compile("T[1-5]_[a-z_]+"),
     "surface_share": re.compile("[0-9]{2}_[0-9]{2}"),
     "age_band": re.compile("[0-9]+_([0-9]+|plus)"),
+    "second_reading_reason": re.compile("T3"),  # the word of the policy file
     "visit_index_band": re.compile("[0-9](_([0-9]|plus))?"),
 }
 # Chinese labels without a Chinese character: numbers with their unit, and names of scores.

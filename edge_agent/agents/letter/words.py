@@ -23,6 +23,7 @@ _LABELS = {
     "new_lesions_two_weeks": "new_lesions", "household_itch": "household", "contact_or_travel_risk": "travel",
     "family_history": "family",
 }  # fmt: skip
+_GIVERS = {"person": "person", "guardian": "guardian_gave", "nobody": "nobody_gave"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +263,7 @@ class LetterWords(LetterTerms):
             return [Row("", self.word("consent_none"), "alert")]
         purposes = ("care_pictures", "program_help", "referral_package")
         rows = [Row(self.word(name), self.word("granted" if told[name] else "refused")) for name in purposes]
-        giver = self.word("person" if told["given_by"] == "person" else "guardian_gave")
+        giver = self.word(_GIVERS[told["given_by"]])
         return [*rows, Row(self.word("given_by"), f"{giver}{self.comma}{self.time(told['recorded_at'])}")]
 
     def _reply(self, letter: Mapping[str, Any]) -> list[Row]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
-from edge_agent.agents.recognition import AgentEngine
+from edge_agent.agents.recognition import AgentEngine, listened
 from edge_agent.agents.text.coder import CLOSING, Coding, TextCoder, with_second_turn
 from edge_agent.agents.text.lexicon import Lexicon, clean
 from edge_agent.agents.text.second_turn import Question, SecondTurn
@@ -89,9 +89,8 @@ class TextReader:
         """
         spec = self._agents[agent]
         if not writes_text(spec):
-            return self._engine.run(agent, requests)
-        heard = on_field or self._listener(agent)
-        rows = self._engine.run(agent, requests) if heard is None else self._engine.run(agent, requests, on_field=heard)
+            return listened(self._engine, agent, requests, on_field=on_field)
+        rows = listened(self._engine, agent, requests, on_field=_both(self._listener(agent), on_field))
         return self._read(agent, spec, rows)
 
     def _listener(self, agent: AgentName) -> Callable[[Any], None] | None:
@@ -144,6 +143,18 @@ class TextReader:
             read = self._second.answers(question, answer, self._coder.lexicon)
             told[place] = with_second_turn(codings[place], read)
         return told
+
+
+def _both(first: Callable[[Any], None] | None, second: Callable[[Any], None] | None) -> Callable[[Any], None] | None:
+    """Return what tells both of them; the other one where one is None."""
+    if first is None or second is None:
+        return first or second
+
+    def heard(event: Any) -> None:
+        first(event)
+        second(event)
+
+    return heard
 
 
 def _count(spec: AgentSpec) -> int:

@@ -2,20 +2,119 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Response
 
 from edge_agent.kiosk.access import requires
-from edge_agent.kiosk.rendering import page, parts_of
-from edge_agent.kiosk.room import Room
+from edge_agent.kiosk.language import Text
+from edge_agent.kiosk.language import counted as _n
+from edge_agent.kiosk.language import text as _
+from edge_agent.kiosk.parts import KioskParts
+from edge_agent.kiosk.rendering import language_of, page, parts_of
+from edge_agent.kiosk.room import Room, Tile
+from edge_agent.kiosk.sync_words import sync_words
 from edge_agent.store.accounts import Person
+from edge_agent.store.audit import ClockTrust
 
-router = Room()
+LOW_BYTES: Final = 2_000_000_000
+GIB: Final = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Hold one part of the device: its name, its state (good, wait, bad, unknown), the words and what they mean."""
+
+    name: Text
+    state: str
+    now: Text
+    meaning: Text
+
+
+def _tiles(_parts: KioskParts, _person: Person) -> Sequence[Tile]:
+    return (Tile(_("This device"), "/status", "device", _("Camera, storage, connection")),)
+
+
+router = Room(tiles=_tiles)
 
 
 @router.get("/status")
 def device(request: Request, person: Annotated[Person, Depends(requires(in_emergency=True))]) -> Response:  # noqa: ARG001
-    """Show the processes, the camera, the storage and the connection."""
+    """Show the processes, the camera, the storage, the connection and the clock."""
     parts = parts_of(request)
-    return page(request, "status/status.html", status=parts.desk.status())
+    status = parts.desk.status()
+    sync = sync_words(status, seen=parts.uplink_seen(), now=parts.clock(), language=language_of(request))
+    rows = (
+        _program(status),
+        _model(status),
+        _camera(parts),
+        _storage(parts.config.state_dir),
+        Row(
+            _("Sending to the centre"),
+            sync.state,
+            sync.now,
+            _("%(last)s %(waits)s", last=sync.last, waits=sync.waiting),
+        ),
+        _clock(parts),
+    )
+    return page(request, "status/status.html", rows=rows)
+
+
+def _program(status: Mapping[str, Any]) -> Row:
+    name = _("Program's help")
+    state = str((status.get("daemon") or {}).get("child_state", ""))
+    waiting = int(status.get("pending", 0))
+    told = _n("One case waits for it.", "%(n)s cases wait for it.", waiting) if waiting else _("No case waits.")
+    if state in {"ready", "busy"}:
+        return Row(name, "good", _("Works"), told)
+    if state == "starting":
+        return Row(name, "wait", _("Starts"), told)
+    return Row(name, "bad", _("Does not run"), _("Cases are kept and run later. Decide without it."))
+
+
+def _model(status: Mapping[str, Any]) -> Row:
+    bundle = Path(str(status.get("bundle_dir", ""))).name or "–"
+    return Row(
+        _("Model"),
+        "unknown",
+        _("%(name)s, on %(device)s", name=bundle, device=status.get("device") or "–"),
+        _("The reference model is not for clinical use."),
+    )
+
+
+def _camera(parts: KioskParts) -> Row:
+    name, without = _("Camera"), _("You can go on without a picture.")
+    if parts.camera is None:
+        return Row(name, "unknown", _("None is set up"), without)
+    status = parts.camera.status()
+    if status.fault is None and parts.camera.latest() is None:
+        return Row(name, "wait", _("Starts"), without)
+    if status.fault is None:
+        return Row(name, "good", _("Works"), _("It shows a live picture. Nothing is recorded."))
+    return Row(name, "bad", _("Gives no picture"), _("Look at its cable and its light. %(more)s", more=without))
+
+
+def _storage(folder: Path) -> Row:
+    name = _("Storage")
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return Row(name, "bad", _("Cannot be read"), _("Write on paper and call the technician."))
+    now = _("%(gib)s GiB free", gib=free // GIB)
+    if free < LOW_BYTES:
+        return Row(name, "bad", now, _("Nearly full. Call the technician soon."))
+    return Row(name, "good", now, _("Enough for now. Everything is stored encrypted."))
+
+
+def _clock(parts: KioskParts) -> Row:
+    name = _("Clock")
+    trust = parts.audit.clock_trust()
+    if trust is ClockTrust.SYNCHRONISED:
+        return Row(name, "good", _("Set by a time server"), _("Dates can be relied on."))
+    if trust is ClockTrust.PLAUSIBLE:
+        return Row(name, "unknown", _("Not compared"), _("Compare it with a watch now and then."))
+    return Row(name, "bad", _("Wrong"), _("Write the date on paper and call the technician."))

@@ -1,0 +1,255 @@
+"""Guided pictures: one site and one kind of shot at a time; the gate judges each, the policy is asked for each.
+
+A refused picture is never kept (R12). Nothing of the live picture is recorded (R7).
+
+Source: policy.md R1, R4-R7, R12; clinical-vocabulary section 1.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fastapi import HTTPException, Request, Response, UploadFile
+from fastapi.responses import RedirectResponse
+
+from edge_agent.capture.stills import decode_picture
+from edge_agent.consultation import answers
+from edge_agent.consultation.draft import MAX_VIEWS, Draft, SiteChoice, TakenView
+from edge_agent.consultation.steps import Step
+from edge_agent.contracts.case import Frame
+from edge_agent.contracts.intake_values import Shot
+from edge_agent.errors import PictureError
+from edge_agent.kiosk.consultation_parts import BURST
+from edge_agent.kiosk.language import text as _
+from edge_agent.kiosk.pages.consultation.desk import HOME, Screen, Sent, Turn, Worker, answered, show, to_draft, turn_of
+from edge_agent.kiosk.room import Room
+from edge_agent.store.pictures import encode_png
+from edge_agent.store.vault import ImageKind
+
+router = Room()
+MAX_IMPORT_BYTES: Final = 24 * 1024 * 1024
+NAILS: Final = frozenset({"fingernail", "toenail"})
+# What nobody can overrule: there is no picture of a person in it.
+NEVER_KEPT: Final = frozenset({"frozen_frame", "not_skin"})
+
+
+def shots_of(site: SiteChoice) -> tuple[Shot, ...]:
+    """Return the shots that are asked for, in order; each may be left out."""
+    return ("nail", "close_up") if site.body_site in NAILS else ("overview", "regional", "close_up")
+
+
+def _wanted(draft: Draft) -> list[tuple[int, SiteChoice, Shot, bool]]:
+    """Return every (place of the site, site, shot, is taken) of a draft."""
+    taken = {(view.body_site, view.laterality, view.shot) for view in draft.views}
+    return [
+        (index, site, shot, (site.body_site, site.laterality, shot) in taken)
+        for index, site in enumerate(draft.sites)
+        for shot in shots_of(site)
+    ]
+
+
+def _values(turn: Turn) -> Mapping[str, Any]:
+    draft, course, query = turn.draft, turn.room.course, turn.request.query_params
+    wanted = _wanted(draft)
+    permits = [course.camera(draft, site, clinician=turn.clinician) for site in draft.sites]
+    open_ones = [
+        (index, shot) for index, _site, shot, is_taken in wanted if not is_taken and permits[index].is_possible
+    ]
+    first = open_ones[0] if open_ones else (0, shots_of(draft.sites[0])[0])
+    index = (
+        int(query["site"]) if query.get("site", "").isdecimal() and int(query["site"]) < len(draft.sites) else first[0]
+    )
+    site = draft.sites[index]
+    shots = shots_of(site)
+    shot = next((one for one in shots if one == query.get("shot")), first[1] if index == first[0] else shots[0])
+    permit = permits[index]
+    earlier = None
+    if draft.episode_id is not None and permit.is_allowed:
+        earlier = turn.room.episodes.earlier_picture(draft.episode_id, body_site=site.body_site, shot=shot)
+    return {
+        "wanted": wanted,
+        "permits": permits,
+        "site": site,
+        "place": index,
+        "shot": shot,
+        "permit": permit,
+        "reason": turn.term("camera_refusal", permit.reason) if permit.reason else "",
+        "needs": permit.needs,
+        "has_camera": turn.parts.camera is not None,
+        "earlier": earlier,
+        "is_done": not open_ones,
+        "is_full": len(draft.views) >= MAX_VIEWS,
+        "refused": (),
+        "may_keep": False,
+    }
+
+
+VIEWS = Screen(Step.VIEWS, "consultation/views.html", _values)
+SCREENS = (VIEWS,)
+
+
+@router.post("/consultation/{case_id}/capture")
+def capture(request: Request, case_id: str, person: Worker, form: Sent) -> Response:
+    """Take a burst, judge it, keep its best picture or say why not."""
+    turn = turn_of(request, case_id, person)
+    frames = _burst(turn)
+    if not frames:
+        return show(turn, VIEWS, problem=_("The camera gives no picture. Look at its cable, or choose a file."))
+    return _keep(
+        turn, frames, place=form.get("site"), shot=form.get("shot"), source="camera", is_wanted=bool(form.get("keep"))
+    )
+
+
+@router.post("/consultation/{case_id}/import")
+def import_file(request: Request, case_id: str, person: Worker, form: Sent) -> Response:
+    """Take a picture from a file, by the same rules as one from the camera."""
+    turn = turn_of(request, case_id, person)
+    upload = form.get("picture")
+    if not hasattr(upload, "file"):
+        return show(turn, VIEWS, problem=_("Choose a picture file first."))
+    try:
+        frame = decode_picture(_read(upload))  # type: ignore[arg-type]  # a file, as asked above
+    except PictureError:
+        return show(turn, VIEWS, problem=_("This file cannot be read as a picture. Use JPEG or PNG, up to 24 MB."))
+    return _keep(
+        turn, [frame], place=form.get("site"), shot=form.get("shot"), source="file", is_wanted=bool(form.get("keep"))
+    )
+
+
+@router.post("/consultation/{case_id}/asked")
+def asked(request: Request, case_id: str, person: Worker, form: Sent) -> Response:
+    """Write down what an intimate or identifying picture needs first: chaperone, second yes, asked now."""
+    turn = turn_of(request, case_id, person)
+    place = _place(turn, form.get("site"))
+    told: dict[str, Any] = {}
+    chaperone = str(form.get("chaperone") or "").strip()
+    if form.get("declined"):
+        chaperone = "declined"
+    if chaperone:
+        told["chaperone"] = chaperone[:64]
+    if form.get("confirmed"):
+        told["is_confirmed"] = True
+    if form.get("asked_now"):
+        told["is_asked"] = True
+
+    def answer(draft: Draft) -> Draft:
+        return answers.with_site_asked(draft, place, **told) if draft.step is Step.VIEWS else draft
+
+    turn.parts.audit.note(person.name, "picture_asked", case_ref=case_id, detail=turn.draft.sites[place].body_site)
+    turn.room.consultations.change(case_id, answer)
+    return RedirectResponse(f"{HOME}/{case_id}?site={place}", status_code=303)
+
+
+@router.post("/consultation/{case_id}/pictures/{image_id}/remove")
+def remove(request: Request, case_id: str, image_id: str, person: Worker) -> Response:
+    """Let one picture go, for good."""
+    turn = turn_of(request, case_id, person)
+    turn.room.consultations.change(
+        case_id, lambda draft: answers.without_view(draft, image_id) if draft.step is Step.VIEWS else draft
+    )
+    return to_draft(case_id)
+
+
+@router.post("/consultation/{case_id}/views")
+def done(request: Request, case_id: str, person: Worker) -> Response:
+    """Leave the pictures; none is a fine answer too (R1)."""
+    return answered(turn_of(request, case_id, person), VIEWS, lambda draft: draft)
+
+
+@router.get("/consultation/{case_id}/pictures/{image_id}.png")
+def picture(request: Request, case_id: str, image_id: str, person: Worker) -> Response:
+    """Show one picture of this draft; the look is logged by name (R13)."""
+    turn = turn_of(request, case_id, person)
+    data = turn.room.consultations.picture(case_id, image_id)
+    turn.parts.audit.note(person.name, "picture_viewed", case_ref=case_id)
+    return Response(data, media_type="image/png")
+
+
+@router.get("/consultation/{case_id}/earlier/{place}/{shot}.png")
+def earlier(request: Request, case_id: str, place: int, shot: str, person: Worker) -> Response:
+    """Show the last visit's picture of the same site, to frame the new one like it; the look is logged by name."""
+    turn = turn_of(request, case_id, person)
+    draft = turn.draft
+    if draft.episode_id is None or place not in range(len(draft.sites)):
+        raise HTTPException(404)
+    site = draft.sites[place]
+    permit = turn.room.course.camera(draft, site, clinician=turn.clinician)
+    found = turn.room.episodes.earlier_picture(draft.episode_id, body_site=site.body_site, shot=shot)
+    if found is None:
+        raise HTTPException(404)
+    if not permit.is_allowed or (found.kind is ImageKind.INTIMATE and turn.clinician is None):
+        raise HTTPException(403)
+    turn.parts.audit.note(person.name, "picture_viewed", case_ref=found.case_id)
+    return Response(turn.room.vault.get(found.image_id), media_type="image/png")
+
+
+def _place(turn: Turn, told: object) -> int:
+    words = str(told or "")
+    if not words.isdecimal() or int(words) >= len(turn.draft.sites):
+        raise HTTPException(422)
+    return int(words)
+
+
+def _keep(
+    turn: Turn, frames: Sequence[Frame], *, place: object, shot: object, source: str, is_wanted: bool
+) -> Response:
+    """Judge and keep one picture; ``is_wanted``: the worker keeps it whatever the check says."""
+    at = _place(turn, place)
+    site = turn.draft.sites[at]
+    kind_of_shot = next((one for one in shots_of(site) if one == shot), None)
+    if kind_of_shot is None or turn.draft.step is not Step.VIEWS:
+        return to_draft(turn.draft.case_id)
+    permit = turn.room.course.camera(turn.draft, site, shot=kind_of_shot, clinician=turn.clinician)
+    if not permit.is_allowed:
+        return show(turn, VIEWS, problem=_("No picture of this body site can be taken now."))
+    judged = turn.room.gate.judge(frames, shot=kind_of_shot, site=site.body_site)
+    is_refused = judged.verdict == "refused"
+    may_keep = not NEVER_KEPT & set(judged.reasons)
+    if is_refused and not (is_wanted and may_keep):
+        reasons = [turn.term("quality_reason", reason) for reason in judged.reasons]
+        more = {"refused": reasons, "may_keep": may_keep, "place": at, "site": site, "shot": kind_of_shot}
+        return show(
+            turn, VIEWS, problem=_("This picture is not good enough, and it was not kept. Take it again."), **more
+        )
+
+    def describe(draft: Draft, image_id: str) -> Draft:
+        view = TakenView(
+            **site.model_dump(),
+            image_id=image_id,
+            shot=kind_of_shot,
+            quality="accepted_with_warning" if is_refused else judged.verdict,
+            reasons=judged.reasons[:4],
+            kind=permit.kind,
+            source="file" if source == "file" else "camera",
+            clinician=turn.clinician,
+        )
+        return turn.room.course.kept(answers.with_view(draft, view))
+
+    turn.room.consultations.take(
+        turn.draft.case_id, encode_png(frames[judged.best]), kind=ImageKind(permit.kind), describe=describe
+    )
+    turn.parts.audit.note(turn.person.name, "picture_taken", case_ref=turn.draft.case_id, detail=site.body_site)
+    return to_draft(turn.draft.case_id)
+
+
+def _burst(turn: Turn) -> list[Frame]:
+    """Return a few different pictures of the last moment, oldest first; empty without a camera."""
+    camera, frames, seen = turn.parts.camera, [], set()
+    for number in range(BURST):
+        if number:
+            time.sleep(turn.room.burst_pause_s)
+        live = camera.latest() if camera is not None else None
+        if live is not None and live.sequence not in seen:
+            seen.add(live.sequence)
+            frames.append(live.frame)
+    return frames
+
+
+def _read(upload: UploadFile) -> bytes:
+    """Read a file within its limit; one byte more is too much."""
+    data = upload.file.read(MAX_IMPORT_BYTES + 1)
+    if len(data) > MAX_IMPORT_BYTES:
+        raise PictureError("the picture file is too large: save a smaller copy")
+    return data

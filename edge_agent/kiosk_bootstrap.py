@@ -1,0 +1,118 @@
+"""Build what the kiosk's page works with, beside the daemon's own parts. Starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from edge_agent.config import Config
+from edge_agent.state_dir import prepare_state_dir
+
+if TYPE_CHECKING:
+    from edge_agent.kiosk.parts import CameraPort, CaseDesk, KioskParts, Log
+    from edge_agent.store.accounts import Accounts
+    from edge_agent.store.audit import AuditTrail
+    from edge_agent.store.database import Database
+
+SYNCHRONISED: Final = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd(8): touched when the clock was set
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Hold the accounts of a device and its trail."""
+
+    accounts: Accounts
+    audit: AuditTrail
+
+
+def utc_now() -> datetime:
+    """Return the present moment by the system's clock."""
+    return datetime.now(UTC)
+
+
+def build_registry(database: Database) -> Registry:
+    """Build accounts and trail over an open store."""
+    from edge_agent.store.accounts import Accounts
+    from edge_agent.store.audit import AuditTrail
+
+    audit = AuditTrail(database, clock=utc_now, is_synchronised=SYNCHRONISED.exists)
+    return Registry(Accounts(database, audit=audit, clock=utc_now), audit)
+
+
+@contextmanager
+def open_registry(config: Config) -> Iterator[Registry]:
+    """Open the store for accounts and trail alone, beside a running daemon or without one.
+
+    Raises:
+        StoreError: it cannot be opened.
+        ConfigError: the state folder cannot be written.
+    """
+    from edge_agent.store.database import Database
+    from edge_agent.store.key import load_or_create_key
+
+    prepare_state_dir(config.state_dir)
+    path = config.state_dir / "store.db"
+    with Database(path, load_or_create_key(config.state_dir / "store.key", database=path)) as database:
+        yield build_registry(database)
+
+
+def build_kiosk_parts(
+    config: Config,
+    database: Database,
+    *,
+    desk: CaseDesk,
+    camera: CameraPort | None,
+    log: Log,
+    faults: Callable[[], Sequence[str]],
+    uplink_seen: Callable[[], datetime | None],
+    **more: Any,
+) -> KioskParts:
+    """Build the parts of the page over the daemon's open store.
+
+    Args:
+        config: the device's configuration.
+        database: open, and kept open until the server has stopped.
+        desk: takes cases; usually the daemon.
+        camera: live; None where none is set up.
+        log: the daemon's.
+        faults: ids of what is wrong now; quick. A wrong clock is added here.
+        uplink_seen: the last exchange with the centre.
+        **more: fields that other rooms added to ``KioskParts``.
+
+    Raises:
+        ConfigError: the practice file or the vocabulary cannot be read.
+    """
+    from edge_agent.contracts.terms import Vocabulary
+    from edge_agent.kiosk.parts import KioskParts
+    from edge_agent.practice import load_practice
+    from edge_agent.store.cases import CaseStore
+    from edge_agent.store.outbox import Outbox
+
+    registry = build_registry(database)
+    fields: dict[str, Any] = {"cases": CaseStore(database), "outbox": Outbox(database), **more}
+    return KioskParts(
+        database=database,
+        accounts=registry.accounts,
+        audit=registry.audit,
+        practice=load_practice(config.practice_file),
+        vocabulary=Vocabulary.load(),
+        config=config,
+        clock=utc_now,
+        desk=desk,
+        camera=camera,
+        log=log,
+        faults=partial(_faults, faults, registry.audit),
+        uplink_seen=uplink_seen,
+        **fields,
+    )
+
+
+def _faults(others: Callable[[], Sequence[str]], audit: AuditTrail) -> Sequence[str]:
+    from edge_agent.store.audit import ClockTrust
+
+    return (*others(), "clock_wrong") if audit.clock_trust() is ClockTrust.WRONG else tuple(others())

@@ -1,0 +1,271 @@
+"""Consultations on their way: each answer is on the disk before the next screen, each is handed over exactly once."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from pydantic import ValidationError
+
+from edge_agent.consultation.draft import Draft, new_draft
+from edge_agent.consultation.steps import Step
+from edge_agent.contracts.case import Case, Frame
+from edge_agent.contracts.previous import PreviousVisit
+from edge_agent.errors import CaseError, EdgeError, StoreCorrupt, StoreError
+from edge_agent.store.database import Connection, Database
+from edge_agent.store.episodes import Episodes
+from edge_agent.store.pictures import decode_png
+from edge_agent.store.vault import ImageKind, ImageVault
+
+BuildCase = Callable[[Draft, dict[str, Frame], PreviousVisit | None], Case]
+
+
+class CaseDesk(Protocol):
+    """Take finished cases: stored durably, then queued for the agents."""
+
+    def submit(self, case: Case, *, language: Literal["zh", "en"]) -> None:
+        """Store the case, then queue it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DraftRow:
+    """One consultation on its way, as the list of open ones shows it."""
+
+    case_id: str
+    owner: str
+    created: datetime
+    step: Step
+
+
+class Consultations:
+    """Keep drafts with their pictures, and hand finished ones over.
+
+    Every method is one durable transaction, but ``hand_over``, which may be cut anywhere and is repeated by
+    ``finish_hand_overs``. Does not decide where an answer leads and does not run cases.
+
+    Args:
+        database: the encrypted store.
+        vault: where the pictures of drafts lie.
+        episodes: where a draft that is handed over becomes a visit.
+    """
+
+    def __init__(self, database: Database, *, vault: ImageVault, episodes: Episodes) -> None:
+        self._database = database
+        self._vault = vault
+        self._episodes = episodes
+        self._handing_over = threading.Lock()
+
+    def begin(
+        self, *, owner: str, now: datetime, language: Literal["zh", "en"] = "en", episode_id: str | None = None
+    ) -> Draft:
+        """Begin a consultation at the danger signs.
+
+        Args:
+            owner: the account that is signed in.
+            now: with a time zone.
+            language: the report's language.
+            episode_id: the episode of a follow-up visit; its local reference is taken over.
+
+        Raises:
+            CaseError: no such episode.
+            StoreFull: no space; nothing was stored.
+        """
+        draft = new_draft(secrets.token_hex(12), owner=owner, created=now, language=language)
+        if episode_id is not None:
+            reference = self._episodes.reference(episode_id)
+            draft = draft.changed(episode_id=episode_id, local_reference=reference)
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO drafts (case_id, owner, created, created_s, step, is_consented, body)"
+                " VALUES (?,?,?,?,?,0,?)",
+                (draft.case_id, owner, now.isoformat(), now.timestamp(), draft.step, draft.model_dump_json()),
+            )
+        return draft
+
+    def draft(self, case_id: str) -> Draft:
+        """Return a draft as it was saved last.
+
+        Raises:
+            CaseError: no such draft; it may have been handed over.
+            StoreCorrupt: it cannot be read by this program.
+        """
+        found = self._database.rows("SELECT body FROM drafts WHERE case_id = ?", (case_id,))
+        return _read(case_id, found[0] if found else None)
+
+    def change(self, case_id: str, answer: Callable[[Draft], Draft]) -> Draft:
+        """Change a draft and save it; pictures that it no longer names are shredded with it.
+
+        Args:
+            case_id: the draft.
+            answer: a pure function; what it raises leaves the draft as it was.
+
+        Raises:
+            CaseError: no such draft, or the answer was refused.
+            StoreFull: no space; the draft stays as it was.
+        """
+        with self._database.transaction() as connection:
+            after = self._change(connection, case_id, answer)
+        self._settle()
+        return after
+
+    def take(self, case_id: str, png: bytes, *, kind: ImageKind, describe: Callable[[Draft, str], Draft]) -> Draft:
+        """Keep a picture and the draft that names it, both or neither.
+
+        Args:
+            case_id: the draft.
+            png: the picture as ``store.pictures.encode_png`` writes it.
+            kind: the vault's class of the picture.
+            describe: puts the picture's id into the draft; if it does not, the picture is not kept.
+
+        Raises:
+            CaseError: no such draft, or the picture was refused.
+            StoreFull: no space; nothing was kept.
+        """
+        try:
+            with self._database.transaction() as connection:
+                before = self._read(connection, case_id)
+                image_id = self._vault.put(connection, png, kind=kind)
+                after = describe(before, image_id)
+                if image_id not in {view.image_id for view in after.views}:
+                    raise CaseError("the picture is not allowed by what was entered: nothing was kept")
+                connection.execute("INSERT INTO draft_images (image_id, case_id) VALUES (?,?)", (image_id, case_id))
+                return self._change(connection, case_id, lambda _: after)
+        except EdgeError:
+            with suppress(StoreError):  # the file has no row now; the next start sweeps too
+                self._vault.sweep()
+            raise
+
+    def picture(self, case_id: str, image_id: str) -> bytes:
+        """Return one picture of a draft as PNG bytes.
+
+        Raises:
+            CaseError: the draft has no such picture.
+        """
+        if not self._database.rows(
+            "SELECT 1 FROM draft_images WHERE image_id = ? AND case_id = ?", (image_id, case_id)
+        ):
+            raise CaseError("this consultation has no such picture")
+        return self._vault.get(image_id)
+
+    def discard(self, case_id: str, *, why: str) -> None:
+        """Delete a draft and shred its pictures; nothing of it stays.
+
+        Raises:
+            CaseError: no such draft, or it is being handed over.
+        """
+        with self._database.transaction() as connection:
+            if self._read(connection, case_id).step is Step.RUNNING:
+                raise CaseError("this case was handed over: it can no longer be thrown away")
+            self._delete(connection, case_id, why=why)
+        self._settle()
+
+    def open_drafts(self, owner: str | None = None) -> list[DraftRow]:
+        """Return the consultations on their way, oldest first; all of them, or one worker's."""
+        rows = self._database.rows("SELECT case_id, owner, created, step FROM drafts ORDER BY position")
+        return [
+            DraftRow(case_id, whose, datetime.fromisoformat(created), Step(step))
+            for case_id, whose, created, step in rows
+            if owner in {None, whose}
+        ]
+
+    def due_drafts(self, now: datetime, *, hours: int = 24) -> list[str]:
+        """Return the drafts that hold no consent and are older than they may be (R12); ``discard`` ends one.
+
+        Args:
+            now: with a time zone. A draft from the future (a clock was wrong) is due too, once it is as far away.
+            hours: how long the policy lets such a draft live.
+        """
+        limit_s = timedelta(hours=hours).total_seconds()
+        rows = self._database.rows(
+            "SELECT case_id FROM drafts WHERE is_consented = 0 AND step <> ? AND abs(? - created_s) >= ?"
+            " ORDER BY position",
+            (Step.RUNNING, now.timestamp(), limit_s),
+        )
+        return [row[0] for row in rows]
+
+    def hand_over(self, case_id: str, *, desk: CaseDesk, build: BuildCase, now: datetime) -> None:
+        """Give a finished draft to the desk; then it is a visit. Cut off anywhere, it may be called again.
+
+        Args:
+            case_id: a draft at ``Step.RUNNING``, or one that was handed over already (then nothing happens).
+            desk: who takes the case.
+            build: ``Course.case_of``.
+            now: with a time zone.
+
+        Raises:
+            CaseError: no such draft, or it cannot be a case.
+            StoreFull: no space; the draft waits.
+            RuntimeError: the draft is not finished (a programmer's mistake).
+        """
+        with self._handing_over:
+            if self._episodes.has_visit(case_id):
+                return
+            draft = self.draft(case_id)
+            if draft.step is not Step.RUNNING:
+                raise RuntimeError(f"a consultation at {draft.step} is not finished")
+            if not self._is_stored(case_id):
+                images = {view.image_id: decode_png(self._vault.get(view.image_id)) for view in draft.views}
+                previous = self._episodes.previous(draft.episode_id) if draft.episode_id else None
+                desk.submit(build(draft, images, previous), language=draft.language)
+            with self._database.transaction() as connection:
+                self._episodes.add_visit(connection, draft, now=now)
+                self._delete(connection, case_id, why="the case keeps its own copy")
+        self._settle()
+
+    def finish_hand_overs(self, *, desk: CaseDesk, build: BuildCase, now: datetime) -> list[str]:
+        """Hand over what a power cut or a full disk left behind; return what could not be handed over now."""
+        waiting = [row.case_id for row in self.open_drafts() if row.step is Step.RUNNING]
+        for case_id in list(waiting):
+            with suppress(CaseError):  # it stays in the list that is returned, and in the store
+                self.hand_over(case_id, desk=desk, build=build, now=now)
+                waiting.remove(case_id)
+        return waiting
+
+    def _change(self, connection: Connection, case_id: str, answer: Callable[[Draft], Draft]) -> Draft:
+        before = self._read(connection, case_id)
+        after = answer(before)
+        if (after.case_id, after.owner, after.created) != (before.case_id, before.owner, before.created):
+            raise RuntimeError("an answer cannot make a draft another one's")
+        connection.execute(
+            "UPDATE drafts SET step = ?, is_consented = ?, body = ? WHERE case_id = ?",
+            (after.step, int(after.is_consent_complete), after.model_dump_json(), case_id),
+        )
+        kept = {view.image_id for view in after.views}
+        rows = connection.execute("SELECT image_id FROM draft_images WHERE case_id = ?", (case_id,)).fetchall()
+        gone = [row[0] for row in rows if row[0] not in kept]
+        if gone:
+            connection.executemany("DELETE FROM draft_images WHERE image_id = ?", [(one,) for one in gone])
+            self._vault.shred(connection, gone, why="removed from the consultation")
+        return after
+
+    def _delete(self, connection: Connection, case_id: str, *, why: str) -> None:
+        rows = connection.execute("SELECT image_id FROM draft_images WHERE case_id = ?", (case_id,)).fetchall()
+        connection.execute("DELETE FROM drafts WHERE case_id = ?", (case_id,))
+        if rows:
+            self._vault.shred(connection, [row[0] for row in rows], why=why)
+
+    def _read(self, connection: Connection, case_id: str) -> Draft:
+        row = connection.execute("SELECT body FROM drafts WHERE case_id = ?", (case_id,)).fetchone()
+        return _read(case_id, row)
+
+    def _settle(self) -> None:
+        with suppress(StoreError):  # the keys are gone; the next start unlinks the files
+            self._vault.settle()
+
+    def _is_stored(self, case_id: str) -> bool:
+        return bool(self._database.rows("SELECT 1 FROM cases WHERE case_id = ?", (case_id,)))
+
+
+def _read(case_id: str, row: tuple[str, ...] | None) -> Draft:
+    if row is None:
+        raise CaseError("there is no such open consultation: it may have been handed over; look at the list of cases")
+    try:
+        return Draft.model_validate_json(row[0])
+    except ValidationError as exc:
+        raise StoreCorrupt(f"the consultation {case_id} cannot be read by this program: restore the backup") from exc

@@ -1,0 +1,80 @@
+"""Rules of what a person reads when something could not be done."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_agent import errors
+from edge_agent.errors import EdgeError, StoreFull
+from edge_agent.kiosk.faults import fault_words
+from edge_agent.kiosk.refusals import told_of
+from edge_agent.kiosk.room import Room
+from tests.simulators.kiosk_parts import Browser, kiosk_parts
+
+CENTRAL = {"HubError", "CalibrationError", "ExportError", "CompressionError", "QualityGateError"}  # never on a device
+ERRORS = [
+    one
+    for one in vars(errors).values()
+    if isinstance(one, type) and issubclass(one, EdgeError) and one is not EdgeError and one.__name__ not in CENTRAL
+]
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    with kiosk_parts(tmp_path) as parts:
+        yield Browser(parts).come_in()
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_every_error_of_the_device_has_its_own_words(kind: type[EdgeError]) -> None:
+    """No error of ours ends as "something went wrong"."""
+    status, told = told_of(kind("x"))
+    assert 400 <= status < 600
+    assert "Something went wrong" not in str(told.what)
+    assert str(told.do)
+
+
+def test_an_error_in_a_room_is_told_without_its_details(browser: Browser) -> None:
+    """A full disk: one sentence, what to do, the right status; the path in the message stays out."""
+
+    def full() -> None:
+        raise StoreFull("no space left to write /srv/secret/path")
+
+    room = Room()
+    room.add_api_route("/full", full)
+    browser.kiosk.include_router(room)
+    answer = browser.get("/full")
+    assert answer.status_code == 507
+    assert "storage is full" in answer.text
+    assert "Write on paper" in answer.text
+    assert "/srv/secret" not in answer.text
+
+
+def test_a_fault_of_the_device_is_said_on_every_page(tmp_path: Path) -> None:
+    """The banner names it in plain words and says what to do."""
+    with kiosk_parts(tmp_path) as parts:
+        ill = dataclasses.replace(parts, faults=lambda: ("camera_down",))
+        text = Browser(ill).come_in().get("/about").text
+    assert "The camera gives no picture." in text
+    assert "You can go on without a picture." in text
+
+
+def test_a_fault_without_words_is_still_said() -> None:
+    """A fault that another part invents is shown by its id, not dropped."""
+    [told] = fault_words(["flux_capacitor"])
+    assert str(told.what) == "The device reports a fault: flux_capacitor."
+
+
+def test_a_room_of_another_kind_is_a_programmers_mistake(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A router without the CSRF check cannot be added by accident."""
+    from fastapi import APIRouter
+
+    from edge_agent.kiosk import app
+
+    monkeypatch.setattr(app, "ROOMS", (APIRouter(),))
+    with pytest.raises(RuntimeError, match="Room"):
+        app.create_app(browser.parts)

@@ -1,0 +1,99 @@
+"""Rules of the page about the device: plain words, never a promise that nobody checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from edge_agent.kiosk.parts import KioskParts
+from tests.simulators.kiosk_parts import Browser, HandClock, QuietDesk, kiosk_parts
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a camera says of itself."""
+
+    fault: str | None
+
+
+class StillCamera:
+    """A camera whose state a test chooses."""
+
+    def __init__(self, fault: str | None, *, is_live: bool) -> None:
+        self._fault = fault
+        self._is_live = is_live
+
+    def status(self) -> Seen:
+        """Return the chosen fault."""
+        return Seen(self._fault)
+
+    def latest(self) -> object | None:
+        """Return something while live."""
+        return object() if self._is_live else None
+
+    def preview_jpeg(self, max_px: int = 720) -> bytes | None:  # noqa: ARG002  (same shape as the real one)
+        """Return nothing: the page about the device shows no picture."""
+        return None
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def parts(tmp_path: Path, clock: HandClock) -> Iterator[KioskParts]:
+    with kiosk_parts(tmp_path, clock=clock) as made:
+        yield made
+
+
+def _page(parts: KioskParts) -> str:
+    browser = Browser(parts).come_in()
+    browser.sign_in(browser.account())
+    return str(browser.get("/status").text)
+
+
+@pytest.mark.parametrize(
+    ("camera", "words"),
+    [
+        (None, "None is set up"),
+        (StillCamera(None, is_live=True), "Nothing is recorded."),
+        (StillCamera(None, is_live=False), "Starts"),
+        (StillCamera("unplugged", is_live=False), "Gives no picture"),
+    ],
+)
+def test_the_camera_is_said_to_work_only_with_a_fresh_picture(
+    parts: KioskParts, camera: StillCamera | None, words: str
+) -> None:
+    """No fault alone is not "works": a camera that has shown nothing yet starts."""
+    text = _page(dataclasses.replace(parts, camera=camera))
+    assert words in text
+    assert ("It shows a live picture." in text) is (camera is not None and words == "Nothing is recorded.")
+
+
+@pytest.mark.parametrize("state", ["stopped", "dead", "", "unheard of"])
+def test_an_engine_in_any_other_state_does_not_run(parts: KioskParts, state: str) -> None:
+    """Only the states that work are called working; every other one says to decide without it."""
+    assert isinstance(parts.desk, QuietDesk)
+    parts.desk.told["daemon"]["child_state"] = state
+    text = _page(parts)
+    assert "Does not run" in text
+    assert "Decide without it." in text
+
+
+def test_a_wrong_clock_is_said(parts: KioskParts, clock: HandClock) -> None:
+    """A clock at 1970 asks for the date on paper."""
+    parts.audit.note("a", "signed_in")
+    clock.moment = datetime(1970, 1, 1, tzinfo=UTC)
+    assert "Write the date on paper" in _page(parts)
+
+
+def test_the_last_exchange_is_told_in_words(parts: KioskParts, clock: HandClock) -> None:
+    """How long ago, not a date that a wrong clock spoils."""
+    text = _page(dataclasses.replace(parts, uplink_seen=lambda: clock.now() - timedelta(hours=3)))
+    assert "Last sent 3 hours ago. 3 records wait." in text
