@@ -24,7 +24,9 @@ from edge_agent.commands import (
     case,
     daemon,
     device,
+    diagnose,
     doctor,
+    export,
     letter,
     policy,
     profile,
@@ -50,7 +52,9 @@ def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:
-        code = command(options, load_config(options.config), Screen())
+        # The daemon reads the file itself: it takes cases under a broken one too.
+        config = Config() if command is daemon.run else load_config(options.config)
+        code = command(options, config, Screen())
         if sys.stdout is not None:  # None when it was closed before the start
             sys.stdout.flush()  # a full disk is found here, not after the exit code was chosen
     except EdgeError as exc:
@@ -96,7 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     commanded = (
-        case, capture, camera, daemon, sync, status, doctor, profile, device, bundle, letter, account, audit, policy,
+        case, capture, camera, daemon, sync, status, doctor, diagnose, profile, device, bundle, letter, export, account,
+        audit, policy,
     )  # fmt: skip
     for module in commanded:
         module.add_parser(commands)

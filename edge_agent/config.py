@@ -27,6 +27,12 @@ MAX_VIEWS = 12
 M = TypeVar("M", bound=BaseModel)
 
 
+def _default_state_dir() -> Path:
+    """Return the folder that systemd made for the service (StateDirectory=), else the account's own."""
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(given or platformdirs.user_state_dir("derm-edge", appauthor=False))
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -92,6 +98,14 @@ class CaptureConfig(_Section):
         return self
 
 
+class LogConfig(_Section):
+    """Bound the daemon's log files in the state folder: bytes of one, how many, and days after which one goes."""
+
+    file_bytes: int = Field(default=1_000_000, ge=10_000)
+    files: int = Field(default=10, ge=2, le=100)
+    days: int = Field(default=30, ge=1)
+
+
 class KioskConfig(_Section):
     """Say how the page on the device's own screen is served and how patient it is.
 
@@ -123,7 +137,7 @@ class Config(_Section):
     (``policy.load``), ``policy_keys_dir`` the keys that may sign it.
     """
 
-    state_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_state_dir("derm-edge", appauthor=False)))
+    state_dir: Path = Field(default_factory=_default_state_dir)
     bundle_dir: Path = PACKAGE / "bundles" / "reference"
     keys_dir: Path = PACKAGE / "keys"
     language: Literal["zh", "en"] = "en"
@@ -135,6 +149,7 @@ class Config(_Section):
     broker: BrokerConfig = BrokerConfig()
     inference: InferenceConfig = InferenceConfig()
     capture: CaptureConfig = CaptureConfig()
+    log: LogConfig = LogConfig()
     kiosk: KioskConfig = KioskConfig()
 
     @field_validator("state_dir", "bundle_dir", "keys_dir", "policy_keys_dir")
@@ -175,17 +190,26 @@ def load_config(path: Path | None = None, *, environment: Mapping[str, str] | No
         ConfigError: a named file cannot be read, is not TOML, or has a key or value that is not known;
             names the file and the line, and suggests a spelling.
     """
-    variables = os.environ if environment is None else environment
-    chosen = path or (Path(variables[PATH_VARIABLE]) if variables.get(PATH_VARIABLE) else None)
-    if chosen is None:
-        if not DEFAULT_PATH.exists():
-            return Config()
-        chosen = DEFAULT_PATH
+    chosen = chosen_path(path, environment=os.environ if environment is None else environment)
+    return Config() if chosen is None else parse_config(read_text(chosen), name=str(chosen))
+
+
+def chosen_path(path: Path | None, *, environment: Mapping[str, str]) -> Path | None:
+    """Return the file that ``load_config`` reads; None where the built-in defaults hold."""
+    chosen = path or (Path(environment[PATH_VARIABLE]) if environment.get(PATH_VARIABLE) else None)
+    return chosen or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a configuration file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     try:
-        text = chosen.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{chosen}: cannot read the configuration ({exc}); name another file with --config") from exc
-    return parse_config(text, name=str(chosen))
+        raise ConfigError(f"{path}: cannot read the configuration ({exc}); name another file with --config") from exc
 
 
 def parse_config(text: str, *, name: str) -> Config:

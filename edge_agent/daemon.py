@@ -1,4 +1,4 @@
-"""The supervisor: takes cases over a local socket, stores them first, and owns the inference child and the uplink.
+"""The supervisor: keeps the daemon's parts running, each restartable alone, and tells the service manager how it fares.
 
 Loads no OpenVINO: whatever the engine does, this process goes on. Killing it loses nothing: cases without a
 report are run at the next start, rows without the hub's acknowledgement are sent again.
@@ -7,52 +7,66 @@ report are run at the next start, rows without the hub's acknowledgement are sen
 from __future__ import annotations
 
 import os
-import queue
+import selectors
 import socket
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final
 
 import structlog
 
-from edge_agent.case_wire import unpack_case
-from edge_agent.casework import CaseWork, is_without_model
-from edge_agent.contracts.shown_field import ShownField
+from edge_agent.capture.live import LiveCamera
+from edge_agent.casework import CaseWork
 from edge_agent.devices.ladder import Ladder
-from edge_agent.errors import ConfigError, DaemonError, EdgeError
-from edge_agent.inference_child import InferenceChild, error_message
-from edge_agent.ipc import SOCKET_NAME, Kind, Message, read_message, write_message
-from edge_agent.remaining import NO_PACE, Countdown, Predict, learn
+from edge_agent.errors import DaemonError
+from edge_agent.inference_child import InferenceChild
+from edge_agent.ipc import SOCKET_NAME
+from edge_agent.remaining import Predict
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.outbox import Outbox
-from edge_agent.uplink.uplink import Uplink
+from edge_agent.supervision.case_desk import RESUME_AFTER_S, CaseDesk, DeskSettings
+from edge_agent.supervision.engine_guard import EngineGuard
+from edge_agent.supervision.fault_ids import fault_ids
+from edge_agent.supervision.keeper import Keeper, Part
+from edge_agent.supervision.local_socket import Clients, listen
+from edge_agent.supervision.metrics import Metrics
+from edge_agent.supervision.notify import Notifier
+from edge_agent.supervision.parts import Sending, UplinkPart
+from edge_agent.supervision.restarts import PartHistory, RestartPolicy
 
-ACCEPT_POLL_S: Final = 0.2
-SYNC_POLL_S: Final = 0.1
+TICK_S: Final = 5.0
 STOP_GRACE_S: Final = 10.0
-UPLINK_PAUSE_S: Final = 5.0
-RESUME_AFTER_S: Final = 30.0
-_SOCKET_PATH_MAX: Final = 107  # unix(7): sun_path holds 108 bytes with its final zero
+PHASES: Final = (
+    "start", "rules", "encode", "recognition", "second_look", "representation", "reasoning", "report", "writing",
+)  # fmt: skip
 
 Log = structlog.typing.FilteringBoundLogger
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Hold what the daemon supervises; built by ``bootstrap``, closed there too."""
+    """Hold what the daemon supervises; built by ``bootstrap``, closed there too.
+
+    ``child`` is None and ``guard`` too where nothing may be inferred (safe mode); ``faults`` then say which lines a
+    person must mend. ``reasons``: for which a picture may be refused, for the metrics.
+    """
 
     cases: CaseStore
     outbox: Outbox
-    child: InferenceChild | Ladder
+    child: InferenceChild | Ladder | None
     work: CaseWork
-    uplink: Uplink
+    uplink: Sending
     stop: threading.Event
     log: Log
+    guard: EngineGuard | None = None
+    faults: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    notifier: Notifier = field(default_factory=Notifier)
+    policy: RestartPolicy = field(default_factory=RestartPolicy)
 
 
 class Daemon:
@@ -61,9 +75,10 @@ class Daemon:
     Args:
         parts: everything it owns.
         bundle_dir: told to clients, so that they notice when they asked for another bundle.
-        resume_after_s: after so long without a case, those that wait for space, the store, the engine or a good
-            bundle are tried again.
-        predict: how long a case of so many pictures takes, for a device that has run none yet; None: nobody knows.
+        state_dir: whose disk is watched; None: no disk.
+        camera: asked for its state; None: there is none. It is supervised as a part of its own.
+        resume_after_s: see ``DeskSettings``.
+        predict: see ``DeskSettings``.
     """
 
     def __init__(
@@ -71,18 +86,40 @@ class Daemon:
         parts: Parts,
         *,
         bundle_dir: Path,
+        state_dir: Path | None = None,
+        camera: LiveCamera | None = None,
         resume_after_s: float = RESUME_AFTER_S,
         predict: Predict | None = None,
     ) -> None:
         self._parts = parts
         self._bundle_dir = bundle_dir
-        self._resume_after_s = resume_after_s
-        self._predict, self._pace = predict, NO_PACE
-        self._queue: queue.Queue[str | None] = queue.Queue()
-        self._backlog: deque[str] = deque()  # nobody waits for these; used by one thread at a time
-        self._pause_s = 0.0
-        self._followers: dict[str, list[queue.Queue[Message]]] = {}
-        self._lock = threading.Lock()
+        self._state_dir = state_dir
+        self.camera = camera
+        self.metrics = Metrics(self.status, store_bytes=self._store_bytes, phases=PHASES, reasons=parts.reasons)
+        self.desk = CaseDesk(
+            parts.cases,
+            parts.work,
+            engine=parts.guard,
+            log=parts.log,
+            tell_status=self.status,
+            on_report=parts.uplink.wake,
+            on_phase=self.metrics.observe_phase,
+            settings=DeskSettings(hold="; ".join(parts.faults), resume_after_s=resume_after_s, predict=predict),
+        )
+        self._keepers: list[Keeper] = []
+        self._ended, self._wakes = socket.socketpair()  # written to when a keeper or the daemon ends
+        self.supervise(self.desk)
+        self.supervise(UplinkPart(parts.uplink))
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Return which lines of the configuration a person must mend; () outside safe mode."""
+        return self._parts.faults
+
+    def supervise(self, part: Part) -> None:
+        """Add a part; before ``run`` only."""
+        parts = self._parts
+        self._keepers.append(Keeper(part, stop=parts.stop, log=parts.log, on_end=self._poke, policy=parts.policy))
 
     def run(self, state_dir: Path, *, ready: threading.Event | None = None) -> None:
         """Start everything, resume what was pending, and serve until the stop event is set.
@@ -92,227 +129,157 @@ class Daemon:
             ready: set when clients can connect.
 
         Raises:
-            RejectedError: the bundle is not trusted; nothing is served.
             ConfigError: the socket cannot be made.
-            DaemonError: a part of the daemon ended by itself; the others were stopped too.
+            DaemonError: who keeps a part ended by itself; the others were stopped too.
         """
         parts = self._parts
-        parts.child.start()  # a refused bundle ends the daemon before it takes a case
-        threads = [
-            threading.Thread(target=self._run_cases, name="cases"),
-            threading.Thread(target=self._run_uplink, name="uplink"),
-        ]
+        threading.Thread(target=self._watch_stop, name="stop-watch", daemon=True).start()
         try:
             with listen(state_dir) as listener:
-                self._resume()
-                for thread in threads:
-                    thread.start()
+                for keeper in self._keepers:
+                    keeper.thread.start()
                 if ready is not None:
                     ready.set()
-                parts.log.info("daemon.ready", socket=str(state_dir / SOCKET_NAME), child=parts.child.pid)
-                self._accept(listener, threads)
+                parts.notifier.ready()
+                parts.log.info("daemon.ready", socket=str(state_dir / SOCKET_NAME), faults=list(parts.faults))
+                self._serve(listener)
         finally:
-            self._wind_down([thread for thread in threads if thread.ident is not None])
+            parts.notifier.stopping()
+            self._wind_down()
         parts.log.info("daemon.stopped")
 
-    def _wind_down(self, threads: Sequence[threading.Thread]) -> None:
-        """End the threads and the child, also when accepting failed: the store is closed after this."""
-        self._parts.stop.set()
-        self._queue.put(None)
-        deadline = time.monotonic() + STOP_GRACE_S
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        self._parts.child.stop()  # after the grace: ends a case that is still running; it is resumed at the next start
-        for thread in threads:
-            thread.join()
-
-    def _accept(self, listener: socket.socket, threads: Sequence[threading.Thread]) -> None:
-        listener.settimeout(ACCEPT_POLL_S)
-        while not self._parts.stop.is_set():
-            for thread in threads:  # else it would go on taking cases that nobody runs
-                if not thread.is_alive() and not self._parts.stop.is_set():
-                    raise DaemonError(f"the daemon's {thread.name} thread ended; look at its log and start it again")
-            try:
-                channel, _ = listener.accept()
-            except TimeoutError:
-                continue
-            channel.settimeout(None)
-            threading.Thread(target=self._serve, args=(channel,), name="client", daemon=True).start()
-
-    def _serve(self, channel: socket.socket) -> None:
-        with suppress(DaemonError, OSError), channel, channel.makefile("rwb") as stream:  # the client may leave
-            peer = cast(BinaryIO, stream)
-            end = self._outcome(lambda: self._answer(peer))
-            if end is not None:
-                write_message(peer, end)
-
-    def _outcome(self, action: Callable[[], Message | None]) -> Message | None:
-        """Do something for somebody and turn whatever happens into a message: nothing may end the supervisor."""
-        try:
-            return action()
-        except EdgeError as exc:
-            self._parts.log.warning("refused", **exc.diagnostics())
-            return error_message(exc)
-        except Exception as exc:  # broad: one request, or a bug in it, must not end the supervisor
-            self._parts.log.exception("failed")
-            return error_message(DaemonError(f"the daemon failed ({type(exc).__name__}); look at its log"))
-
-    def _answer(self, peer: BinaryIO) -> Message | None:
-        request = read_message(peer)
-        if request is None:
-            return None
-        if request.kind == Kind.CASE:
-            return self._take_case(request, peer)
-        if request.kind == Kind.STATUS:
-            return Message(body={"kind": Kind.STATUS, **self.status()})
-        if request.kind == Kind.SYNC:
-            return self._sync(float(request.body.get("timeout_s", 30.0)))
-        raise DaemonError(f"the daemon does not know the request {request.kind!r}; is it the same version?")
-
     def status(self) -> dict[str, Any]:
-        """Return the counts and the processes, ready for JSON."""
-        parts = self._parts
+        """Return the counts, the parts and the processes, ready for JSON."""
+        parts, child = self._parts, self._parts.child
+        health = {keeper.part.name: keeper.status() for keeper in self._keepers}
+        if parts.guard is not None:
+            health["inference"] = parts.guard.status()
         return {
-            "daemon": {"pid": os.getpid(), "child_pid": parts.child.pid, "child_state": str(parts.child.state)},
-            "device": parts.child.rung,
+            "daemon": {
+                "pid": os.getpid(),
+                "child_pid": None if child is None else child.pid,
+                "child_state": "held" if child is None else str(child.state),
+            },
+            "is_safe_mode": bool(parts.faults),
+            "faults": list(parts.faults),
+            "parts": health,
+            "camera": _told_of(self.camera),
+            "device": None if child is None else child.rung,
             "bundle_dir": str(self._bundle_dir),
             "hub_connected": parts.uplink.is_connected,
+            "sync_age_s": parts.uplink.sync_age_s,
             "outbox": asdict(parts.outbox.status()),
             "cases": {str(state): count for state, count in parts.cases.counts().items()},
             "pending": len(parts.cases.pending()),
+            "queued": self.desk.waiting,
         }
 
-    def _take_case(self, request: Message, peer: BinaryIO) -> Message:
-        case = unpack_case(request)
-        follower: queue.Queue[Message] = queue.Queue()
-        with self._lock:
-            self._followers.setdefault(case.case_id, []).append(follower)
-        try:
-            self._parts.cases.add(case, language=str(request.body.get("language", "en")))
-            self._queue.put(case.case_id)
-            write_message(peer, Message(body={"kind": Kind.STORED, "case_id": case.case_id}))
-            while (message := follower.get()).kind in (Kind.PROGRESS, Kind.FIELD):
-                write_message(peer, message)
-            return message
-        finally:
-            with self._lock:
-                self._followers[case.case_id].remove(follower)
-                if not self._followers[case.case_id]:
-                    del self._followers[case.case_id]
+    def health(self) -> dict[str, PartHistory]:
+        """Return what is remembered of every part; quick, reads no store."""
+        histories = {keeper.part.name: keeper.history for keeper in self._keepers}
+        guard = self._parts.guard
+        return histories if guard is None else histories | {"inference": guard.history}
 
-    def _tell(self, case_id: str, message: Message) -> None:
-        with self._lock:
-            for follower in self._followers.get(case_id, []):
-                follower.put(message)
+    def fault_ids(self) -> tuple[str, ...]:
+        """Return what is wrong with the device now, as ids that pages have words for; quick, reads no store."""
+        camera = None if self.camera is None else self.camera.status()
+        is_camera_down = camera is not None and camera.fault is not None
+        found = fault_ids(self.health(), faults=self._parts.faults, state_dir=self._state_dir, now=datetime.now(UTC))
+        return (*found, "camera_down") if is_camera_down and "camera_down" not in found else found
 
-    def _run_cases(self) -> None:
-        """Run new cases first, for somebody waits; then the backlog, one case at a time."""
+    def _store_bytes(self) -> int | None:
         try:
+            return None if self._state_dir is None else (self._state_dir / "store.db").stat().st_size
+        except OSError:
+            return None
+
+    def _serve(self, listener: socket.socket) -> None:
+        """Take clients as they come; look after the parts every few seconds, or when one ends. Waits, never polls."""
+        clients = Clients(self.desk, outbox=self._parts.outbox, uplink=self._parts.uplink, stop=self._parts.stop)
+        listener.setblocking(False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(listener, selectors.EVENT_READ)
+            selector.register(self._ended, selectors.EVENT_READ)
+            self._look()
             while not self._parts.stop.is_set():
-                try:
-                    case_id = self._queue.get(timeout=self._pause_s)
-                except queue.Empty:
-                    self._outcome(self._catch_up)
-                    continue
-                if case_id is None:
-                    break
-                self._run_case(case_id)
-        finally:
-            self._dismiss()
+                for key, _ in selector.select(self._tick_s()):
+                    if key.fileobj is self._ended:
+                        self._ended.recv(64)
+                    elif (channel := _accept(listener)) is not None:
+                        clients.begin(channel)
+                self._look()
 
-    def _catch_up(self) -> None:
-        """Run one case of the backlog; look for forgotten cases when it is empty.
+    def _tick_s(self) -> float:
+        watchdog_s = self._parts.notifier.watchdog_s
+        return TICK_S if watchdog_s is None else min(TICK_S, watchdog_s / 3)
 
-        A case that must go on waiting stops the backlog for a while: what it waits for (bundle, engine, disk) holds
-        the others up too. Then the next one has its turn, so that no single case holds up the rest.
+    def _look(self) -> None:
+        """Feed the watchdog when every part answers; end when a part has nobody who starts it again.
+
+        Raises:
+            DaemonError: a keeper ended: else the daemon would go on taking cases that nobody runs.
         """
-        self._pause_s = self._resume_after_s  # also when the store fails below
-        if not self._backlog:
-            self._resume()
-            is_going_on = bool(self._backlog)
-        else:
-            case_id = self._backlog.popleft()
-            self._run_case(case_id)
-            is_going_on = case_id not in self._parts.cases.pending()
-        self._pause_s = 0.0 if is_going_on else self._resume_after_s
+        parts = self._parts
+        for keeper in self._keepers:
+            if not keeper.thread.is_alive() and not parts.stop.is_set():
+                name = keeper.part.name
+                raise DaemonError(f"the daemon's {name} thread ended; look at its log and start it again")
+        if all(keeper.is_answering for keeper in self._keepers):
+            parts.notifier.alive()
+        parts.notifier.status(self.line())
 
-    def _resume(self) -> None:
-        """Find every case without a report: from before this start, or left by a full store or a refused bundle."""
-        for case_id in self._parts.cases.pending():
-            self._parts.log.info("case.resumed", case_id=case_id)
-            self._backlog.append(case_id)
+    def line(self) -> str:
+        """Say in one line how the daemon fares: what a person must mend, which parts are degraded."""
+        if self._parts.faults:
+            return f"safe mode, cases are stored and wait: {self._parts.faults[0]}"
+        degraded = [f"{name}: {one.fault}" for name, one in self.health().items() if one.is_degraded]
+        return f"degraded: {'; '.join(degraded)}" if degraded else "takes cases"
 
-    def _run_case(self, case_id: str) -> None:
-        end = self._outcome(lambda: self._complete(case_id))
-        if end is not None:
-            self._tell(case_id, end)
+    def _wind_down(self) -> None:
+        """End the parts and the child, also when accepting failed: the store is closed after this."""
+        self._parts.stop.set()
+        self._wake_all()
+        threads: Sequence[threading.Thread] = [one.thread for one in self._keepers if one.thread.ident is not None]
+        deadline = time.monotonic() + STOP_GRACE_S
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        if self._parts.child is not None:
+            self._parts.child.stop()  # after the grace: ends a running case; it is resumed at the next start
+        for thread in threads:
+            thread.join()
 
-    def _complete(self, case_id: str) -> Message | None:
-        if case_id not in self._parts.cases.pending():
-            return None  # queued twice: as a new case and by ``_resume``
+    def _watch_stop(self) -> None:
+        """Wake everybody who waits for something else when the daemon is told to stop."""
+        self._parts.stop.wait()
+        self._wake_all()
 
-        countdown = Countdown(self._pace, clock=time.monotonic, predict=self._predict)
-
-        def on_progress(stage: str, done: int, total: int) -> None:
-            body = {"kind": Kind.PROGRESS, "stage": stage, "done": done, "total": total}
-            self._tell(case_id, Message(body={**body, "remaining_s": countdown.at(stage, done, total)}))
-
-        def on_field(shown: ShownField) -> None:
-            self._tell(case_id, Message(body={"kind": Kind.FIELD, **shown.to_body()}))
-
-        report = self._parts.work.complete(case_id, on_progress=on_progress, on_field=on_field)
-        self._pace = learn(self._pace, report)
-        self._parts.log.info("case.reported", case_id=case_id, is_without_model=is_without_model(report))
+    def _wake_all(self) -> None:
+        self.desk.wake()
         self._parts.uplink.wake()
-        return Message(body={"kind": Kind.REPORT, "report": report})
+        self._poke()
 
-    def _dismiss(self) -> None:
-        """Tell everybody who still follows a case that the daemon goes; their cases are stored."""
-        with self._lock:
-            for follower in [one for followers in self._followers.values() for one in followers]:
-                follower.put(error_message(DaemonError("the daemon stops; the case is stored and will be resumed")))
-
-    def _run_uplink(self) -> None:
-        while not self._parts.stop.is_set():
-            try:
-                self._parts.uplink.run(self._parts.stop)
-            except EdgeError as exc:
-                self._parts.log.warning("uplink.stopped", **exc.diagnostics())
-                self._parts.stop.wait(UPLINK_PAUSE_S)
-
-    def _sync(self, timeout_s: float) -> Message:
-        outbox, uplink = self._parts.outbox, self._parts.uplink
-        before = outbox.status().stored
-        deadline = time.monotonic() + timeout_s
-        uplink.wake()
-        while True:
-            counts = outbox.status()
-            if counts.queued + counts.sent == 0 or time.monotonic() >= deadline or self._parts.stop.is_set():
-                break
-            self._parts.stop.wait(SYNC_POLL_S)
-        if counts.queued + counts.sent and uplink.last_error is not None:
-            raise uplink.last_error
-        return Message(body={"kind": Kind.SYNC, **asdict(counts), "newly_stored": counts.stored - before})
+    def _poke(self) -> None:
+        self._wakes.send(b"\0")
 
 
-def listen(state_dir: Path) -> socket.socket:
-    """Make the socket, readable for this account only. The caller holds the state lock, so an old one is dead.
+def _told_of(camera: LiveCamera | None) -> dict[str, Any] | None:
+    """Return the camera's state, ready for JSON."""
+    if camera is None:
+        return None
+    now = camera.status()
+    return {
+        "state": str(now.state),
+        "fault": None if now.fault is None else str(now.fault),
+        "since_s": round(now.since_s, 1),
+        "source": now.source,
+        "pid": camera.pid,
+        "restarts": now.restarts,
+    }
 
-    Raises:
-        ConfigError: the path is too long or cannot be used.
-    """
-    path = state_dir / SOCKET_NAME
-    if len(os.fsencode(path)) > _SOCKET_PATH_MAX:
-        raise ConfigError(f"the state folder's path is too long for a socket: {path}; set a shorter state_dir")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
+
+def _accept(listener: socket.socket) -> socket.socket | None:
+    """Return the next client; None where the one that was announced has left already."""
     try:
-        path.unlink(missing_ok=True)
-        listener.bind(str(path))
-        listener.listen()
-    except OSError as exc:
-        listener.close()
-        raise ConfigError(f"cannot make the socket {path}: {exc.strerror}; check the folder's owner") from exc
-    finally:
-        os.umask(before)
-    return listener
+        return listener.accept()[0]
+    except (BlockingIOError, ConnectionAbortedError):
+        return None

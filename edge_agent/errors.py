@@ -9,6 +9,7 @@ The tree (exit code in brackets; ``retryable`` marked with *)::
     ├── CaseError [22]              mend the intake or consent file
     ├── AccountError [23]           another name, role or PIN
     │   └── PinRefused [24]         wrong, too early or locked
+    ├── PrintError [26] *           print again, or without pictures
     ├── InferenceError [30]         the engine failed on this case
     │   └── ContractError [31]      the model's text does not fit its declared contract
     ├── DaemonError [40] *          start the daemon, or look at its log
@@ -102,6 +103,13 @@ class PinRefused(AccountError):
     """The PIN is wrong, comes too early (``wait_s``), or the account is locked (``left`` is 0)."""
 
     exit_code = 24
+
+
+class PrintError(EdgeError):
+    """A page could not be printed; the case is not touched."""
+
+    exit_code = 26
+    retryable = True
 
 
 class InferenceError(EdgeError):

@@ -26,6 +26,7 @@ from edge_agent.ipc import Kind, Message, read_message, write_message
 
 OnProgress = Callable[[str, int, int], None]
 GRACE_S: Final = 3.0
+PING_TIMEOUT_S: Final = 30.0  # a child that is idle answers at once, also on a busy computer
 
 
 class StartError(InferenceError):
@@ -166,6 +167,20 @@ class InferenceChild:
             if message.kind == Kind.ERROR:
                 raise error_from(message)
             return message
+
+    def ping(self) -> None:
+        """Find out whether a child that waits for a case still answers; one that does not is stopped.
+
+        Raises:
+            InferenceError: it ended between two cases, or hangs.
+        """
+        if self._process is not None and self._process.poll() is not None:
+            raise self._lose("the inference child ended between two cases")
+        self._move(Event.JOB)
+        deadline = time.monotonic() + PING_TIMEOUT_S
+        self._send(Message(body={"kind": Kind.PING}), deadline)
+        self._receive(deadline, doing="answering a ping")
+        self._move(Event.DONE)
 
     def start(self) -> None:
         """Start the child and wait until its bundle is loaded; returns at once when it is running.

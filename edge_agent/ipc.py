@@ -32,6 +32,8 @@ class Kind(StrEnum):
     READY = "ready"  # child -> supervisor: the bundle is loaded
     PROGRESS = "progress"  # child -> supervisor -> whoever follows the case; the supervisor adds ``remaining_s``
     FIELD = "field"  # the same way: one sign that may be shown now (``contracts.shown_field``)
+    PING = "ping"  # supervisor -> child: do you still answer?
+    PONG = "pong"  # child -> supervisor: yes
     REPORT = "report"  # child -> supervisor -> command line: the end of a case
     LOGITS = "logits"  # soak test -> child and back: the canary's logits
     CANARY = "canary"  # soak test -> child and back: what the canary and the golden cases miss

@@ -12,6 +12,7 @@ from typing import Any
 
 from calibration.reference.cli import stay_offline
 from edge_agent.errors import EdgeError
+from scripts.idle import add_idle
 from scripts.speed.case import CaseRequest, measure_case
 from scripts.speed.contenders import PEERS
 from scripts.speed.doc import PICTURE, RESULTS, engine_section, replace_section
@@ -128,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     growth.add_argument("--repeats", type=int, default=3, help="runs of each point (default: 3)")
     _common(growth)
     growth.set_defaults(run=_growth)
+    add_idle(commands)
     document = commands.add_parser("doc", help="write docs/benchmarks.md's section and plot from the JSON lines")
     _common(document)
     document.set_defaults(run=_doc)

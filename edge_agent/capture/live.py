@@ -108,6 +108,11 @@ class LiveCamera:
         self._thread = None
 
     @property
+    def is_running(self) -> bool:
+        """Say whether the thread that watches over the camera lives."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
     def pid(self) -> int | None:
         """Return the child's process id; None while there is none."""
         child = self._child

@@ -3,55 +3,102 @@
 from __future__ import annotations
 
 import argparse
+import os
+import pwd
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from edge_agent.commands import doctor_checks
 from edge_agent.config import Config
-from edge_agent.errors import EdgeError, InferenceError, UplinkError
+from edge_agent.errors import ConfigError, EdgeError, InferenceError, UplinkError
 
 if TYPE_CHECKING:
     from edge_agent.commands.screen import Screen
 
+Check = Callable[[Config], str]
 CONNECT_TIMEOUT_S = 5.0
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command; it has no arguments of its own."""
-    parser = commands.add_parser("doctor", help="check bundle, engine, store, broker, disk and profile")
+    """Add the command and its arguments."""
+    parser = commands.add_parser("doctor", help="check everything that a working device needs, and say what to do")
+    parser.add_argument("--user", help="check with the rights of this account (as root): the service's is derm-edge")
+    parser.add_argument("--quick", action="store_true", help="leave out what loads the engine")
     parser.set_defaults(command=run)
 
 
-def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # noqa: ARG001  (same shape for all)
+def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     """Run every check, also after one has failed.
 
     Returns:
         0 when all is well, else the exit code of the first failed check's error class.
     """
-    checks: list[tuple[str, Callable[[Config], str]]] = [
-        ("profile", _check_profile),
-        ("bundle", _check_bundle),
-        ("device", _check_device),
-        ("canary", _check_canary),
-        ("store", _check_store),
-        ("broker", _check_broker),
-    ]
+    if options.user:
+        become(options.user)
     failures: dict[str, int] = {}
-    for name, check in checks:
+    for name, check in checks_of(is_quick=options.quick):
         if name in {"device", "canary"} and "bundle" in failures:
             print(f"– {name:<8} not checked: it needs a trusted bundle")
             continue
-        try:
-            with screen.progress(f"checking {name}"):
-                line = check(config)
-        except EdgeError as exc:
-            print(f"✗ {name:<8} {exc}")
-            failures[name] = exc.exit_code
-        else:
-            print(f"✓ {name:<8} {line}")
+        with screen.progress(f"checking {name}"):
+            code, line = checked(name, check, config)
+        print(line)
+        if code:
+            failures[name] = code
     return next(iter(failures.values()), 0)
+
+
+def checks_of(*, is_quick: bool) -> list[tuple[str, Check]]:
+    """Return every check with its name, in the order in which they are done.
+
+    Args:
+        is_quick: without those that load the engine.
+    """
+    slow: list[tuple[str, Check]] = [] if is_quick else [("canary", _check_canary)]
+    return [
+        ("profile", _check_profile),
+        ("bundle", _check_bundle),
+        ("device", _check_device),
+        *slow,
+        ("store", _check_store),
+        ("broker", _check_broker),
+        ("disk", doctor_checks.check_disk),
+        ("rights", doctor_checks.check_rights),
+        ("clock", doctor_checks.check_clock),
+        ("daemon", doctor_checks.check_daemon),
+        ("practice", doctor_checks.check_practice),
+        ("camera", doctor_checks.check_camera),
+        ("fonts", doctor_checks.check_fonts),
+        ("browser", doctor_checks.check_browser),
+    ]
+
+
+def checked(name: str, check: Check, config: Config) -> tuple[int, str]:
+    """Do one check and return the exit code of its failure, 0 without one, and its line."""
+    try:
+        return 0, f"✓ {name:<8} {check(config)}"
+    except EdgeError as exc:
+        return exc.exit_code, f"✗ {name:<8} {exc}"
+
+
+def become(name: str) -> None:
+    """Take the rights of another account, for the rest of this process.
+
+    Raises:
+        ConfigError: there is no such account, or this one may not.
+    """
+    try:
+        account = pwd.getpwnam(name)
+        os.initgroups(name, account.pw_gid)
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
+    except KeyError as exc:
+        raise ConfigError(f"there is no account {name} on this computer; name the service's with --user") from exc
+    except PermissionError as exc:
+        raise ConfigError(f"only root can check as {name}: type sudo derm-edge doctor --user {name}") from exc
 
 
 def _check_profile(config: Config) -> str:
@@ -59,7 +106,6 @@ def _check_profile(config: Config) -> str:
     from device_profiles.host import read_host
     from edge_agent.bootstrap import resolve_profile
     from edge_agent.compatibility import check_this_processor
-    from edge_agent.errors import ConfigError
 
     profile = resolve_profile(config)
     check_this_processor()

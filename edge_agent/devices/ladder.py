@@ -97,6 +97,14 @@ class Ladder:
         else:
             _end_work(earned)
 
+    def ping(self) -> None:
+        """Find out whether the child that was used last answers.
+
+        Raises:
+            InferenceError: it does not; it was stopped.
+        """
+        self._current.ping()
+
     def run(self, case: Case, *, on_progress: OnProgress | None = None, on_field: OnField | None = None) -> Report:
         """Run one case and return its report; a fault of the second device costs it its place, and the case nothing.
 

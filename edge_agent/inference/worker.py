@@ -98,6 +98,8 @@ def _open_soak(
 
 def _answered(job: Message, answer: Answer) -> Message:
     """Answer a job, or say what is wrong with it; an error about one job does not end the child."""
+    if job.kind == Kind.PING:
+        return Message(body={"kind": Kind.PONG})
     try:
         return answer(job)
     except DaemonError:

@@ -99,4 +99,5 @@ class KioskParts:
     consultation: ConsultationParts | None = None
     log: Log | None = None
     faults: Callable[[], Sequence[str]] = _no_faults
+    metrics: Callable[[], bytes] | None = None  # in Prometheus' text format, for /metrics
     uplink_seen: Callable[[], datetime | None] = lambda: None

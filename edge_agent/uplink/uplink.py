@@ -22,6 +22,7 @@ from edge_agent.uplink.link import MqttLink
 from edge_agent.uplink.settings import UplinkSettings
 
 _POLL_S = 0.2
+_LOOK_UP_S = 1.0  # in a pause: how soon an end is noticed that nobody woke us for
 _LEAST_PATIENCE_S = 0.1  # paho takes no connect timeout of 0
 
 
@@ -70,6 +71,7 @@ class Uplink:
         self._wake = threading.Event()
         self._is_connected = False
         self._last_error: UplinkError | None = None
+        self._done_s: float | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -80,6 +82,11 @@ class Uplink:
     def last_error(self) -> UplinkError | None:
         """Return why the last attempt of ``run`` failed; None when the last one worked."""
         return self._last_error
+
+    @property
+    def sync_age_s(self) -> float | None:
+        """Return how long ago the hub last had everything, in seconds; None: not since this start."""
+        return None if self._done_s is None else self._clock.monotonic() - self._done_s
 
     def wake(self) -> None:
         """Let ``run`` try now instead of after its pause; harmless at any time, from any thread."""
@@ -119,21 +126,31 @@ class Uplink:
             newly_stored=counts.stored - before,
         )
 
-    def run(self, stop_event: threading.Event) -> None:
+    def run(self, stop_event: threading.Event, *, on_alive: Callable[[], None] = lambda: None) -> None:
         """Keep the connection and send whatever comes, until the event is set.
 
         Losing the connection is not an error: it is logged once per attempt and tried again, after a pause that
         doubles up to ``backoff_max_s`` and is spread at random, so that a fleet does not return all at once.
 
+        Args:
+            stop_event: ends it; ``wake`` after setting it ends a pause at once.
+            on_alive: called at least once per connection attempt and per wait on an open connection.
+
         Raises:
             UplinkError: another program is sending for this device.
             StoreError: the outbox cannot be read or written.
         """
+
+        def goes_on() -> bool:
+            on_alive()
+            return not stop_event.is_set()
+
         pause_s = self._settings.backoff_first_s
         with self._sole_sender():
             while not stop_event.is_set():
                 try:
-                    self._exchange(lambda _waits: not stop_event.is_set())
+                    on_alive()
+                    self._exchange(lambda _waits: goes_on())
                 except UplinkError as error:
                     if self._last_error is None or str(self._last_error) != str(error):
                         self._log.warning("uplink.offline", **error.diagnostics())
@@ -156,6 +173,7 @@ class Uplink:
             self._is_connected, self._last_error = True, None
             waits = exchange.pump(0.0)
             while goes_on(waits):
+                self._done_s = self._done_s if waits else self._clock.monotonic()
                 waits = exchange.pump(_POLL_S if waits else self._settings.idle_poll_s)
         finally:
             link.close()
@@ -180,7 +198,7 @@ class Uplink:
             left = end - self._clock.monotonic()
             if left <= 0:
                 return
-            self._clock.wait(stop_event, min(left, _POLL_S))
+            self._clock.wait(self._wake, min(left, _LOOK_UP_S))
 
     @contextmanager
     def _sole_sender(self) -> Iterator[None]:

@@ -1,7 +1,8 @@
-"""What INT4 loses against FP32 on 100 drawn cases of each skin tone, adapters on, on the device's engine.
+"""What INT4 loses against FP32 on 200 drawn cases of each skin tone, adapters on, on the device's engine.
 
 The shipped bundle and the FP32 build of the same checkpoint, the default gates with their own limits. Gates on rare events
-ask for 2,000 cases per tone (docs/evaluation.md has the command); a hundred can judge means, divergences and weights.
+ask for 2,000 cases per tone (docs/evaluation.md has the command); two hundred can judge means, divergences and weights. One
+hundred could not: beside a loss of half a point, their bound on one tone reaches the limit by chance.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from tests.simulators.reference import BUNDLE, MODEL
 
 pytestmark = pytest.mark.long
 
-PER_TONE, FORCED_PER_TONE = 100, 20
+PER_TONE, FORCED_PER_TONE = 200, 20
 SEEN_BY_FEW = ("field_accuracy_loss", "divergence", "token_disagreement", "weight_error")
 TONES = {f"tone {number}" for number in range(1, 6)}
 
@@ -90,7 +91,7 @@ def test_every_weight_is_near_its_own(measured: Evaluation) -> None:
     assert [row.line() for row in rows if not row.is_met] == []
 
 
-def test_a_hundred_cases_judge_no_rare_event(measured: Evaluation) -> None:
+def test_two_hundred_cases_judge_no_rare_event(measured: Evaluation) -> None:
     """Every hard gate falls for lack of cases, and says how many it asks for."""
     rows = [row for row in measured.gates if row.gate.is_hard]
     assert rows

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from device_profiles.graphics import resident_bytes
-from edge_agent.bootstrap import child_settings, engine_wish, open_daemon
+from edge_agent.bootstrap import child_settings, engine_wish
 from edge_agent.case_wire import pack_case
 from edge_agent.commands import device as command
 from edge_agent.commands.screen import Screen
 from edge_agent.config import Config, InferenceConfig
 from edge_agent.contracts.bundle import Bundle
 from edge_agent.contracts.case import Case
+from edge_agent.daemon_bootstrap import open_daemon
 from edge_agent.device_bootstrap import choose, open_runner, soak_sides
 from edge_agent.devices.candidates import Candidate
 from edge_agent.devices.soak import Observed, Soak
@@ -32,7 +33,9 @@ from edge_agent.errors import InferenceError
 from edge_agent.inference.runtime import describe_device
 from edge_agent.inference_child import ChildSettings, InferenceChild
 from edge_agent.ipc import Kind, connect, read_message, write_message
+from edge_agent.supervision.safe_mode import Wish
 from tests.simulators.cases import case
+from tests.simulators.kiosk import wait_until
 from tests.simulators.second_device import devices, stand_in
 
 PATIENCE_S = 120.0
@@ -219,12 +222,12 @@ def test_the_daemon_goes_on_when_the_device_hangs(config: Config, bundle: Bundle
     known = earn(config, bundle, stand_in("--fault", "hang"), tmp_path)
     config = config.model_copy(update={"inference": InferenceConfig(threads=2, job_timeout_s=20.0)})
     stop, ready = threading.Event(), threading.Event()
-    with open_daemon(config, stop=stop, devices=known) as daemon:
+    with open_daemon(Wish(config), stop=stop, devices=known) as daemon:
         thread = threading.Thread(target=daemon.run, args=(config.state_dir,), kwargs={"ready": ready})
         thread.start()
         try:
             assert ready.wait(PATIENCE_S)
-            assert daemon.status()["device"] == "GPU"
+            wait_until(lambda: daemon.status()["device"] == "GPU", what="the device was not loaded")
             report = _through(config, case(marks=(3,)))
             assert report["provenance"]["device"] == "CPU"
             assert daemon.status()["device"] == "CPU"

@@ -15,7 +15,8 @@ from typing import Any, Self
 
 import psutil
 
-from edge_agent.ipc import SOCKET_NAME
+from edge_agent.commands.submission import ask
+from edge_agent.ipc import SOCKET_NAME, Kind, Message
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "demo"
@@ -93,6 +94,16 @@ class Kiosk:
             what="the daemon did not start",
         )
         assert daemon.poll() is None, self.log()
+        wait_until(
+            lambda: daemon.poll() is not None or self.told()["daemon"]["child_state"] in ("idle", "held"),
+            what="the engine was not loaded",
+        )
+        assert daemon.poll() is None, self.log()
+
+    def told(self) -> dict[str, Any]:
+        """Return the status as the daemon itself tells it, without a program in between."""
+        answer = ask(self.state_dir, Message(body={"kind": Kind.STATUS}), timeout_s=PATIENCE_S)
+        return {"daemon": {"child_state": "no daemon"}} if answer is None else dict(answer.body)
 
     def log(self) -> str:
         """Return the daemon's log."""

@@ -31,6 +31,9 @@ def main() -> int:
     _load(behaviour, marker=marker, outbox=outbox)
     write_message(outbox, Message(body={"kind": Kind.READY}))
     while (job := read_message(inbox)) is not None:
+        if job.kind == Kind.PING:
+            write_message(outbox, Message(body={"kind": Kind.PONG}))
+            continue
         _answer(job, behaviour=behaviour, marker=marker, outbox=outbox)
     return 0
 

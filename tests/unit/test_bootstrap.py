@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 import structlog
 
-from edge_agent.bootstrap import build_log, build_uplink, child_settings, engine_wish, report_failure
+from edge_agent.bootstrap import build_uplink, child_settings, engine_wish
 from edge_agent.config import BrokerConfig, Config
+from edge_agent.daemon_bootstrap import report_failure
 from edge_agent.errors import InferenceError
 from edge_agent.inference.worker import _parser as child_parser
 from edge_agent.inference_child import ChildSettings, InferenceChild, State
 from edge_agent.store.database import Database
 from edge_agent.store.key import StoreKey
 from edge_agent.store.outbox import Outbox
+from edge_agent.supervision.logs import build_log
 from tests.simulators.cases import case
 
 

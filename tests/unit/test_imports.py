@@ -41,7 +41,7 @@ def test_pure_modules_load_no_vendor(module: str) -> None:
 def test_the_supervisor_loads_no_engine() -> None:
     """Whatever OpenVINO does, the daemon's process does not have it."""
     loaded = loaded_by(
-        "import edge_agent.bootstrap, edge_agent.daemon, edge_agent.commands.daemon, edge_agent.rules_only"
+        "import edge_agent.daemon_bootstrap, edge_agent.daemon, edge_agent.commands.daemon, edge_agent.kiosk.server"
     )
     assert not loaded & {"openvino", "llguidance", "tokenizers", *FORBIDDEN}
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from edge_agent.case_wire import pack_case, unpack_case
 from edge_agent.contracts.case import Case, View
 from edge_agent.contracts.intake import Intake
-from edge_agent.daemon import listen
 from edge_agent.errors import ConfigError, DaemonError
 from edge_agent.ipc import Message, connect, read_message, write_message
+from edge_agent.supervision.local_socket import listen
 
 
 @given(

@@ -25,11 +25,11 @@ from edge_agent.commands.screen import Screen
 from edge_agent.commands.submission import submit
 from edge_agent.config import Config
 from edge_agent.contracts.case import Frame
-from edge_agent.daemon import listen
 from edge_agent.errors import CaseError, ConfigError, DaemonError, SignatureRejected, StoreError
 from edge_agent.ipc import Kind, Message, read_message, write_message
 from edge_agent.rules_only import rules_only_report
 from edge_agent.state_dir import StateLock
+from edge_agent.supervision.local_socket import listen
 from tests.simulators.cases import case, form, manifest
 from tests.simulators.kiosk import ROOT, wait_until
 

@@ -1,0 +1,122 @@
+"""The checks of ``derm-edge doctor`` that look at the computer around the program. Each says what to do in its one line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edge_agent.config import Config
+from edge_agent.errors import CameraError, ConfigError, DaemonError, StoreError, StoreFull
+
+DISK_LOW_BYTES = 500_000_000
+FONTS = {"Noto Sans": "fonts-noto-core", "Noto Sans CJK SC": "fonts-noto-cjk", "Noto Sans Arabic": "fonts-noto-core"}
+BROWSER = Path("/usr/bin/chromium")
+
+
+def check_disk(config: Config) -> str:
+    """Look at the free space where cases are kept."""
+    place = next(one for one in (config.state_dir, *config.state_dir.parents) if one.exists())
+    free = shutil.disk_usage(place).free
+    if free < DISK_LOW_BYTES:
+        raise StoreFull(
+            f"only {free / 1e6:.0f} MB are free below {place}: delete what is not derm-edge's, or add a disk"
+        )
+    return f"{free / 1e9:.1f} GB are free below {place}"
+
+
+def check_rights(config: Config) -> str:
+    """Look whether the state folder is private and usable by this account."""
+    folder = config.state_dir
+    if not folder.is_dir():
+        return f"{folder} is made at the first start"
+    facts = folder.stat()
+    if facts.st_uid != os.geteuid():
+        raise ConfigError(f"{folder} belongs to another account: run doctor with --user, or chown it to the service's")
+    if stat.S_IMODE(facts.st_mode) & 0o077:
+        raise StoreError(f"other accounts may enter {folder}: type chmod 700 {folder}")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigError(f"this account cannot write {folder}: chown it to the service's account")
+    return f"{folder} is private and writable"
+
+
+def check_clock(config: Config) -> str:  # noqa: ARG001  (same shape for all)
+    """Look whether the clock can be true: deadlines and ages hang on it."""
+    from edge_agent.store.audit import ClockTrust
+    from edge_agent.supervision.clock_check import clock_trust
+
+    now = datetime.now(UTC)
+    trust = clock_trust(now)
+    if trust is ClockTrust.WRONG:
+        raise ConfigError(
+            f"the clock says {now:%Y-%m-%d}: set it (timedatectl set-time), and have its battery looked at"
+        )
+    how = "set by a time server" if trust is ClockTrust.SYNCHRONISED else "plausible; no time server has set it"
+    return f"{now:%Y-%m-%d %H:%M} UTC, {how}"
+
+
+def check_daemon(config: Config) -> str:
+    """Ask the running daemon how it fares: safe mode, degraded parts, restarts."""
+    from edge_agent.commands.submission import ask
+    from edge_agent.ipc import Kind, Message
+
+    answer = ask(config.state_dir, Message(body={"kind": Kind.STATUS}), timeout_s=10.0)
+    if answer is None:
+        return "not running; systemctl start derm-edge starts it"
+    if faults := answer.body.get("faults"):
+        raise ConfigError(f"the daemon is in safe mode: {faults[0]}")
+    parts: dict[str, Any] = answer.body.get("parts", {})
+    for name, part in parts.items():
+        if part["is_degraded"]:
+            raise DaemonError(f"{name} was lost {part['restarts']} times: {part['fault']}")
+    restarts = [f"{name} {part['restarts']}" for name, part in parts.items() if part["restarts"]]
+    return f"answers; restarts since its start: {', '.join(restarts) or 'none'}"
+
+
+def check_practice(config: Config) -> str:
+    """Read the practice file."""
+    from edge_agent.practice import DEFAULT_FILE, load_practice
+
+    load_practice(config.practice_file)
+    chosen = config.practice_file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    return "no practice file: the strict defaults hold" if chosen is None else f"{chosen} is sound"
+
+
+def check_camera(config: Config) -> str:
+    """Look whether the camera that is configured is there. Takes no picture: the daemon may be using it."""
+    source = config.capture.source
+    if source is None:
+        return "none is configured ([capture] source)"
+    if "://" in source:
+        return "an address is configured; the kiosk's page shows whether it answers"
+    place = Path(f"/dev/video{source}" if source.isdigit() else source)
+    if not place.exists():
+        raise CameraError(f"{place} is not there: plug the camera in, or name another one as [capture] source")
+    if not os.access(place, os.R_OK):
+        raise CameraError(f"this account cannot read {place}: add it to the group video")
+    return f"{place} is there"
+
+
+def check_fonts(config: Config) -> str:  # noqa: ARG001  (same shape for all)
+    """Look whether the languages of the page can be drawn."""
+    if shutil.which("fc-list") is None:
+        raise ConfigError("fontconfig is missing: apt install fontconfig fonts-noto-core fonts-noto-cjk")
+    done = subprocess.run(["fc-list", ":", "family"], capture_output=True, text=True, timeout=30, check=False)
+    known = {name.strip() for line in done.stdout.splitlines() for name in line.split(",")}
+    if missing := [name for name in FONTS if name not in known]:
+        packages = " ".join(sorted({FONTS[name] for name in missing}))
+        raise ConfigError(f"no font {missing[0]}: apt install {packages}")
+    return f"{len(FONTS)} families for Latin, Chinese and Arabic"
+
+
+def check_browser(config: Config) -> str:
+    """Look whether the kiosk session has its browser."""
+    if not config.kiosk.is_enabled:
+        return "not needed: [kiosk] is_enabled is false"
+    if not BROWSER.exists():
+        raise ConfigError("Chromium is missing: apt install chromium")
+    return f"{BROWSER}"

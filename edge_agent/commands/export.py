@@ -1,0 +1,118 @@
+"""``derm-edge export``: a stored case as a FHIR file, or its report or referral letter as a PDF."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_agent.config import Config
+from edge_agent.errors import CaseError, ConfigError
+from edge_agent.store.durable import replace_file
+
+if TYPE_CHECKING:
+    from edge_agent.agents.report.reading import ReportAudience
+    from edge_agent.commands.screen import Screen
+    from edge_agent.interop.exporter import Exporter, Stored
+
+BY = "command-line"  # nobody signs in here; the account of the system is not a person
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser("export", help="a stored case as a FHIR file or a PDF")
+    parser.add_argument("case", metavar="CASE", help="the id of a stored case")
+    form = parser.add_mutually_exclusive_group(required=True)
+    form.add_argument("--fhir", action="store_true", help="a FHIR R4 document (JSON)")
+    form.add_argument("--pdf", action="store_true", help="the report, or with --letter the referral letter")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it; without it: to a pipe on stdout")
+    parser.add_argument("--language", choices=["zh", "en"], help="its language")
+    parser.add_argument("--audience", choices=["clinician", "person"], help="for whom the PDF is (default: clinician)")
+    parser.add_argument("--letter", metavar="ID", help="with --pdf: the letter to this destination")
+    parser.add_argument(
+        "--with-pictures", action="store_true", help="with the pictures; intimate and identifying ones always stay"
+    )
+    parser.add_argument("--with-reference", action="store_true", help="with --fhir: with the local reference")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
+    """Read the case from the store, make the export and write it.
+
+    Raises:
+        CaseError: there is no such case or no report yet, or the consent does not allow it.
+        ConfigError: two options do not go together, or printing needs a Debian package.
+        PrintError: the page cannot be printed.
+        StoreError: the store cannot be read, or the file cannot be written.
+    """
+    _check(options)
+    from edge_agent.bootstrap import open_store
+    from edge_agent.contracts.terms import Vocabulary
+    from edge_agent.interop.exporter import Exporter, ExportEvent, Stored
+    from edge_agent.interop.pdf import PdfPress
+    from edge_agent.store.audit import Action, AuditTrail
+    from edge_agent.supervision.clock_check import clock_trust
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    with open_store(config) as store:
+        trail = AuditTrail(store.database, clock=now, clock_trust=lambda: clock_trust(now()))
+
+        def on_export(event: ExportEvent) -> None:
+            trail.note(event.by, Action.REPORT_EXPORTED, case_ref=event.case_id, detail=event.form)
+            screen.note(f"Export of case {event.case_id}: {event.form}, {event.pictures} pictures, by {event.by}.")
+
+        report = store.cases.report(options.case)
+        if report is None:
+            state = store.cases.status(options.case).state
+            raise CaseError(f"case {options.case} has no report yet ({state}): let derm-edge run finish it first")
+        stored = Stored(store.cases.load(options.case), report)
+        exporter = Exporter(
+            Vocabulary.load(),
+            PdfPress(),
+            on_export=on_export,
+            clock=now,
+            new_id=lambda: secrets.token_hex(8),
+            by=BY,
+        )
+        content = _made(exporter, stored, options=options, config=config)
+    _write(content, options.out, screen)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that say nothing together, before anything is read."""
+    if options.fhir and (options.letter is not None or options.audience is not None):
+        raise ConfigError("--letter and --audience are for --pdf: leave them out, or ask for --pdf")
+    if options.pdf and options.with_reference:
+        raise ConfigError("--with-reference is for --fhir: on paper the reference is written by hand")
+    if options.letter is not None and (options.audience is not None or options.with_pictures):
+        raise ConfigError("a letter has its own reader and no pictures: leave --audience and --with-pictures out")
+    if options.out is None and sys.stdout.isatty():
+        raise ConfigError("name the file to write with --out, or send the output into a pipe")
+
+
+def _made(exporter: Exporter, stored: Stored, *, options: argparse.Namespace, config: Config) -> bytes:
+    language = options.language or config.language
+    if options.fhir:
+        return exporter.fhir(
+            stored, language=language, has_pictures=options.with_pictures, has_reference=options.with_reference
+        )
+    if options.letter is not None:
+        return exporter.letter_pdf(stored, language=language, destination=options.letter)
+    audience: ReportAudience = options.audience or "clinician"
+    return exporter.report_pdf(stored, language=language, audience=audience, has_pictures=options.with_pictures)
+
+
+def _write(content: bytes, path: Path | None, screen: Screen) -> None:
+    """Write the export to its file, whole or not at all, or to stdout."""
+    if path is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    replace_file(path.resolve(), content)  # readable for this account only
+    screen.note(f"Written to {path}; it holds a patient's data: bring it only where it belongs.")

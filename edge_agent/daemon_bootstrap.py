@@ -1,0 +1,269 @@
+"""Build the daemon with everything that it owns, once, in order; what cannot be built becomes a fault, not an end.
+
+Only what keeps cases is needed: the state folder, its lock, the store and its key. Everything else may be broken: then
+the daemon runs in safe mode (``supervision.safe_mode``).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from device_profiles.loader import load_profile
+from device_profiles.profile import Profile
+from edge_agent.bootstrap import build_uplink, engine_wish, open_store, resolve_profile
+from edge_agent.casework import CaseWork
+from edge_agent.config import Config
+from edge_agent.daemon import Daemon, Parts
+from edge_agent.engine_bootstrap import verify_bundle
+from edge_agent.errors import EdgeError, InferenceError
+from edge_agent.inference_child import InferenceChild, OnProgress, StartError, State
+from edge_agent.practice import load_practice
+from edge_agent.rules_only import rules_only_report
+from edge_agent.state_dir import StateLock, prepare_state_dir
+from edge_agent.supervision.engine_guard import EngineGuard
+from edge_agent.supervision.logs import FOLDER, Log, LogLimits, build_log
+from edge_agent.supervision.notify import Notifier
+from edge_agent.supervision.parts import CameraService, NoUplink, Sending, ServicePart
+from edge_agent.supervision.safe_mode import Wish, keep_last_good
+from edge_agent.workload import predicted_s
+
+if TYPE_CHECKING:
+    from edge_agent.bootstrap import Store
+    from edge_agent.capture.live import LiveCamera
+    from edge_agent.contracts.case import Case
+    from edge_agent.contracts.manifest import Manifest
+    from edge_agent.contracts.shown_field import OnField
+    from edge_agent.device_bootstrap import Devices
+    from edge_agent.devices.ladder import Ladder, OnStep
+    from edge_agent.kiosk.parts import KioskParts
+    from edge_agent.kiosk.server import KioskServer
+
+SPARE_PROFILE = "generic"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Hold what was looked at before anything is built; ``manifest`` is None where nothing may be inferred."""
+
+    wish: Wish
+    profile: Profile
+    manifest: Manifest | None
+
+
+def check_wish(wish: Wish) -> Checked:
+    """Look at everything that the configuration names: profile, bundle, practice file. Builds nothing.
+
+    What is wrong becomes a fault of the wish that is returned; one fault is enough for safe mode.
+    """
+    config = wish.config
+    spare = load_profile(SPARE_PROFILE)
+    manifest: Manifest | None = None
+    has_profile = len(wish.faults)
+    wish, profile = wish.checked("profile", lambda: resolve_profile(config), default=spare)
+    if len(wish.faults) == has_profile:
+
+        def verified() -> Manifest | None:
+            return verify_bundle(engine_wish(config), profile=profile).manifest
+
+        wish, manifest = wish.checked("bundle_dir", verified, default=None)
+    wish, _ = wish.checked("practice_file", lambda: load_practice(config.practice_file), default=None)
+    return Checked(wish, profile, None if wish.faults else manifest)
+
+
+@contextmanager
+def open_daemon(
+    wish: Wish, *, stop: threading.Event, devices: Devices | None = None, notifier: Notifier | None = None
+) -> Iterator[Daemon]:
+    """Build the daemon with everything that it owns. Takes the state lock; starts nothing.
+
+    Args:
+        wish: the device's configuration, and what is wrong with its file.
+        stop: set by the caller to end the daemon.
+        devices: that may be used; None are those of this computer.
+        notifier: told how the daemon fares; None: nobody.
+
+    Raises:
+        DaemonError: another process uses the state folder.
+        StoreError: the store cannot be opened.
+        ConfigError: the state folder cannot be used.
+    """
+    checked = check_wish(wish)
+    wish, config = checked.wish, wish.config
+    prepare_state_dir(config.state_dir)
+    limits = LogLimits(config.log.file_bytes, config.log.files, config.log.days)
+    log = build_log(config.state_dir / FOLDER, limits=limits)
+    with StateLock(config.state_dir, wait_s=5.0), open_store(config) as store:
+        keep_last_good(wish)
+        for fault in wish.faults:
+            log.warning("safe_mode", fault=fault)
+        child, guard = _engine(checked, stop=stop, log=log, devices=devices)
+        try:
+            parts = Parts(
+                cases=store.cases,
+                outbox=store.outbox,
+                child=child,
+                work=_case_work(checked, store, child=child, guard=guard, stop=stop, log=log),
+                uplink=_uplink(config, store, log),
+                stop=stop,
+                log=log,
+                guard=guard,
+                faults=wish.faults,
+                reasons=_quality_reasons(),
+                notifier=notifier or Notifier(),
+            )
+            camera = _camera(checked)
+            daemon = Daemon(
+                parts,
+                bundle_dir=config.bundle_dir,
+                state_dir=config.state_dir,
+                camera=camera,
+                predict=None if checked.manifest is None else partial(predicted_s, checked.manifest, checked.profile),
+            )
+            if camera is not None:
+                daemon.supervise(ServicePart("camera", CameraService(camera)))
+            _add_web(daemon, wish, store, log=log)
+            yield daemon
+        finally:
+            if child is not None:
+                child.stop()
+
+
+def _engine(
+    checked: Checked, *, stop: threading.Event, log: Log, devices: Devices | None
+) -> tuple[Ladder | None, EngineGuard | None]:
+    """Build the engine's children and who guards them; none where nothing may be inferred."""
+    from edge_agent.device_bootstrap import build_ladder
+
+    if checked.manifest is None:
+        return None, None
+    config, manifest = checked.wish.config, checked.manifest
+    child = build_ladder(config, manifest, stop=stop, on_step=report_step(log), devices=devices)
+    return child, EngineGuard(child, is_stopping=stop.is_set, log=log)
+
+
+def _case_work(
+    checked: Checked,
+    store: Store,
+    *,
+    child: Ladder | None,
+    guard: EngineGuard | None,
+    stop: threading.Event,
+    log: Log,
+) -> CaseWork:
+    return CaseWork(
+        store.cases,
+        runner=guard or _Held(),
+        without_model=partial(rules_only_report, manifest=checked.manifest),
+        profile_class=checked.profile.profile_class,
+        is_stopping=stop.is_set,
+        on_failure=(lambda _case_id, _error: None) if child is None else report_failure(child, log),
+    )
+
+
+class _Held:
+    """Run no case: the desk does not ask while there are faults."""
+
+    def run(
+        self,
+        case: Case,  # noqa: ARG002
+        *,
+        on_progress: OnProgress | None = None,  # noqa: ARG002
+        on_field: OnField | None = None,  # noqa: ARG002
+    ) -> dict[str, object]:
+        raise StartError("nothing is inferred in safe mode; the case waits")
+
+
+def _quality_reasons() -> tuple[str, ...]:
+    from edge_agent.contracts.terms import FOLDER as VOCABULARY
+    from edge_agent.contracts.terms import read_toml
+
+    return tuple(one["id"] for one in read_toml(VOCABULARY / "views.toml", what="views")["quality_reason"]["values"])
+
+
+def _uplink(config: Config, store: Store, log: Log) -> Sending:
+    try:
+        return build_uplink(config, store.outbox, log=log)
+    except EdgeError as exc:  # cases go on without the hub; the part says what to mend
+        log.warning("uplink.settings", **exc.diagnostics())
+        return NoUplink(exc)
+
+
+def _camera(checked: Checked) -> LiveCamera | None:
+    """Build the camera that the configuration names; None where it names none. Opens nothing."""
+    from edge_agent.capture.live import LiveCamera
+    from edge_agent.capture.live_source import camera_settings
+
+    config = checked.wish.config.capture
+    return None if config.source is None else LiveCamera(camera_settings(config, checked.profile.camera))
+
+
+def _add_web(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> None:
+    """Let the daemon serve the kiosk's pages, where they are wanted."""
+    if not wish.config.kiosk.is_enabled:
+        return
+    from edge_agent.supervision.web_service import WebService
+
+    def build() -> KioskServer:
+        from edge_agent.kiosk.server import KioskServer
+
+        return KioskServer(_kiosk_parts(daemon, wish, store, log=log))
+
+    daemon.supervise(ServicePart("web", WebService(build, socket_path=wish.config.kiosk.socket)))
+
+
+def _kiosk_parts(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> KioskParts:
+    from edge_agent.contracts.practice import Practice
+    from edge_agent.contracts.terms import Vocabulary
+    from edge_agent.kiosk.parts import KioskParts
+    from edge_agent.store.accounts import Accounts
+    from edge_agent.store.audit import AuditTrail
+    from edge_agent.supervision.clock_check import clock_trust
+
+    audit = AuditTrail(store.database, clock=_now, clock_trust=lambda: clock_trust(_now()))
+    _, practice = wish.checked("practice_file", lambda: load_practice(wish.config.practice_file), default=Practice())
+    return KioskParts(
+        database=store.database,
+        cases=store.cases,
+        outbox=store.outbox,
+        accounts=Accounts(store.database, audit=audit, clock=_now),
+        audit=audit,
+        practice=practice,
+        vocabulary=Vocabulary.load(),
+        config=wish.config,
+        clock=_now,
+        desk=daemon.desk,
+        camera=daemon.camera,
+        log=log,
+        faults=daemon.fault_ids,
+        metrics=daemon.metrics.text,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def report_failure(child: InferenceChild | Ladder, log: Log) -> Callable[[str, InferenceError], None]:
+    """Return what ``CaseWork`` tells of a failed attempt: a log line, and the end of a child that was left half-way."""
+
+    def on_failure(case_id: str, error: InferenceError) -> None:
+        log.warning("case.failed", case_id=case_id, **error.diagnostics())
+        if child.state in (State.STARTING, State.BUSY):  # what it says next belongs to no case
+            child.stop()
+
+    return on_failure
+
+
+def report_step(log: Log) -> OnStep:
+    """Return what the ladder tells of a step down: a log line."""
+
+    def on_step(before: str, after: str, why: str) -> None:
+        log.warning("device.step", before=before, after=after, why=why)
+
+    return on_step

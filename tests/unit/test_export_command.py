@@ -1,0 +1,179 @@
+"""``derm-edge export``: from the store to a file, with one line where it may not or cannot."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+from pypdf import PdfReader
+
+from edge_agent.bootstrap import open_store
+from edge_agent.cli import run
+from edge_agent.config import load_config
+from edge_agent.errors import StoreFull
+from edge_agent.interop.exporter import Exporter, ExportEvent, Stored
+from edge_agent.interop.pdf import PageToPrint
+from edge_agent.store.audit import AuditTrail, ClockTrust
+from tests.simulators.cases import CREATED, consent
+from tests.simulators.interop_cases import REFUSED, VOCABULARY, reported
+
+
+class Device:
+    """A state folder with cases in it, and the command line over it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config.toml"
+        self.config.write_text(f'state_dir = "{folder / "device"}"\nlanguage = "en"\n', encoding="utf-8")
+
+    def keep(self, name: str, *, case_id: str, is_reported: bool = True, agrees: bool = True) -> None:
+        """Store a case and its report."""
+        given = reported(name)
+        agreed = given.case.consent if agrees else consent(referral_package=REFUSED)
+        case = replace(given.case, case_id=case_id, consent=agreed)
+        with open_store(load_config(self.config)) as store:
+            store.cases.add(case, language="en")
+            if is_reported:
+                store.cases.finish(case_id, {**given.report, "case_id": case_id}, None)
+
+    def export(self, *words: str) -> int:
+        """Run the command."""
+        return run(["--config", str(self.config), "export", *words])
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[Device]:
+    """Four cases: one whole, one refused, one for tests, one that waits."""
+    with tempfile.TemporaryDirectory(prefix="export-") as folder:
+        told = Device(Path(folder))
+        told.keep("plaque", case_id="whole")
+        told.keep("plaque", case_id="refused", agrees=False)
+        told.keep("test_case", case_id="test")
+        told.keep("plaque", case_id="waits", is_reported=False)
+        yield told
+
+
+def test_a_fhir_file_comes_from_the_store(device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Valid, readable for this account only, without pictures and reference; the export stands in the audit trail."""
+    out = tmp_path / "case.json"
+    assert device.export("whole", "--fhir", "--out", str(out)) == 0
+    text = out.read_text(encoding="utf-8")
+    Bundle.model_validate_json(text)
+    assert '"Media"' not in text and "BOOK-77" not in text
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    with open_store(load_config(device.config)) as store:
+        trail = AuditTrail(store.database, clock=lambda: CREATED, clock_trust=lambda: ClockTrust.PLAUSIBLE)
+        row = trail.of_case("whole")[-1]
+    assert (row.who, row.action, row.detail) == ("command-line", "report_exported", "fhir")
+    assert "Export of case whole: fhir, 0 pictures, by command-line." in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_case_can_be_exported_while_the_store_is_in_use(device: Device, tmp_path: Path) -> None:
+    """As beside the running daemon, which holds the store open."""
+    with open_store(load_config(device.config)) as held:
+        held.cases.counts()
+        assert device.export("whole", "--fhir", "--out", str(tmp_path / "case.json")) == 0
+
+
+def test_pictures_and_reference_come_when_asked_for(device: Device, tmp_path: Path) -> None:
+    """The close-up of the knee; the overview stays, for it may show who it is."""
+    out = tmp_path / "case.json"
+    assert device.export("whole", "--fhir", "--with-pictures", "--with-reference", "--out", str(out)) == 0
+    told = json.loads(out.read_text(encoding="utf-8"))
+    media = [row["resource"] for row in told["entry"] if row["resource"]["resourceType"] == "Media"]
+    assert [one["bodySite"]["coding"][0]["code"] for one in media] == ["knee"]
+    assert "BOOK-77" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [((), "Skincasereport"), (("--audience", "person"), "Skincasereport"), (("--language", "zh"), "皮肤科病例报告"),
+     (("--letter", "dermatology_in_person"), "Skinreferralletter")],
+)  # fmt: skip
+def test_a_pdf_comes_from_the_store(device: Device, tmp_path: Path, words: tuple[str, ...], title: str) -> None:
+    """The report for either reader, in either language, or the letter."""
+    out = tmp_path / "case.pdf"
+    assert device.export("whole", "--pdf", "--out", str(out), *words) == 0
+    first = PdfReader(io.BytesIO(out.read_bytes())).pages[0].extract_text()
+    assert title in "".join(first.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "line"),
+    [
+        (("nobody", "--fhir"), 22, "there is no case nobody"),
+        (("waits", "--fhir"), 22, "no report yet"),
+        (("refused", "--fhir"), 22, "refused the referral package"),
+        (("test", "--fhir"), 22, "no consent record"),
+        (("whole", "--pdf", "--letter", "the_moon"), 22, "is no destination"),
+        (("whole", "--fhir", "--audience", "person"), 10, "ask for --pdf"),
+        (("whole", "--pdf", "--with-reference"), 10, "by hand"),
+        (("whole", "--pdf", "--letter", "dermatology_in_person", "--with-pictures"), 10, "leave"),
+    ],
+)
+def test_a_refusal_is_one_line_and_leaves_no_file(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, line: str
+) -> None:
+    """With the exit code of its class."""
+    out = tmp_path / "none"
+    assert device.export(*words, "--out", str(out)) == code
+    said = capsys.readouterr().err.strip().splitlines()
+    assert line in said[-1] and not out.exists()
+
+
+def test_paper_is_possible_where_the_file_is_refused(device: Device, tmp_path: Path) -> None:
+    """The person carries it: a refused package and a test case can be printed."""
+    for name in ("refused", "test"):
+        assert device.export(name, "--pdf", "--audience", "person", "--out", str(tmp_path / name)) == 0
+
+
+def test_an_export_that_cannot_be_told_of_is_not_made() -> None:
+    """A full store: no bytes, and the press was not even asked."""
+    printed: list[PageToPrint] = []
+
+    class Press:
+        def print(self, page: PageToPrint) -> bytes:
+            printed.append(page)
+            return b"%PDF-"
+
+    def full(event: ExportEvent) -> None:
+        raise StoreFull(f"no space to note {event.form}")
+
+    exporter = Exporter(
+        VOCABULARY, Press(), on_export=full, clock=lambda: CREATED, new_id=lambda: "x" * 8, by="nurse-1"
+    )
+    given = reported("text_only")
+    stored = Stored(given.case, given.report)
+    with pytest.raises(StoreFull):
+        exporter.fhir(stored, language="en")
+    with pytest.raises(StoreFull):
+        exporter.report_pdf(stored, language="en", audience="person")
+    with pytest.raises(StoreFull):
+        exporter.letter_pdf(stored, language="en")
+    assert printed == []
+
+
+def test_without_a_file_it_goes_into_a_pipe(device: Device, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """The bytes and nothing else on stdout."""
+    assert device.export("whole", "--fhir") == 0
+    assert json.loads(capfdbinary.readouterr().out)["resourceType"] == "Bundle"
+
+
+def test_a_terminal_is_not_filled_with_a_document(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line names --out instead."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    shown = Terminal()
+    monkeypatch.setattr("sys.stdout", shown)
+    assert device.export("whole", "--fhir") == 10
+    assert shown.getvalue() == ""

@@ -1,0 +1,297 @@
+"""The FHIR document: valid, labelled, silent about what may not leave, and never surer than the report."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+from pydantic import ValidationError
+
+from edge_agent.errors import CaseError
+from edge_agent.interop.fhir import fhir_document
+from edge_agent.interop.request import Decision, ExportWish, check_consent, why_kept
+from tests.contract.test_golden_reports import FOLDER, SCENES
+from tests.simulators.cases import consent, form, view
+from tests.simulators.interop_cases import REFUSED, VOCABULARY, Reported, reported
+
+MADE = datetime(2026, 3, 4, 10, tzinfo=UTC)
+CASES = ("plaque", "mole", "text_only", "emergency", "refused_program", "bare", "test_case")
+AIAST = "AIAST"
+
+
+def document(given: Reported, **changes: Any) -> dict[str, Any]:
+    """Export a case; ``decisions`` and fields of the wish may be changed."""
+    decisions = changes.pop("decisions", ())
+    wish = replace(ExportWish("export-1", MADE, "en"), **changes)
+    return fhir_document(
+        given.report,
+        given.case.intake,
+        consent=given.case.consent,
+        wish=wish,
+        vocabulary=VOCABULARY,
+        decisions=decisions,
+    )
+
+
+def resources(told: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return the resources of one kind."""
+    return [row["resource"] for row in told["entry"] if row["resource"]["resourceType"] == kind]
+
+
+def references(value: Any) -> Iterator[str]:
+    """Yield every reference in a value."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "reference" and isinstance(inner, str):
+                yield inner
+            else:
+                yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+def labels(resource: dict[str, Any]) -> list[str]:
+    """Return the security labels of a resource."""
+    return [row["code"] for row in resource.get("meta", {}).get("security", [])]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("name", CASES)
+def test_every_kind_of_case_is_valid_fhir(name: str, language: Any) -> None:
+    """fhir.resources (R4B, the nearest that it has to R4) reads the document back."""
+    Bundle.model_validate_json(json.dumps(document(reported(name), language=language)))
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_golden_reports_are_valid_fhir(scene: str) -> None:
+    """The committed reports, with the forms that they were made of."""
+    report = json.loads((FOLDER / f"{scene}.json").read_text(encoding="utf-8"))
+    Bundle.model_validate_json(json.dumps(document(Reported(SCENES[scene](), report))))
+
+
+def test_the_validator_can_refuse() -> None:
+    """Planted damage: an Observation without its code is found."""
+    told = document(reported("plaque"))
+    del next(row["resource"] for row in told["entry"] if row["resource"]["resourceType"] == "Observation")["code"]
+    with pytest.raises(ValidationError):
+        Bundle.model_validate_json(json.dumps(told))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_document_opens_with_its_composition_and_reaches_everything(name: str) -> None:
+    """Every reference has its entry, and every entry is reached from the Composition."""
+    told = document(reported(name), decisions=[Decision("severity", "accepted", "dr-wu", MADE)])
+    entries = {row["fullUrl"]: row["resource"] for row in told["entry"]}
+    assert told["type"] == "document" and told["entry"][0]["resource"]["resourceType"] == "Composition"
+    reached, waiting = set(), [told["entry"][0]["fullUrl"]]
+    while waiting:
+        url = waiting.pop()
+        if url not in reached:
+            reached.add(url)
+            waiting += references(entries[url])
+    assert reached == set(entries)
+
+
+def test_what_the_program_said_is_labelled_and_what_people_entered_is_not() -> None:
+    """AIAST on findings, conditions, index and report; none on the checklist, the history and the scales of the form."""
+    told = document(reported("plaque"))
+    made = [r for kind in ("Condition", "DiagnosticReport") for r in resources(told, kind)]
+    made += [r for r in resources(told, "Observation") if "device" in r]
+    entered = [r for r in resources(told, "Observation") if "device" not in r]
+    assert made and all(AIAST in labels(one) for one in made)
+    assert entered and all(labels(one) == [] for one in entered)
+    codes = {one["code"]["coding"][0]["code"] for one in entered}
+    assert {"danger_sign", "history", "bsa_percent", "pga"} <= codes
+    assert not codes & {"pasi", "findings", "representation", "severity_band"}
+
+
+def test_conditions_are_suspected_with_the_vocabularys_code_and_its_status() -> None:
+    """Provisional and differential, in words "suspected"; the ICD-11 code says that nobody reviewed it."""
+    first, *others = resources(document(reported("plaque")), "Condition")
+    assert first["verificationStatus"]["coding"][0]["code"] == "provisional"
+    assert {one["verificationStatus"]["coding"][0]["code"] for one in others} == {"differential"}
+    assert all(one["code"]["text"].startswith("suspected: ") for one in (first, *others))
+    icd11 = next(row for row in first["code"]["coding"] if "icd" in row["system"])
+    assert icd11["code"].startswith("EA90")
+    assert {row["valueString"] for row in icd11["extension"]} >= {"unreviewed"}
+
+
+@pytest.mark.parametrize(
+    ("decision", "status"), [("accepted", "confirmed"), ("rejected", "refuted"), ("corrected", "provisional")]
+)
+def test_only_a_clinician_confirms_or_refutes(decision: str, status: str) -> None:
+    """The working condition follows the decision on the reasoning, with who and when; the differential stays."""
+    told = document(reported("plaque"), decisions=[Decision("reasoning", decision, "dr-wu", MADE, "agree")])
+    first, *others = resources(told, "Condition")
+    assert first["verificationStatus"]["coding"][0]["code"] == status
+    assert {one["verificationStatus"]["coding"][0]["code"] for one in others} == {"differential"}
+    verified = resources(told, "Provenance")[-1]
+    assert verified["agent"][0]["who"] == {"display": "dr-wu"}
+    assert verified["recorded"] == MADE.isoformat()
+    Bundle.model_validate_json(json.dumps(told))
+
+
+def test_a_part_is_final_only_when_a_clinician_accepted_it() -> None:
+    """Findings accepted: their Observations are final; severity stays preliminary."""
+    told = document(reported("plaque"), decisions=[Decision("findings", "accepted", "dr-wu", MADE)])
+    status = {one["code"]["coding"][0]["code"]: one["status"] for one in resources(told, "Observation")}
+    assert (status["findings"], status["pasi"]) == ("final", "preliminary")
+
+
+def test_nothing_missing_is_told_as_normal() -> None:
+    """A form without answers: no value anywhere, a reason everywhere."""
+    told = document(reported("bare"))
+    by_code = {one["code"]["coding"][0]["code"]: one for one in resources(told, "Observation")}
+    for row in by_code["danger_sign"]["component"]:
+        assert row["dataAbsentReason"]["coding"][0]["code"] == "not-performed" and "valueBoolean" not in row
+    assert by_code["bsa_percent"]["dataAbsentReason"]["coding"][0]["code"] == "not-performed"
+    assert by_code["pasi"]["dataAbsentReason"]["coding"][0]["code"] == "not-performed"
+
+
+def test_a_withheld_value_does_not_leave() -> None:
+    """Below the threshold: a reason, and the words that it was withheld."""
+    given = reported("plaque")
+    given.report["recognition"][0]["fields"]["colour"] |= {"is_withheld": True, "value": ["cannot_tell"]}
+    first = next(o for o in resources(document(given), "Observation") if o["code"]["coding"][0]["code"] == "findings")
+    colour = next(row for row in first["component"] if row["code"]["coding"][0]["code"] == "colour")
+    assert "valueCodeableConcept" not in colour
+    assert colour["dataAbsentReason"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("refused_program", "asked-declined"), ("text_only", "not-performed"), ("failed", "error")]
+)
+def test_a_document_without_findings_says_why(name: str, code: str) -> None:
+    """Refused, no picture, or the engine failed: three different reasons."""
+    given = reported("text_only" if name == "failed" else name)
+    if name == "failed":
+        given.report["abstentions"].append(
+            {"reason": "engine_failure", "section": "scope", "view": None, "field": None, "withholds": "case",
+             "needs_human_reading": True}
+        )  # fmt: skip
+    told = document(given)
+    [found] = [o for o in resources(told, "Observation") if o["code"]["coding"][0]["code"] == "findings"]
+    assert found["dataAbsentReason"]["coding"][0]["code"] == code
+    Bundle.model_validate_json(json.dumps(told))
+
+
+def test_an_emergency_leads_the_document() -> None:
+    """Its rule is an Observation, the conclusion is tier 1, and there is no condition."""
+    told = document(reported("emergency"))
+    assert resources(told, "DiagnosticReport")[0]["conclusion"].startswith("T1")
+    fired = [o for o in resources(told, "Observation") if o.get("valueBoolean") is True]
+    assert "RF-05" in {o["code"]["coding"][0]["code"] for o in fired}
+    assert resources(told, "Condition") == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_never_leaves(name: str) -> None:
+    """No local reference, free text, sign of abuse, syndrome, formula, worker's or recorder's name; nothing of pictures."""
+    text = json.dumps(document(reported(name)), ensure_ascii=False)
+    for planted in ("BOOK-77", "Zhang Wei", "disclosure_of_abuse", "unexplained_injury", "RF-25", "worker 1", "blood_heat",
+                    "xijiao", "formula", "syndrome", '"Media"'):  # fmt: skip
+        assert planted not in text, planted
+
+
+def test_the_local_reference_leaves_only_when_asked_for() -> None:
+    """As an identifier of the person."""
+    told = document(reported("plaque"), has_reference=True)
+    assert resources(told, "Patient")[0]["identifier"][0]["value"] == "BOOK-77"
+
+
+def test_each_of_the_five_consents_is_told_as_it_was_given() -> None:
+    """Refused purposes are denials, never left out."""
+    told = document(reported("refused_program"))
+    given = {one["category"][0]["coding"][0]["code"]: one["provision"]["type"] for one in resources(told, "Consent")}
+    assert given == {
+        "care_pictures": "permit",
+        "program_help": "deny",
+        "deidentified_result": "permit",
+        "referral_package": "permit",
+        "training": "deny",
+    }
+
+
+def test_without_consent_to_the_package_there_is_no_file() -> None:
+    """Refused, or a test case that has none: one line with what is possible instead."""
+    check_consent(consent())
+    for given in (None, consent(referral_package=REFUSED)):
+        with pytest.raises(CaseError, match="--pdf"):
+            check_consent(given)
+
+
+@pytest.mark.parametrize(
+    ("site", "shot", "kept"),
+    [
+        ("knee", "close_up", None),
+        ("genital", "close_up", "intimate"),
+        ("chest", "close_up", "intimate"),
+        ("face", "close_up", "face"),
+        ("scalp", "close_up", "face"),
+        ("back", "overview", "who it is"),
+        ("lips_mouth", "tongue", "who it is"),
+        (None, "close_up", "body site"),
+    ],
+)
+def test_pictures_of_intimate_or_identifying_sites_stay(site: str | None, shot: str, kept: str | None) -> None:
+    """And one that nobody described may be anything."""
+    why = why_kept(view(0, 1, shot=shot, body_site=site), VOCABULARY)
+    assert (why is None) if kept is None else (why is not None and kept in why)
+
+
+def test_a_picture_that_may_leave_is_in_the_document() -> None:
+    """Its bytes, bound to the finding on it."""
+    told = document(reported("plaque"), pictures={1: b"jpeg bytes"})
+    [media] = resources(told, "Media")
+    assert base64.b64decode(media["content"]["data"]) == b"jpeg bytes"
+    seen = [o for o in resources(told, "Observation") if "derivedFrom" in o]
+    assert [o["code"]["text"] for o in seen] == ["picture 2"]
+    Bundle.model_validate_json(json.dumps(told))
+
+
+def test_provenance_names_bundle_lineage_version_and_digest() -> None:
+    """Whoever reads a finding can ask which model said it."""
+    first = resources(document(reported("plaque")), "Provenance")[0]
+    what = first["entity"][0]["what"]
+    assert what["identifier"]["value"] == "0" * 64
+    assert "scripted 1.0" in what["display"] and "lineage test" in what["display"]
+    assert AIAST in labels(first)
+
+
+def test_fictitious_and_test_cases_are_marked_as_such() -> None:
+    """HTEST on the Bundle, so that no statistic counts them."""
+    assert labels(document(reported("test_case"))) == labels(document(reported("plaque"))) == ["HTEST"]
+    real = reported("plaque")
+    real = Reported(replace(real.case, consent=consent(fictitious=False)), real.report)
+    assert labels(document(real)) == []
+
+
+def test_the_same_export_gives_the_same_bytes() -> None:
+    """Ids are made from the export's own, nothing from the clock or from chance."""
+    given = reported("plaque")
+    assert json.dumps(document(given)) == json.dumps(document(given))
+    assert document(given)["entry"][0]["fullUrl"] != document(given, export_id="other")["entry"][0]["fullUrl"]
+
+
+def test_a_form_of_another_case_is_refused() -> None:
+    """Report and form must belong together."""
+    given = reported("plaque")
+    other = Reported(replace(given.case, intake=form(bsa_percent=44.0)), given.report)
+    with pytest.raises(CaseError, match="not of one case"):
+        document(other)
+
+
+def test_the_device_needs_no_fhir_library() -> None:
+    """Importing the export loads none."""
+    code = "import sys, edge_agent.interop.fhir; assert not [m for m in sys.modules if m.split('.')[0] == 'fhir']"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
