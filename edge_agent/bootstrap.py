@@ -5,9 +5,7 @@ Heavy imports are inside the functions: the supervisor opens the store without e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,25 +15,15 @@ from edge_agent.config import Config
 from edge_agent.engine_bootstrap import CAREFUL, Arithmetic, EngineWish
 from edge_agent.errors import ConfigError
 from edge_agent.state_dir import prepare_state_dir
+from edge_agent.store_bootstrap import Store, open_store
 
 if TYPE_CHECKING:
     from edge_agent.inference_child import ChildSettings
-    from edge_agent.store.cases import CaseStore
-    from edge_agent.store.database import Database
     from edge_agent.store.outbox import Outbox
-    from edge_agent.store.vault import ImageVault
     from edge_agent.supervision.logs import Log
     from edge_agent.uplink.uplink import Uplink
 
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """Hold the parts of the device's store that others work with."""
-
-    cases: CaseStore
-    outbox: Outbox
-    vault: ImageVault
-    database: Database
+__all__ = ["Store", "open_store"]  # also for those who build the other parts
 
 
 def resolve_profile(config: Config) -> Profile:
@@ -64,34 +52,6 @@ def engine_wish(config: Config, *, bundle_dir: Path | None = None) -> EngineWish
         practice_file=config.practice_file,
         arithmetic=Arithmetic.of(profile),
     )
-
-
-@contextmanager
-def open_store(config: Config) -> Iterator[Store]:
-    """Open the encrypted store, making it at the first start, and finish what a power cut interrupted in the vault.
-
-    Does not take the state lock.
-
-    Raises:
-        StoreError: it cannot be opened.
-        ConfigError: the state folder cannot be written.
-    """
-    from edge_agent.store.cases import CaseStore
-    from edge_agent.store.database import Database
-    from edge_agent.store.key import load_or_create_key
-    from edge_agent.store.outbox import Outbox
-    from edge_agent.store.vault import ImageVault
-    from edge_agent.store.views import move_pictures
-
-    prepare_state_dir(config.state_dir)
-    path = config.state_dir / "store.db"
-    key = load_or_create_key(config.state_dir / "store.key", database=path)
-    with Database(path, key) as database:
-        vault = ImageVault(database)
-        vault.sweep()
-        vault.settle()
-        move_pictures(database, vault)
-        yield Store(cases=CaseStore(database, vault=vault), outbox=Outbox(database), vault=vault, database=database)
 
 
 def build_uplink(config: Config, outbox: Outbox, *, log: Log | None = None) -> Uplink:

@@ -31,6 +31,7 @@ from edge_agent.commands import (
     policy,
     profile,
     status,
+    store,
     sync,
 )
 from edge_agent.commands.screen import Screen
@@ -101,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     commanded = (
         case, capture, camera, daemon, sync, status, doctor, diagnose, profile, device, bundle, letter, export, account,
-        audit, policy,
+        audit, policy, store,
     )  # fmt: skip
     for module in commanded:
         module.add_parser(commands)

@@ -130,6 +130,27 @@ class KioskConfig(_Section):
         return None if value is None else _absolute(value)
 
 
+class StoreConfig(_Section):
+    """Say where the store's key comes from: a file in the state folder, or systemd's credentials."""
+
+    key: Literal["file", "systemd-creds"] = "file"
+
+
+class StorageConfig(_Section):
+    """Say how much room must stay free for each step of the disk-full ladder, in bytes; ``budget_bytes`` None: the profile's."""
+
+    budget_bytes: int | None = Field(default=None, gt=0)
+    low_bytes: int = Field(default=2_000_000_000, gt=0)
+    tight_bytes: int = Field(default=500_000_000, gt=0)
+    full_bytes: int = Field(default=100_000_000, gt=0)
+
+    @model_validator(mode="after")
+    def _steps_follow_each_other(self) -> StorageConfig:
+        if not self.low_bytes > self.tight_bytes > self.full_bytes:
+            raise ValueError("low_bytes must be above tight_bytes, and that above full_bytes")
+        return self
+
+
 class Config(_Section):
     """Hold the whole configuration of one device.
 
@@ -151,6 +172,8 @@ class Config(_Section):
     capture: CaptureConfig = CaptureConfig()
     log: LogConfig = LogConfig()
     kiosk: KioskConfig = KioskConfig()
+    store: StoreConfig = StoreConfig()
+    storage: StorageConfig = StorageConfig()
 
     @field_validator("state_dir", "bundle_dir", "keys_dir", "policy_keys_dir")
     @classmethod

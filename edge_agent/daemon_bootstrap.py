@@ -98,7 +98,7 @@ def open_daemon(
     prepare_state_dir(config.state_dir)
     limits = LogLimits(config.log.file_bytes, config.log.files, config.log.days)
     log = build_log(config.state_dir / FOLDER, limits=limits)
-    with StateLock(config.state_dir, wait_s=5.0), open_store(config) as store:
+    with StateLock(config.state_dir, wait_s=5.0), open_store(config, is_locked=True) as store:
         keep_last_good(wish)
         for fault in wish.faults:
             log.warning("safe_mode", fault=fault)

@@ -73,7 +73,7 @@ def _print(found: PolicyInForce) -> None:
     where = {
         "file": f"signed by the {found.signed_by}",
         "accepted": f"accepted before, signed by the {found.signed_by}",
-        "built_in": "no file",
+        "built_in": "no accepted file",
     }
     print(f"policy {found.policy.version}: {found.policy.authority} ({where[found.origin]})")
     for key, value in found.policy.model_dump(mode="json").items():

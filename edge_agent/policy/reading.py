@@ -16,6 +16,8 @@ from edge_agent.policy.camera import is_minor
 DARK_FITZPATRICK = 5  # V and VI
 DARK_MONK = 7  # 7 to 10
 URGENT_TIER = "T3_urgent"
+ROUTINE_TIER = "T4_routine"
+HOURS_PER_WEEK = 7 * 24
 REMISSION = "remission"
 # Texts of the list `consent_text` that are always shown where a program was used (R16).
 PROGRAM_NOTICES = ("program_used", "program_limits", "ask_for_a_person")
@@ -82,6 +84,19 @@ def second_reading_reasons(
     return tuple(
         reason for reason, (key, is_there) in wanted.items() if is_there and key in policy.second_reader_required
     )
+
+
+def deadline_hours(policy: Policy, *, tier: str, standard_hours: int | None) -> int | None:
+    """Return a tier's deadline, counted from the visit, as the country sets it; only T4 is the country's to shorten.
+
+    Args:
+        policy: the policy in force.
+        tier: the final tier's id.
+        standard_hours: the vocabulary's ``deadline_hours`` of the tier; None where the next visit decides.
+    """
+    if tier != ROUTINE_TIER or standard_hours is None:
+        return standard_hours
+    return min(standard_hours, policy.t4_deadline_weeks * HOURS_PER_WEEK)
 
 
 def safeguarding_rule(policy: Policy, *, is_suspected: bool) -> SafeguardingRule:

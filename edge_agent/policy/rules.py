@@ -39,6 +39,7 @@ from edge_agent.policy.consent import (
 from edge_agent.policy.reading import (
     ReadingReason,
     SafeguardingRule,
+    deadline_hours,
     program_notices,
     safeguarding_rule,
     second_reading_reasons,
@@ -109,6 +110,7 @@ __all__ = [
     "consent_faults",
     "consent_rule",
     "counts",
+    "deadline_hours",
     "due_items",
     "export_rule",
     "is_minor",

@@ -19,6 +19,7 @@ from edge_agent.contracts.result import Result
 from edge_agent.errors import CaseError, EdgeError, StoreCorrupt, StoreError
 from edge_agent.store.database import Connection, Database
 from edge_agent.store.outbox import append_record, withdraw_record
+from edge_agent.store.pictures import encode_png
 from edge_agent.store.states import CaseEvent, CaseState, case_step
 from edge_agent.store.vault import ImageVault
 from edge_agent.store.views import StoredView, keep_views, list_views, load_views
@@ -64,6 +65,7 @@ class CaseStore:
             CaseError: there is a case with this id.
             StoreFull: no space; nothing was stored.
         """
+        pictures = [(view, encode_png(view.frame)) for view in case.views]  # before the lock: this takes time
         consent = None if case.consent is None else case.consent.model_dump_json()
         row = (
             case.case_id,
@@ -84,7 +86,7 @@ class CaseStore:
                     " VALUES (?,?,?,?,?,?,?,?,?) RETURNING position",
                     (*row, CaseState.STORED),
                 ).fetchone()[0]
-                keep_views(connection, self._vault, position, views=case.views)
+                keep_views(connection, self._vault, position, pictures=pictures)
         except StoreError:
             with suppress(StoreError):  # the next start sweeps too; what matters to the caller is the first error
                 self._vault.sweep()
@@ -246,14 +248,7 @@ class CaseStore:
             CaseError: no such case.
         """
         with self._database.transaction() as connection:
-            is_reported = _state(connection, case_id) is CaseState.REPORTED
-            record_id, consent, withdrawn, pending = connection.execute(
-                "SELECT record_id, consent, withdrawn, pending_result FROM cases WHERE case_id = ?", (case_id,)
-            ).fetchone()
-            has_left = is_reported and pending is None  # an unsigned result never left
-            connection.execute("UPDATE cases SET withdrawn = 1, pending_result = NULL WHERE case_id = ?", (case_id,))
-            if has_left and not withdrawn and _is_sync_allowed(consent):
-                withdraw_record(connection, record_id, created=datetime.now(UTC))
+            withdraw_result(connection, case_id, now=datetime.now(UTC))
 
     def report(self, case_id: str) -> dict[str, Any] | None:
         """Return the stored report, or None while there is none.
@@ -284,6 +279,22 @@ class CaseStore:
         rows = self._database.rows("SELECT state, count(*) FROM cases WHERE consent IS NOT NULL GROUP BY state")
         found = dict(rows)
         return {state: int(found.get(state.value, 0)) for state in CaseState}
+
+
+def withdraw_result(connection: Connection, case_id: str, *, now: datetime) -> None:
+    """Withdraw a case's result inside the caller's transaction (``CaseStore.withdraw``); twice is once.
+
+    Raises:
+        CaseError: no such case.
+    """
+    is_reported = _state(connection, case_id) is CaseState.REPORTED
+    record_id, consent, withdrawn, pending = connection.execute(
+        "SELECT record_id, consent, withdrawn, pending_result FROM cases WHERE case_id = ?", (case_id,)
+    ).fetchone()
+    has_left = is_reported and pending is None  # an unsigned result never left
+    connection.execute("UPDATE cases SET withdrawn = 1, pending_result = NULL WHERE case_id = ?", (case_id,))
+    if has_left and not withdrawn and _is_sync_allowed(consent):
+        withdraw_record(connection, record_id, created=now)
 
 
 def _check_may_leave(result: Result, *, record_id: str, consent: str | None) -> None:

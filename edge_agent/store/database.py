@@ -1,36 +1,36 @@
-"""The encrypted database file: the only importer of sqlcipher3, the one writer, the one place that names its errors.
-
-Source: sqlite.org/pragma.html (synchronous, user_version), zetetic.net/sqlcipher/sqlcipher-api (raw keys).
-``synchronous=NORMAL`` loses committed rows at a power loss in WAL mode; FULL does not.
-"""
+"""The encrypted database file: made, migrated, and written by one transaction at a time."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlcipher3 import dbapi2
-
-from edge_agent.errors import StoreCorrupt, StoreError, StoreFull
+from edge_agent.errors import StoreCorrupt, StoreError
+from edge_agent.store.clock import Clock
+from edge_agent.store.connection import (
+    BUSY_TIMEOUT_S,
+    Connection,
+    connect,
+    is_poisoned,
+    open_file,
+    refuse_plain,
+    translated,
+)
+from edge_agent.store.copying import copy_into
 from edge_agent.store.durable import log_of, new_file
 from edge_agent.store.key import StoreKey
+from edge_agent.store.naming import BACKUP_FOLDER, backup_name
 from edge_agent.store.schema import MIGRATIONS
 
-if TYPE_CHECKING:
-    import sqlite3  # never at run time: the same file must not be opened by two SQLite builds
-
-    Connection = sqlite3.Connection  # the same interface; sqlcipher3 ships no types
-else:
-    Connection = object
+__all__ = ["MIGRATIONS", "SCHEMA_VERSION", "Connection", "Database", "open_file", "write_copy"]
 
 SCHEMA_VERSION = len(MIGRATIONS)
-_BUSY_TIMEOUT_S = 15.0
-# Primary result codes, sqlite.org/rescode.html
-_BUSY, _LOCKED, _READONLY, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 5, 6, 8, 11, 13, 14, 26
+_BUSY_TIMEOUT_S = BUSY_TIMEOUT_S
 
 
 class Database:
@@ -42,30 +42,37 @@ class Database:
     Args:
         path: the database file; created, with all its tables, when there is none.
         key: the raw key; a wrong one leaves the file untouched.
-        max_bytes: largest size of the database; None is limited by the disk only.
+        max_bytes: largest size of the store, its pictures included; None is limited by the disk only.
+        clock: names the backup that is written before a migration.
 
     Raises:
-        StoreCorrupt: the file cannot be read with this key, or it is gone and its write-ahead log is not.
-        StoreFull: no space to create it.
+        StoreCorrupt: the file cannot be read with this key or is not encrypted, or it is gone and its write-ahead log
+            is not.
+        StoreFull: no space to create it, or for the backup before a migration.
         StoreError: a newer program wrote this file, or it cannot be opened.
     """
 
-    def __init__(self, path: Path, key: StoreKey, *, max_bytes: int | None = None) -> None:
+    def __init__(self, path: Path, key: StoreKey, *, max_bytes: int | None = None, clock: Clock | None = None) -> None:
         self._path = path
+        self._key = key
         self._max_bytes = max_bytes
         self._lock = threading.RLock()
-        with _translated(path):
+        self._is_closed = False
+        with translated(path):
             if not _exists(path):
                 _create(path, key)
             if path.stat().st_size == 0:
                 # A new database gets its name only when complete, so an empty file is a damaged one.
                 raise StoreCorrupt(f"the store {path} is empty: restore it from its backup")
-            self._connection = _connect(path, key)
+            refuse_plain(path)
+            self._connection = connect(path, key, timeout_s=_BUSY_TIMEOUT_S)
             try:
+                if 0 < _user_version(self._connection) < SCHEMA_VERSION:
+                    now = (clock or _utc_now)()
+                    name = backup_name(path, _user_version(self._connection), now=now)
+                    write_copy(path, key, target=path.with_name(BACKUP_FOLDER) / name)
                 _migrate(self._connection, path)
-                if max_bytes is not None:
-                    page_bytes = int(self._connection.execute("PRAGMA page_size").fetchone()[0])
-                    self._connection.execute(f"PRAGMA max_page_count = {max(1, max_bytes // page_bytes)}")
+                self._limit()
             except BaseException:
                 self._connection.close()
                 raise
@@ -91,7 +98,7 @@ class Database:
             StoreCorrupt: a page does not decrypt or is malformed.
             StoreError: the database is busy, read-only or closed.
         """
-        with self._lock, _translated(self._path):
+        with self._lock, translated(self._path):
             if self._connection.in_transaction:
                 raise RuntimeError("transactions do not nest")
             self._connection.execute("BEGIN IMMEDIATE")
@@ -101,6 +108,7 @@ class Database:
             except BaseException:
                 if self._connection.in_transaction:  # SQLite has rolled back by itself after some errors
                     self._connection.execute("ROLLBACK")
+                self._recover()
                 raise
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -110,8 +118,31 @@ class Database:
             StoreCorrupt: a page does not decrypt or is malformed.
             StoreError: the database is busy or closed.
         """
-        with self._lock, _translated(self._path):
-            return self._connection.execute(statement, values).fetchall()
+        with self._lock, translated(self._path):
+            try:
+                found = self._connection.execute(statement, values).fetchall()
+            except BaseException:
+                self._recover()
+                raise
+            if self._connection.in_transaction or not any(_has_zero(value) for row in found for value in row):
+                return found
+            if is_poisoned(self._connection):  # then the zeros are a damaged page's; a text of ours has none
+                self._recover()
+                raise StoreCorrupt(f"a page of the store {self._path} is damaged: run derm-edge store check")
+            return found
+
+    def _limit(self) -> None:
+        if self._max_bytes is not None:
+            page_bytes = int(self._connection.execute("PRAGMA page_size").fetchone()[0])
+            self._connection.execute(f"PRAGMA max_page_count = {max(1, self._max_bytes // page_bytes)}")
+
+    def _recover(self) -> None:
+        """Open the file again after a damaged page: one page must not stop the cases that come next."""
+        if self._connection.in_transaction or self._is_closed or not is_poisoned(self._connection):
+            return
+        self._connection.close()
+        self._connection = connect(self._path, self._key, timeout_s=_BUSY_TIMEOUT_S)
+        self._limit()
 
     def empty_log(self) -> bool:
         """Fold the write-ahead log into the file and cut it to nothing; return False while a reader holds it.
@@ -147,7 +178,8 @@ class Database:
 
     def close(self) -> None:
         """Close the file; the last connection folds the write-ahead log in. Closing twice is harmless."""
-        with self._lock, _translated(self._path):
+        with self._lock, translated(self._path):
+            self._is_closed = True
             self._connection.close()
 
     def __enter__(self) -> Database:
@@ -159,29 +191,34 @@ class Database:
         self.close()
 
 
+def write_copy(path: Path, key: StoreKey, *, target: Path) -> None:
+    """Write a consistent copy of a store durably under a free name, encrypted with the same key, without image keys.
+
+    Raises:
+        StoreCorrupt: the store cannot be read.
+        StoreFull: no space; nothing is left of the copy.
+    """
+    with translated(target), new_file(target) as temporary:
+        connection = connect(temporary, key)
+        try:
+            copy_into(connection, path, key)
+        finally:
+            connection.close()
+
+
+def _has_zero(value: object) -> bool:
+    return isinstance(value, str) and "\0" in value
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as exc:
         raise StoreError(f"cannot look for the store {path}: {exc.strerror}; check the folder's owner") from exc
-
-
-def _connect(path: Path, key: StoreKey) -> Connection:
-    connection: Connection = dbapi2.connect(
-        str(path), timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute(f"PRAGMA key = \"x'{key.hex}'\"")
-        connection.execute("PRAGMA cipher_log = off")  # it would write to stderr
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # first read: the key is right or it fails
-        connection.execute("PRAGMA temp_store = MEMORY")  # nothing in clear on the disk
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, an image's key above all
-        connection.execute("PRAGMA synchronous = FULL")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _create(path: Path, key: StoreKey) -> None:
@@ -192,7 +229,7 @@ def _create(path: Path, key: StoreKey) -> None:
             "or move the log away to begin with an empty store"
         )
     with new_file(path) as temporary:
-        connection = _connect(temporary, key)
+        connection = connect(temporary, key)
         try:
             _migrate(connection, path)
         finally:
@@ -233,31 +270,3 @@ def _apply(connection: Connection) -> int:
 
 def _user_version(connection: Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn sqlcipher3's errors into ours, once, by their primary result code."""
-    try:
-        yield
-    except dbapi2.Error as exc:
-        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        raise _error_for(path, code, exc) from exc
-    except MemoryError as exc:
-        # sqlcipher3 raises it for SQLITE_NOMEM, which a wrong page size from a damaged header also gives.
-        raise StoreError(f"the store {path} could not be read: not enough memory") from exc
-
-
-def _error_for(path: Path, code: int, exc: Exception) -> StoreError:
-    if code == _FULL:
-        return StoreFull(f"no space left for the store {path}: free disk space", sqlite=code)
-    if code in (_CORRUPT, _NOTADB):
-        return StoreCorrupt(
-            f"the store {path} cannot be read with this key: restore the database or its key file, nothing was changed",
-            sqlite=code,
-        )
-    if code in (_BUSY, _LOCKED):
-        return StoreError(f"the store {path} is in use by another program: try again", sqlite=code)
-    if code in (_READONLY, _CANTOPEN):
-        return StoreError(f"the store {path} cannot be written: check the folder's owner and mode", sqlite=code)
-    return StoreError(f"the store {path} refused an operation: {exc}", sqlite=code)

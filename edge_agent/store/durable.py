@@ -42,13 +42,14 @@ def _temporary(path: Path) -> Iterator[Path]:
         temporary = Path(name)
         yield temporary
     except OSError as exc:
-        raise _unwritten(path, exc) from exc
+        raise unwritten(path, exc) from exc
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
 
 
-def _unwritten(path: Path, error: OSError) -> StoreError:
+def unwritten(path: Path, error: OSError) -> StoreError:
+    """Return our error for a file that could not be written; the caller raises it ``from`` the system's."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreFull(f"no space left to write {path}: free disk space")
     return StoreError(f"cannot write {path}: {error.strerror}; check the folder's owner and mode")

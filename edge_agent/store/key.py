@@ -1,16 +1,19 @@
-"""The key of the encrypted store: 32 random bytes in a file that only this account can read."""
+"""The key of the encrypted store: 32 random bytes, in a file that only this account can read or among systemd's credentials."""
 
 from __future__ import annotations
 
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_agent.errors import StoreCorrupt, StoreError
+from edge_agent.errors import ConfigError, StoreCorrupt, StoreError
 from edge_agent.store.durable import log_of, publish_once
 
+KEY_NAME = "store.key"  # of the file, and of the credential
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"  # systemd.exec(5), Credentials
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -54,12 +57,59 @@ def load_key(path: Path) -> StoreKey:
         StoreCorrupt: the content is not a key.
         StoreError: the file cannot be read, or its mode lets other accounts read it.
     """
+    return _read(path, forbidden=0o077)
+
+
+def _read(path: Path, *, forbidden: int) -> StoreKey:
     try:
         with path.open("rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
             text = stream.read(200)
     except OSError as exc:
         raise StoreError(f"cannot read the key file {path}: {exc.strerror}") from exc
-    if mode & 0o077:
+    if mode & forbidden:
         raise StoreError(f"other accounts may read the key file {path}: run chmod 600 on it")
     return StoreKey(text.decode("ascii", errors="replace").strip())
+
+
+def load_store_key(
+    provider: str, *, state_dir: Path, database: Path, environment: Mapping[str, str] | None = None
+) -> StoreKey:
+    """Return the store's key from the configured provider.
+
+    Args:
+        provider: ``file`` (``store.key`` in the state folder, made at the first start) or ``systemd-creds``.
+        state_dir: the state folder.
+        database: the database that the key opens; it need not exist yet.
+        environment: where systemd says the credentials are; None means the process environment.
+
+    Raises:
+        ConfigError: there is no such credential for this process.
+        StoreCorrupt: the key is damaged, or missing beside an existing database.
+        StoreError: it cannot be read.
+    """
+    if provider == "file":
+        return load_or_create_key(state_dir / KEY_NAME, database=database)
+    variables = os.environ if environment is None else environment
+    folder = variables.get(CREDENTIALS_VARIABLE)
+    mend = (
+        'add LoadCredentialEncrypted=store.key to the service (docs/store.md, Keys), or set key = "file" under [store]'
+    )
+    if not folder:
+        raise ConfigError(f"systemd gave this process no credentials: {mend}")
+    path = Path(folder) / KEY_NAME
+    if not path.exists():
+        raise ConfigError(f"the credential {KEY_NAME} is not in {folder}: {mend}")
+    return load_credential(path)
+
+
+def load_credential(path: Path) -> StoreKey:
+    """Read a key that systemd has decrypted for this service; its folder keeps other accounts out.
+
+    Does not look at the group's bits: with access lists they show the mask, not a group (acl(5)).
+
+    Raises:
+        StoreCorrupt: the content is not a key.
+        StoreError: it cannot be read, or everybody may read it.
+    """
+    return _read(path, forbidden=0o007)

@@ -230,7 +230,7 @@ class Outbox:
                 seq in clashing or (seq in stored_seqs and attempts == 0) for seq, attempts, _ in rows
             ):
                 if may_renumber:
-                    _renumber(connection)
+                    give_up_epoch(connection)
                 return Acknowledged(is_foreign=True, is_renumbered=may_renumber)
             stored = _move(connection, stored_seqs, RowEvent.ACKNOWLEDGE, RowState.STORED)
             rejected = _reject(connection, ack, {row[0]: row[2] for row in rows})
@@ -277,7 +277,8 @@ def _reject(connection: Connection, ack: Ack, refusals: dict[int, int]) -> int:
     return count
 
 
-def _renumber(connection: Connection) -> None:
+def give_up_epoch(connection: Connection) -> None:
+    """Queue every row under new numbers of a new epoch, inside the caller's transaction: the old ones may be used."""
     connection.execute("DELETE FROM outbox WHERE state = ?", (RowState.STORED,))
     seqs = [row[0] for row in connection.execute("SELECT seq FROM outbox ORDER BY seq").fetchall()]
     connection.execute("UPDATE outbox SET seq = -seq")  # out of the way of the new numbers

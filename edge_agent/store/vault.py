@@ -34,11 +34,12 @@ class ImageKind(StrEnum):
 
 
 class ImageState(StrEnum):
-    """``shredding``: the key is gone, its traces in the log and the file may still be there."""
+    """``shredding``: the key is gone, its traces in the log and the file may still be there; ``lost``: by damage."""
 
     KEPT = "kept"
     SHREDDING = "shredding"
     SHREDDED = "shredded"
+    LOST = "lost"
 
 
 class ImageVault:
@@ -100,6 +101,8 @@ class ImageVault:
         if not found:
             raise StoreCorrupt(f"there is no picture {image_id} in the vault: run derm-edge store check")
         kind, state, key = found[0]
+        if state == ImageState.LOST:
+            raise ImageGone(f"the picture {image_id} was lost when the store was damaged: take a new one")
         if state != ImageState.KEPT:
             raise ImageGone(f"the picture {image_id} was deleted for good: nobody can open it")
         if key is None:
@@ -109,6 +112,10 @@ class ImageVault:
         except OSError as exc:
             raise StoreCorrupt(f"the file of picture {image_id} cannot be read: {exc.strerror}") from exc
         return unseal(sealed, key=key, image_id=image_id, kind=kind)
+
+    def has_key(self, image_id: str) -> bool:
+        """Say whether the picture's key is there; without it nobody can open the picture."""
+        return bool(self._database.rows("SELECT 1 FROM image_keys WHERE image_id = ?", (image_id,)))
 
     def kind(self, image_id: str) -> ImageKind:
         """Return the picture's kind, also of a shredded one.
@@ -142,7 +149,11 @@ class ImageVault:
             ).rowcount
             if changed:
                 connection.execute("DELETE FROM image_keys WHERE image_id = ?", (image_id,))
-                connection.execute("INSERT INTO copies_due (class, item) VALUES (?,?)", (COPIED, image_id))
+                connection.execute(  # a backup from before the vault holds the picture itself
+                    "INSERT INTO copies_due (class, item) SELECT ?, position || ':' || view_index FROM pictures"
+                    " WHERE image_id = ?",
+                    (COPIED, image_id),
+                )
                 gone += 1
         if gone:
             connection.execute(
@@ -150,6 +161,22 @@ class ImageVault:
                 (COPIED, gone, self._clock().isoformat(), why),
             )
         return gone
+
+    def shred_old(self, connection: Connection, position: int, index: int, *, why: str) -> None:
+        """Delete a picture from before the vault where it lies, inside the caller's transaction. Then call ``settle``.
+
+        Its row gets an id without a key and a file, like that of every shredded picture.
+        """
+        image_id = secrets.token_hex(16)
+        connection.execute(
+            "INSERT INTO images (image_id, kind, state, bytes) VALUES (?,?,?,0)",
+            (image_id, ImageKind.ORDINARY, ImageState.KEPT),
+        )
+        connection.execute(
+            "UPDATE pictures SET png = x'', image_id = ? WHERE position = ? AND view_index = ?",
+            (image_id, position, index),
+        )
+        self.shred(connection, [image_id], why=why)
 
     def settle(self) -> None:
         """Finish every shred: empty the log of the keys' traces, unlink the files. Safe to call at any time.

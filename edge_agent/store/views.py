@@ -10,7 +10,7 @@ from edge_agent.contracts.case import View
 from edge_agent.contracts.intake_values import INTIMATE_SITES
 from edge_agent.errors import ImageGone, StoreError
 from edge_agent.store.database import Connection, Database
-from edge_agent.store.pictures import decode_png, encode_png
+from edge_agent.store.pictures import decode_png
 from edge_agent.store.vault import ImageKind, ImageVault
 
 IDENTIFYING_SITES = frozenset({"face", "eye_area", "lips_mouth", "ear"})  # a part of a face tells who it is
@@ -42,15 +42,17 @@ def kind_of(*, body_site: str | None, shot: str | None) -> ImageKind:
     return ImageKind.ORDINARY
 
 
-def keep_views(connection: Connection, vault: ImageVault, position: int, *, views: Sequence[View]) -> None:
-    """Put a case's pictures into the vault and their rows into the caller's transaction.
+def keep_views(
+    connection: Connection, vault: ImageVault, position: int, *, pictures: Sequence[tuple[View, bytes]]
+) -> None:
+    """Put a case's pictures, with their PNG bytes, into the vault and their rows into the caller's transaction.
 
     Raises:
         StoreFull: no space; the caller's transaction must be undone.
     """
-    for view in views:
+    for view, png in pictures:
         kind = kind_of(body_site=view.body_site, shot=view.shot)
-        image_id = vault.put(connection, encode_png(view.frame), kind=kind)
+        image_id = vault.put(connection, png, kind=kind)
         connection.execute(
             "INSERT INTO pictures (position, view_index, png, image_id, shot, body_site, laterality)"
             " VALUES (?,?,x'',?,?,?,?)",

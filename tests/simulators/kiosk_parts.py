@@ -73,7 +73,7 @@ class QuietDesk:
     def __init__(self) -> None:
         self.submitted: list[Case] = []
         self.told: dict[str, Any] = {
-            "daemon": {"pid": 100, "child_pid": 101, "child_state": "ready"},
+            "daemon": {"pid": 100, "child_pid": 101, "child_state": "idle"},
             "device": "CPU",
             "bundle_dir": "/bundle",
             "hub_connected": False,

@@ -1,16 +1,21 @@
-"""A ministry in a folder: its key, its policy text, and a device that is configured to trust it."""
+"""A ministry in a folder: its key, its policy text, a device that trusts it; and consents as people give them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from edge_agent.config import Config
+from edge_agent.contracts.consent_values import PURPOSES, ConsentPurpose
 from edge_agent.contracts.dsse import seal
+from edge_agent.contracts.intake import Consent, Purpose
 from edge_agent.contracts.policy import PAYLOAD_TYPE
 from edge_agent.policy.load import PolicyInForce, load_policy, policy_in_force
 from tests.simulators.bundles import write_key
 
+VISIT = datetime(2026, 3, 5, 9, 0, tzinfo=UTC)
 HEAD = 'schema_version = 1\nversion = {}\ncountry = "CN"\nauthority = "Ministry of the tests"\nissued = 2026-03-01\n'
 
 
@@ -58,3 +63,25 @@ def ministry(folder: Path) -> Ministry:
         state_dir=state, policy_keys_dir=folder / "keys", policy_file=folder / "policy.dsse.json", bundle_dir=folder
     )
     return Ministry(folder, private, config)
+
+
+def consent(*refused: ConsentPurpose, **changes: Any) -> Consent:
+    """Return a real consent of an adult who reads; training is refused, as the strict policy wants it."""
+    yes, no = Purpose(granted=True, version="1"), Purpose(granted=False, version="1")
+    granted: dict[str, Purpose] = {
+        purpose: no if purpose in refused or purpose == "training" else yes for purpose in PURPOSES
+    }
+    told: dict[str, Any] = dict(granted) | {
+        "given_by": "person",
+        "language": "en",
+        "read_aloud": True,
+        "recorded_by": "worker-1",
+        "recorded_at": VISIT,
+        "can_read": True,
+    }
+    return Consent.model_validate(told | changes)
+
+
+def care_only(**changes: Any) -> Consent:
+    """Return a consent as an emergency basis allows it."""
+    return consent("deidentified_result", "referral_package", **({"emergency_reason": "not awake"} | changes))

@@ -28,6 +28,7 @@ def loaded_by(statement: str) -> set[str]:
         "edge_agent.contracts.intake",
         "edge_agent.contracts.side_branch",
         "edge_agent.contracts.text_contract",
+        "edge_agent.policy.rules",
         "edge_agent.agents.text.reader",
         "edge_agent.agents.prompts",
         "device_profiles.loader",

@@ -86,6 +86,16 @@ def test_an_engine_in_any_other_state_does_not_run(parts: KioskParts, state: str
     assert "Decide without it." in text
 
 
+@pytest.mark.parametrize(("state", "words"), [("idle", "Works"), ("busy", "Works"), ("starting", "Starts")])
+def test_an_engine_that_serves_is_said_to_work(parts: KioskParts, state: str, words: str) -> None:
+    """The states are the inference child's own."""
+    assert isinstance(parts.desk, QuietDesk)
+    parts.desk.told["daemon"]["child_state"] = state
+    text = _page(parts)
+    assert words in text
+    assert "Does not run" not in text
+
+
 def test_a_wrong_clock_is_said(parts: KioskParts, clock: HandClock) -> None:
     """A clock at 1970 asks for the date on paper."""
     parts.audit.note("a", "signed_in")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.errors import ImageGone, StoreCorrupt, StoreFull
+from edge_agent.errors import ImageGone, StoreCorrupt, StoreError, StoreFull
+from edge_agent.store import database as database_module
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Database
 from edge_agent.store.key import StoreKey
@@ -250,3 +252,37 @@ def test_a_moved_picture_leaves_no_trace_inside(
     assert any(piece in bytes_in_clear(path, key) for path in files)
     move_pictures(database, vault)
     assert not any(piece in bytes_in_clear(path, key) for path in files)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    database: Database, vault: ImageVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the disk has no room for a picture, the case is refused whole, and no part of a file stays."""
+    write, left = Path.write_bytes, [1]
+
+    def fill(path: Path, content: bytes) -> int:
+        left[0] -= 1
+        if left[0] < 0:
+            write(path, content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", fill)
+        with pytest.raises(StoreFull):
+            CaseStore(database, vault=vault).add(a_case(views=3), language="en")
+    assert list(vault.files()) == []
+    assert CaseStore(database).pending() == []
+    assert database.rows("SELECT count(*) FROM image_keys") == [(0,)]
+
+
+def test_a_sweep_waits_for_a_put(
+    database: Database, vault: ImageVault, key: StoreKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process's sweep cannot run while a put has a file and not yet a row: it is refused, the file stays."""
+    monkeypatch.setattr(database_module, "_BUSY_TIMEOUT_S", 0.05)
+    with Database(database.path, key) as other, database.transaction() as connection:
+        image_id = vault.put(connection, PICTURE, kind=ImageKind.ORDINARY)
+        with pytest.raises(StoreError, match="in use"):
+            ImageVault(other).sweep()
+    assert vault.get(image_id) == PICTURE

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Response
 
+from edge_agent.inference_child import State as ChildState
 from edge_agent.kiosk.access import requires
 from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import counted as _n
@@ -69,9 +70,9 @@ def _program(status: Mapping[str, Any]) -> Row:
     state = str((status.get("daemon") or {}).get("child_state", ""))
     waiting = int(status.get("pending", 0))
     told = _n("One case waits for it.", "%(n)s cases wait for it.", waiting) if waiting else _("No case waits.")
-    if state in {"ready", "busy"}:
+    if state in {ChildState.IDLE, ChildState.BUSY}:
         return Row(name, "good", _("Works"), told)
-    if state == "starting":
+    if state == ChildState.STARTING:
         return Row(name, "wait", _("Starts"), told)
     return Row(name, "bad", _("Does not run"), _("Cases are kept and run later. Decide without it."))
 

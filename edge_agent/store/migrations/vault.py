@@ -7,7 +7,7 @@ STATEMENTS: tuple[str, ...] = (
     CREATE TABLE images (
         image_id    TEXT PRIMARY KEY,                   -- random; names the file in the vault
         kind        TEXT NOT NULL CHECK (kind IN ('ordinary', 'identifying', 'intimate')),
-        state       TEXT NOT NULL CHECK (state IN ('kept', 'shredding', 'shredded')),
+        state       TEXT NOT NULL CHECK (state IN ('kept', 'shredding', 'shredded', 'lost')),
         bytes       INTEGER NOT NULL                    -- of the encrypted file
     ) STRICT
     """,
