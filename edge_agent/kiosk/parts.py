@@ -26,8 +26,8 @@ from edge_agent.store.outbox import Outbox
 class CaseDesk(Protocol):
     """Take cases for the three agents and tell how they get on; the daemon is one."""
 
-    def submit(self, case: Case, *, language: str) -> None:
-        """Store a case durably, then queue it."""
+    def submit(self, case: Case, *, language: str, awaits_sign_off: bool = False) -> None:
+        """Store a case durably, then queue it; ``awaits_sign_off``: nothing leaves before a clinician has signed."""
         ...
 
     def follow(self, case_id: str) -> AbstractContextManager[queue.Queue[Message]]:

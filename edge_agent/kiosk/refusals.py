@@ -16,6 +16,7 @@ from edge_agent.errors import (
     InferenceError,
     PictureError,
     PinRefused,
+    PrintError,
     StoreCorrupt,
     StoreError,
     StoreFull,
@@ -69,6 +70,11 @@ ERRORS: Final[tuple[tuple[type[EdgeError], int, Told], ...]] = (
         CameraError,
         503,
         Told(_("The camera gives no picture."), _("Look at its cable and its light. You can go on without a picture.")),
+    ),
+    (
+        PrintError,
+        503,
+        Told(_("The page cannot be printed now."), _("Try again, or leave the pictures out. Nothing is lost.")),
     ),
     (PictureError, 422, Told(_("This file is not a usable picture."), _("Choose another picture."))),
     (

@@ -1,22 +1,20 @@
-"""A second person's reading of a report that policy asks for: scores, agreement, and who may give it.
+"""A second person's reading of a report: scores, agreement, and who may give it; the policy says when one is needed.
 
 The six items are those by which the physicians of the DERM-3R study judged its reports, 0 to 10 each; the six dimensions
 are DermEval's, 1 to 5 each. Scores never leave the device in this version. Does not change the report or its decisions.
 
 Source: DERM-3R, arXiv 2604.09596 (blind reading by 15 physicians); DermEval in SkinGPT-R1, arXiv 2511.15242; policy
-``second_reader_required``.
+``second_reader_required`` (``policy.rules.second_reading_reasons``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from edge_agent.contracts.case import ADULT_YEARS
 from edge_agent.errors import CaseError
 
 PHYSICIAN_ITEMS: Final = (
@@ -35,42 +33,9 @@ DERMEVAL_DIMENSIONS: Final = (
     "reasoning_coherence",
     "description_precision",
 )
-DARK_FITZPATRICK, DARK_MONK = (
-    5,
-    7,
-)  # tones 5-6, Monk 7-10: erythema is hard to see there (clinical-vocabulary section 2)
 READERS: Final = frozenset({"clinician", "tcm_practitioner"})
 Tenth = Annotated[int, Field(ge=0, le=10)]
 Fifth = Annotated[int, Field(ge=1, le=5)]
-
-
-@dataclass(frozen=True, slots=True)
-class ReportFacts:
-    """What policy looks at to ask for a second reading. ``fitzpatrick`` 1 to 6, ``monk`` 1 to 10; None: nobody said."""
-
-    age_years: int | None
-    fitzpatrick: int | None
-    monk: int | None
-    has_abstained: bool
-    tier: str
-    stage: str | None
-
-
-def reasons(facts: ReportFacts, required: Collection[str]) -> tuple[str, ...]:
-    """Return why a report needs a second reader, of the reasons that policy names, in policy's order.
-
-    Args:
-        facts: of one report.
-        required: ids of ``second_reader_required``: dark_tone, minor, abstained, T3, remission.
-    """
-    found = {
-        "dark_tone": (facts.fitzpatrick or 0) >= DARK_FITZPATRICK or (facts.monk or 0) >= DARK_MONK,
-        "minor": facts.age_years is not None and facts.age_years < ADULT_YEARS,
-        "abstained": facts.has_abstained,
-        "T3": facts.tier == "T3_urgent",
-        "remission": facts.stage == "remission",
-    }
-    return tuple(name for name in required if found.get(name, False))
 
 
 class SecondReading(BaseModel):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from edge_agent.review.second_reading import ReportFacts
 from edge_agent.review.worklist import Row
 from edge_agent.store.database import Database
 
@@ -21,7 +20,7 @@ _QUERY = """
 SELECT c.case_id, coalesce(json_extract(c.intake, '$.local_reference'), ''), c.created, c.state,
        coalesce(s.tier, json_extract(c.report, '$.triage.final')), json_extract(c.report, '$.triage.deadline'),
        s.case_id IS NOT NULL,
-       json_extract(c.intake, '$.age_years'), json_extract(c.intake, '$.fitzpatrick'), json_extract(c.intake, '$.monk'),
+       json_extract(c.intake, '$.age_years'), json_extract(c.intake, '$.age_months'), json_extract(c.intake, '$.fitzpatrick'), json_extract(c.intake, '$.monk'),
        json_extract(c.report, '$.abstentions'), json_extract(c.report, '$.triage.final'),
        json_extract(c.report, '$.representation.fields.stage.value'),
        (SELECT count(*) FROM second_readings r WHERE r.case_id = c.case_id),
@@ -30,6 +29,19 @@ FROM cases c LEFT JOIN sign_offs s ON s.case_id = c.case_id
 WHERE (? IS NULL OR c.case_id = ?)
 ORDER BY c.position DESC LIMIT ?
 """
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFacts:
+    """What the policy looks at to ask for a second reading; None: nobody said."""
+
+    age_years: int | None
+    age_months: int | None
+    fitzpatrick: int | None
+    monk: int | None
+    has_abstained: bool
+    tier: str
+    stage: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +76,13 @@ class CaseList:
 
 
 def _listed(found: Sequence[Any]) -> Listed:
-    (case_id, reference, created, state, tier, deadline, signed, age, fitzpatrick, monk, abstentions, by_program, stage,
+    (case_id, reference, created, state, tier, deadline, signed, age, months, fitzpatrick, monk, abstentions, by_program, stage,
      readings, is_test, withdrawn) = found  # fmt: skip
     facts = None
     if by_program is not None:
         facts = ReportFacts(
             age_years=age,
+            age_months=months,
             fitzpatrick=fitzpatrick,
             monk=monk,
             has_abstained=bool(json.loads(abstentions or "[]")),

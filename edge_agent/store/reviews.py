@@ -21,6 +21,7 @@ from edge_agent.review.decisions import Decision, final_tier, on_the_wire
 from edge_agent.review.second_reading import SecondReading
 from edge_agent.store.database import Connection, Database
 from edge_agent.store.outbox import append_record
+from edge_agent.store.withdrawal import check_unlocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,13 @@ class ReviewStore:
         """Add a decision on one part of an unsigned report.
 
         Raises:
-            CaseError: no such case, no report yet, or it is signed already.
+            CaseError: no such case, no report yet, it is signed already, or its record is locked.
             StoreFull: no space; nothing was added.
         """
         with self._database.transaction() as connection:
             _report(connection, case_id)
             _refuse_signed(connection, case_id)
+            check_unlocked(connection, case_id)
             connection.execute(
                 "INSERT INTO decisions (case_id, section, body) VALUES (?,?,?)",
                 (case_id, decision.section, decision.model_dump_json()),
@@ -68,12 +70,13 @@ class ReviewStore:
         Nothing is queued for a case whose result may not leave, or was withdrawn meanwhile.
 
         Raises:
-            CaseError: no such case, no report, a part is open, or it is signed already.
+            CaseError: no such case, no report, a part is open, it is signed already, or its record is locked.
             StoreFull: no space; the report stays unsigned.
         """
         with self._database.transaction() as connection:
             report = _report(connection, case_id)
             _refuse_signed(connection, case_id)
+            check_unlocked(connection, case_id)
             rows = connection.execute("SELECT body FROM decisions WHERE case_id = ? ORDER BY number", (case_id,))
             decisions = _decisions(rows.fetchall())
             wire = on_the_wire(report, decisions)
@@ -104,11 +107,12 @@ class ReviewStore:
         """Add a second reading of a reported case, signed or not.
 
         Raises:
-            CaseError: no such case, or no report yet.
+            CaseError: no such case, no report yet, or its record is locked.
             StoreFull: no space; nothing was added.
         """
         with self._database.transaction() as connection:
             _report(connection, case_id)
+            check_unlocked(connection, case_id)
             connection.execute(
                 "INSERT INTO second_readings (case_id, body) VALUES (?,?)", (case_id, reading.model_dump_json())
             )

@@ -129,10 +129,10 @@ class _CutDesk:
     def __init__(self, post: Post, *, is_after: bool) -> None:
         self._post, self._is_after = post, is_after
 
-    def submit(self, case: Case, *, language: Literal["zh", "en"]) -> None:
+    def submit(self, case: Case, *, language: Literal["zh", "en"], awaits_sign_off: bool = False) -> None:
         """Be cut off."""
         if self._is_after:
-            self._post.desk.submit(case, language=language)
+            self._post.desk.submit(case, language=language, awaits_sign_off=awaits_sign_off)
         raise StoreFull("no space: free disk space")
 
 

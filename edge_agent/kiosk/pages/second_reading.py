@@ -10,17 +10,16 @@ from pydantic import ValidationError
 
 from edge_agent.errors import CaseError
 from edge_agent.kiosk.access import requires
+from edge_agent.kiosk.case_rooms import DECIDERS, listed_case, policy_of, row_of
 from edge_agent.kiosk.language import text as _
-from edge_agent.kiosk.pages.cases import required_readings, row_of
-from edge_agent.kiosk.pages.report import listed_case
 from edge_agent.kiosk.rendering import page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.review.second_reading import DERMEVAL_DIMENSIONS, PHYSICIAN_ITEMS, SecondReading, check_reader
-from edge_agent.store.accounts import Person, Role
+from edge_agent.store.accounts import Person
 from edge_agent.store.reviews import ReviewStore
 
 router = Room()
-Reader = Annotated[Person, Depends(requires(Role.CLINICIAN, Role.TCM_PRACTITIONER))]
+Reader = Annotated[Person, Depends(requires(*DECIDERS))]
 PHYSICIAN_WORDS: Final = dict(
     zip(
         PHYSICIAN_ITEMS,
@@ -55,7 +54,7 @@ DERMEVAL_WORDS: Final = dict(
 def ask(request: Request, case_id: str, person: Reader) -> Response:
     """Show the form, or why this person cannot read this report a second time."""
     parts = parts_of(request)
-    row = row_of(listed_case(request, case_id), required_readings(request))
+    row = row_of(listed_case(request, case_id), policy_of(parts))
     _check(request, case_id, person)
     return page(
         request,
@@ -70,7 +69,7 @@ def ask(request: Request, case_id: str, person: Reader) -> Response:
 @router.post("/cases/{case_id}/second-reading")
 async def give(request: Request, case_id: str) -> Response:
     """Keep a second reading."""
-    person = requires(Role.CLINICIAN, Role.TCM_PRACTITIONER)(request)
+    person = requires(*DECIDERS)(request)
     parts = parts_of(request)
     listed_case(request, case_id)
     _check(request, case_id, person)
