@@ -23,13 +23,16 @@ from edge_agent.kiosk.pages import (
     accounts,
     audit,
     cases,
+    episode,
     home,
+    print_out,
     report,
     second_reading,
     set_up,
     settings,
     sign_in,
     status,
+    withdraw,
 )
 from edge_agent.kiosk.pages.consultation.rooms import CONSULTATION
 from edge_agent.kiosk.parts import KioskParts
@@ -44,6 +47,9 @@ ROOMS: Final = (
     cases.router,
     report.router,
     second_reading.router,
+    print_out.router,
+    episode.router,
+    withdraw.router,
     home.router,
     sign_in.router,
     set_up.router,

@@ -146,9 +146,7 @@ def _said(decision: Decision, vocabulary: Vocabulary, lang: Language) -> tuple[s
         f"{vocabulary.name(lists[name], lang)}: {vocabulary.label(value, lang, of=lists[name])}"
         for name, value in decision.values.items()
     ]
-    return tuple(
-        [vocabulary.label(decision.reason, lang, of="decision_reason"), *right, *filter(None, [decision.note])]
-    )
+    return (vocabulary.label(decision.reason, lang, of="decision_reason"), *right, *filter(None, [decision.note]))
 
 
 @router.post("/cases/{case_id}/decide")
