@@ -14,7 +14,6 @@ from device_profiles.profile import Profile
 from edge_agent.config import Config
 from edge_agent.engine_bootstrap import CAREFUL, Arithmetic, EngineWish
 from edge_agent.errors import ConfigError
-from edge_agent.state_dir import prepare_state_dir
 from edge_agent.store_bootstrap import Store, open_store
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -180,11 +180,16 @@ class Daemon:
         guard = self._parts.guard
         return histories if guard is None else histories | {"inference": guard.history}
 
+    def uplink_seen(self) -> datetime | None:
+        """Return when the hub last had everything; None: not since this start."""
+        age_s = self._parts.uplink.sync_age_s
+        return None if age_s is None else datetime.now(UTC) - timedelta(seconds=age_s)
+
     def fault_ids(self) -> tuple[str, ...]:
         """Return what is wrong with the device now, as ids that pages have words for; quick, reads no store."""
         camera = None if self.camera is None else self.camera.status()
         is_camera_down = camera is not None and camera.fault is not None
-        found = fault_ids(self.health(), faults=self._parts.faults, state_dir=self._state_dir, now=datetime.now(UTC))
+        found = fault_ids(self.health(), faults=self._parts.faults, state_dir=self._state_dir)
         return (*found, "camera_down") if is_camera_down and "camera_down" not in found else found
 
     def _store_bytes(self) -> int | None:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -41,8 +41,11 @@ if TYPE_CHECKING:
     from edge_agent.contracts.shown_field import OnField
     from edge_agent.device_bootstrap import Devices
     from edge_agent.devices.ladder import Ladder, OnStep
+    from edge_agent.kiosk.consultation_parts import ConsultationParts
     from edge_agent.kiosk.parts import KioskParts
     from edge_agent.kiosk.server import KioskServer
+    from edge_agent.policy.load import PolicyInForce
+    from edge_agent.supervision.upkeep import Upkeep
 
 SPARE_PROFILE = "generic"
 
@@ -127,7 +130,9 @@ def open_daemon(
             )
             if camera is not None:
                 daemon.supervise(ServicePart("camera", CameraService(camera)))
-            _add_web(daemon, wish, store, log=log)
+            rooms = _rooms(config, store, daemon=daemon, log=log)
+            daemon.supervise(rooms.upkeep)
+            _add_web(daemon, wish, store, rooms=rooms, log=log)
             yield daemon
         finally:
             if child is not None:
@@ -203,7 +208,48 @@ def _camera(checked: Checked) -> LiveCamera | None:
     return None if config.source is None else LiveCamera(camera_settings(config, checked.profile.camera))
 
 
-def _add_web(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> None:
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Hold what the pages and the upkeep share: the policy in force, the consultations, the upkeep itself."""
+
+    policy: PolicyInForce
+    consultation: ConsultationParts
+    upkeep: Upkeep
+
+    def faults(self) -> tuple[str, ...]:
+        """Return ids of what is wrong here, for the banner on every page."""
+        return (*self.upkeep.faults(), *(("policy_refused",) if self.policy.refusal else ()))
+
+
+def _rooms(config: Config, store: Store, *, daemon: Daemon, log: Log) -> Rooms:
+    from edge_agent.consultation_bootstrap import build_consultation, tend_consultations
+    from edge_agent.kiosk_bootstrap import build_registry, utc_now
+    from edge_agent.policy.load import policy_in_force
+    from edge_agent.store_bootstrap import build_retention, build_storage_room
+    from edge_agent.supervision.upkeep import DAY_S, HOUR_S, Chore, Upkeep
+
+    if store.upkeep_error is not None:
+        log.warning("store.upkeep", **store.upkeep_error.diagnostics())
+    policy = policy_in_force(config)
+    if policy.refusal:
+        log.warning("policy.refused", refusal=policy.refusal)
+    room = build_consultation(store.database, cases=store.cases, vault=store.vault, policy=policy.policy)
+    audit = build_registry(store.database).audit
+    retention = build_retention(
+        config,
+        store,
+        draft_period=timedelta(hours=policy.policy.retention_unconsented_draft_hours),
+        picture_period=timedelta(days=policy.policy.retention_images_days_after_signoff),
+    )
+    chores = (
+        Chore("drafts", HOUR_S, lambda: tend_consultations(room, desk=daemon.desk, audit=audit, now=utc_now())),
+        Chore("retention", DAY_S, lambda: retention.run(is_dry=False)),
+    )
+    upkeep = Upkeep(chores, look_at_room=build_storage_room(config, store).step, log=log)
+    return Rooms(policy, room, upkeep)
+
+
+def _add_web(daemon: Daemon, wish: Wish, store: Store, *, rooms: Rooms, log: Log) -> None:
     """Let the daemon serve the kiosk's pages, where they are wanted."""
     if not wish.config.kiosk.is_enabled:
         return
@@ -212,41 +258,31 @@ def _add_web(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> None:
     def build() -> KioskServer:
         from edge_agent.kiosk.server import KioskServer
 
-        return KioskServer(_kiosk_parts(daemon, wish, store, log=log))
+        return KioskServer(_kiosk_parts(daemon, wish, store, rooms=rooms, log=log))
 
     daemon.supervise(ServicePart("web", WebService(build, socket_path=wish.config.kiosk.socket)))
 
 
-def _kiosk_parts(daemon: Daemon, wish: Wish, store: Store, *, log: Log) -> KioskParts:
+def _kiosk_parts(daemon: Daemon, wish: Wish, store: Store, *, rooms: Rooms, log: Log) -> KioskParts:
     from edge_agent.contracts.practice import Practice
-    from edge_agent.contracts.terms import Vocabulary
-    from edge_agent.kiosk.parts import KioskParts
-    from edge_agent.store.accounts import Accounts
-    from edge_agent.store.audit import AuditTrail
-    from edge_agent.supervision.clock_check import clock_trust
+    from edge_agent.kiosk_bootstrap import build_kiosk_parts
 
-    audit = AuditTrail(store.database, clock=_now, clock_trust=lambda: clock_trust(_now()))
     _, practice = wish.checked("practice_file", lambda: load_practice(wish.config.practice_file), default=Practice())
-    return KioskParts(
-        database=store.database,
-        cases=store.cases,
-        outbox=store.outbox,
-        accounts=Accounts(store.database, audit=audit, clock=_now),
-        audit=audit,
-        practice=practice,
-        vocabulary=Vocabulary.load(),
-        config=wish.config,
-        clock=_now,
+    return build_kiosk_parts(
+        wish.config,
+        store.database,
         desk=daemon.desk,
         camera=daemon.camera,
         log=log,
-        faults=daemon.fault_ids,
+        faults=lambda: tuple(dict.fromkeys((*daemon.fault_ids(), *rooms.faults()))),
+        uplink_seen=daemon.uplink_seen,
+        practice=practice,
+        cases=store.cases,
+        outbox=store.outbox,
         metrics=daemon.metrics.text,
+        policy=rooms.policy.policy,
+        consultation=rooms.consultation,
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def report_failure(child: InferenceChild | Ladder, log: Log) -> Callable[[str, InferenceError], None]:

@@ -14,6 +14,7 @@ from edge_agent.config import Config
 from edge_agent.state_dir import prepare_state_dir
 
 if TYPE_CHECKING:
+    from edge_agent.contracts.practice import Practice
     from edge_agent.kiosk.parts import CameraPort, CaseDesk, KioskParts, Log
     from edge_agent.store.accounts import Accounts
     from edge_agent.store.audit import AuditTrail
@@ -70,6 +71,7 @@ def build_kiosk_parts(
     log: Log,
     faults: Callable[[], Sequence[str]],
     uplink_seen: Callable[[], datetime | None],
+    practice: Practice | None = None,
     **more: Any,
 ) -> KioskParts:
     """Build the parts of the page over the daemon's open store.
@@ -82,6 +84,7 @@ def build_kiosk_parts(
         log: the daemon's.
         faults: ids of what is wrong now; quick. A wrong clock is added here.
         uplink_seen: the last exchange with the centre.
+        practice: None reads the configured file.
         **more: fields that other rooms added to ``KioskParts``.
 
     Raises:
@@ -99,7 +102,7 @@ def build_kiosk_parts(
         database=database,
         accounts=registry.accounts,
         audit=registry.audit,
-        practice=load_practice(config.practice_file),
+        practice=load_practice(config.practice_file) if practice is None else practice,
         vocabulary=Vocabulary.load(),
         config=config,
         clock=utc_now,

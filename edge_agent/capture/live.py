@@ -90,7 +90,7 @@ class LiveCamera:
 
     def start(self) -> None:
         """Begin to keep the camera open; returns at once. Does nothing when it runs already."""
-        if self._thread is not None:
+        if self._thread is not None and self._thread.is_alive():
             return
         self._is_stopping = False
         self._watch.start(self._clock())
@@ -209,14 +209,16 @@ class LiveCamera:
 
     def _run(self) -> None:
         """Take messages and do what the watch says, until ``stop``. The only thread that changes the watch."""
-        while not self._is_stopping:
-            with suppress(queue.Empty):
-                self._take(*self._inbox.get(timeout=TICK_S))
-            self._act()
-        self._end_child(is_ended=False)
-        with self._changed:
-            self._watch.stop(self._clock())
-            self._changed.notify_all()
+        try:
+            while not self._is_stopping:
+                with suppress(queue.Empty):
+                    self._take(*self._inbox.get(timeout=TICK_S))
+                self._act()
+        finally:  # after a mistake in this program too: the camera is then off, and says so
+            self._end_child(is_ended=False)
+            with self._changed:
+                self._watch.stop(self._clock())
+                self._changed.notify_all()
 
     def _take(self, sender: CameraProcess | None, message: Message | None) -> None:
         child = self._child

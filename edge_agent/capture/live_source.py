@@ -22,7 +22,7 @@ ADDRESSES: Final = ("http://", "https://", "rtsp://", "rtsps://")
 MIN_CAMERA_EDGE_PX: Final = 448  # the side of a view at the usual pixel budget (device_profiles: camera.width_px)
 DEVICE_OPEN_S: Final = 4.0  # a USB camera opens within two to three seconds (device_profiles: camera.timeout_s)
 USUAL_FPS: Final = 15.0  # smooth enough to frame by, and half of the work of 30
-IDLE_FPS: Final = 2.0  # enough to notice every fault within five seconds
+IDLE_FPS: Final = 1.25  # enough to notice every fault within five seconds, for less than 1 % of one core
 _V4L: Final = Path("/sys/class/video4linux")
 
 

@@ -17,7 +17,7 @@ from edge_agent.capture.live_states import REOPENED_FAULTS, Event, Fault, State,
 from edge_agent.capture.live_wire import CANNOT_OPEN, NO_PICTURE, Beat
 
 LOADING_S: Final = 30.0  # Python and OpenCV on the slowest, busiest computer of the classes
-SILENCE_S: Final = 3.0  # at two pictures a second six are missing
+SILENCE_S: Final = 3.0  # at the idle pace four pictures are missing
 FROZEN_S: Final = 3.0  # a sensor's noise changes the last bits of every picture; a stuck driver repeats all of them
 BAD_LIGHT_S: Final = 2.0  # a hand over the lens, or exposure that still settles, is no fault
 DARK_SHARE: Final = 0.98
@@ -172,16 +172,15 @@ class CameraWatch:
         return Fault.TOO_SMALL if min(beat.width, beat.height) < self._settings.min_edge_px else None
 
     def _measured_fault(self, child: _Child, beat: Beat, now_s: float) -> Fault | None:
-        """Return the fault whose sign has lasted long enough; too dark comes before frozen, for black repeats itself."""
+        """Return the fault whose sign has lasted long enough; black repeats itself too, and is told first."""
         if beat.dark_share is None or beat.bright_share is None:
             return None
         signs, before_s = child.signs, child.signs.last_measured_s
         signs.last_measured_s = now_s
-        is_black, is_bright = beat.dark_share >= DARK_SHARE, beat.bright_share >= BRIGHT_SHARE
-        signs.black_s = _since(signs.black_s, is_on=is_black, from_s=now_s)
-        signs.bright_s = _since(signs.bright_s, is_on=is_bright, from_s=now_s)
-        is_same = beat.is_same is True and not (is_black or is_bright)
-        signs.same_s = _since(signs.same_s, is_on=is_same, from_s=now_s if before_s is None else before_s)
+        signs.black_s = _since(signs.black_s, is_on=beat.dark_share >= DARK_SHARE, from_s=now_s)
+        signs.bright_s = _since(signs.bright_s, is_on=beat.bright_share >= BRIGHT_SHARE, from_s=now_s)
+        first_same_s = now_s if before_s is None else before_s
+        signs.same_s = _since(signs.same_s, is_on=beat.is_same is True, from_s=first_same_s)
         child.is_moving = beat.is_same is False
         for since_s, lasting_s, fault in (
             (signs.black_s, BAD_LIGHT_S, Fault.BLACK),

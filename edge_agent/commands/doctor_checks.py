@@ -6,7 +6,6 @@ import os
 import shutil
 import stat
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +45,11 @@ def check_rights(config: Config) -> str:
 
 def check_clock(config: Config) -> str:  # noqa: ARG001  (same shape for all)
     """Look whether the clock can be true: deadlines and ages hang on it."""
-    from edge_agent.store.audit import ClockTrust
-    from edge_agent.supervision.clock_check import clock_trust
+    from edge_agent.kiosk_bootstrap import SYNCHRONISED, utc_now
+    from edge_agent.store.audit import ClockTrust, judge_clock
 
-    now = datetime.now(UTC)
-    trust = clock_trust(now)
+    now = utc_now()
+    trust = judge_clock(now, newest_known=None, is_synchronised=SYNCHRONISED.exists())
     if trust is ClockTrust.WRONG:
         raise ConfigError(
             f"the clock says {now:%Y-%m-%d}: set it (timedatectl set-time), and have its battery looked at"

@@ -53,14 +53,14 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     from edge_agent.contracts.terms import Vocabulary
     from edge_agent.interop.exporter import Exporter, ExportEvent, Stored
     from edge_agent.interop.pdf import PdfPress
-    from edge_agent.store.audit import Action, AuditTrail
-    from edge_agent.supervision.clock_check import clock_trust
+    from edge_agent.kiosk_bootstrap import build_registry
+    from edge_agent.store.audit import Action
 
     def now() -> datetime:
         return datetime.now(UTC)
 
     with open_store(config) as store:
-        trail = AuditTrail(store.database, clock=now, clock_trust=lambda: clock_trust(now()))
+        trail = build_registry(store.database).audit
 
         def on_export(event: ExportEvent) -> None:
             trail.note(event.by, Action.REPORT_EXPORTED, case_ref=event.case_id, detail=event.form)

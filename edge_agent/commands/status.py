@@ -35,6 +35,8 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # 
     daemon = status["daemon"]
     print(f"daemon   {'running, process ' + str(daemon['pid']) if daemon else 'not running'}")
     if daemon:
+        for line in _troubles(status):
+            print(line)
         print(f"engine   {daemon['child_state']}, process {daemon['child_pid']}, on {status['device']}")
         print(f"hub      {'connected' if status['hub_connected'] else 'not connected'}")
     if status["second_device"]:
@@ -43,6 +45,18 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # 
     print(f"pending  {status['pending']}")
     print("records  " + "  ".join(f"{name} {count}" for name, count in status["outbox"].items()))
     return 0
+
+
+def _troubles(status: dict[str, Any]) -> list[str]:
+    """Return a line for every fault of the settings and every part that was lost too often."""
+    faults = [f"mend     {line}" for line in status.get("faults", [])]
+    parts: dict[str, Any] = status.get("parts", {})
+    degraded = [
+        f"degraded {name}: {part['fault']}; {part['restarts']} restarts, tried again in {part['again_in_s']:.0f} s"
+        for name, part in parts.items()
+        if part["is_degraded"]
+    ]
+    return (["safe mode: cases are stored and wait"] if faults else []) + faults + degraded
 
 
 def read_status(config: Config) -> dict[str, Any]:

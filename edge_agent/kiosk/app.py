@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from edge_agent.errors import EdgeError
 from edge_agent.kiosk.access import PinChangeNeeded, SignInNeeded
 from edge_agent.kiosk.door import Door
-from edge_agent.kiosk.guard import Guard
+from edge_agent.kiosk.guard import METRICS, Guard
 from edge_agent.kiosk.language import load_languages
 from edge_agent.kiosk.pages import (
     about,
@@ -89,6 +89,8 @@ def create_app(parts: KioskParts, *, port: int | None = None, on_token: Callable
         if not isinstance(room, Room):
             raise RuntimeError("every room uses edge_agent.kiosk.room.Room: it checks the CSRF token")
         app.include_router(room)
+    if (metrics := parts.metrics) is not None:
+        app.add_route(METRICS, lambda _request: Response(metrics(), media_type="text/plain; version=0.0.4"))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _add_error_pages(app)
     app.add_middleware(Guard, parts=parts, sessions=sessions, port=port)

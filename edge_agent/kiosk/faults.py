@@ -55,6 +55,16 @@ _KNOWN: Final = MappingProxyType(
                 _("Write on paper and call the technician."),
             ),
             FaultWords(
+                "disk_tight",
+                _("The device's storage is almost full: no new pictures."),
+                _("Go on without pictures and call the technician today."),
+            ),
+            FaultWords(
+                "policy_refused",
+                _("The health authority's rules on this device were refused."),
+                _("The strict rules hold. Go on, and tell the person responsible."),
+            ),
+            FaultWords(
                 "clock_wrong",
                 _("The device's clock may be wrong."),
                 _("Compare it with a watch and write the date on paper."),

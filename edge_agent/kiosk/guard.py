@@ -22,6 +22,7 @@ from edge_agent.kiosk.sessions import COOKIE, Session, Sessions
 
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 STATIC: Final = "/static/"
+METRICS: Final = "/metrics"  # numbers without anybody in them, for a scraper on this computer: it has no session
 CONTENT_POLICY: Final = "; ".join(
     [
         "default-src 'none'",
@@ -97,7 +98,7 @@ class Guard:
             return 421
         if not _is_our_origin(request):
             return 403
-        if request.url.path.startswith(STATIC) and request.method in SAFE:
+        if (request.url.path.startswith(STATIC) or request.url.path == METRICS) and request.method in SAFE:
             return None
         if session is None and _brings_token(request):
             return None  # not counted: a flood of strangers must not keep the kiosk's own browser out

@@ -7,12 +7,11 @@ a report are run at the next start.
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import structlog
@@ -27,10 +26,10 @@ from edge_agent.remaining import NO_PACE, Countdown, Predict, learn
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.states import CaseState
 from edge_agent.supervision.keeper import Pulse
+from edge_agent.supervision.rooms import Rooms
 
 RESUME_AFTER_S: Final = 30.0
 PATIENCE_S: Final = 900.0  # how long one case may say nothing: loading an engine, its longest case, pauses
-MOST_KEPT: Final = 500  # messages of a running case that a late follower still gets
 Log = structlog.typing.FilteringBoundLogger
 
 
@@ -58,14 +57,6 @@ class DeskSettings:
     resume_after_s: float = RESUME_AFTER_S
     patience_s: float = PATIENCE_S
     predict: Predict | None = None
-
-
-@dataclass(slots=True)
-class _Room:
-    """Who follows one case, and what was said since its present run began."""
-
-    followers: list[queue.Queue[Message]] = field(default_factory=list)
-    said: deque[Message] = field(default_factory=lambda: deque(maxlen=MOST_KEPT))
 
 
 class CaseDesk:
@@ -110,8 +101,7 @@ class CaseDesk:
         self._backlog: deque[str] = deque()  # nobody waits for these; used by the part's thread only
         self._pause_s = 0.0
         self._pace = NO_PACE
-        self._rooms: dict[str, _Room] = {}
-        self._lock = threading.Lock()
+        self._rooms = Rooms()
 
     def submit(self, case: Case, *, language: str, awaits_sign_off: bool = False) -> None:
         """Store a case durably, then queue it. Does not wait for its report: ``follow`` it.
@@ -132,20 +122,13 @@ class CaseDesk:
         Whoever comes late gets what was said since the present run began, or the end where the case has one. May be
         entered before ``submit``, so that nothing is missed.
         """
-        mine: queue.Queue[Message] = queue.Queue()
-        with self._lock:
-            room = self._rooms.setdefault(case_id, _Room())
-            for message in room.said:
-                mine.put(message)
-            room.followers.append(mine)
+        mine = self._rooms.enter(case_id)
         try:
             if (end := self._end_of(case_id)) is not None:
                 mine.put(end)
             yield mine
         finally:
-            with self._lock:
-                room.followers.remove(mine)
-                self._leave(case_id)
+            self._rooms.leave(case_id, mine)
 
     def status(self) -> Mapping[str, Any]:
         """Return how the daemon fares, ready for JSON."""
@@ -201,7 +184,7 @@ class CaseDesk:
                 continue
             if case_id is not None:
                 waits = DaemonError(f"the case is stored and waits: {self._settings.hold}")
-                self._tell(case_id, error_message(waits))
+                self._rooms.tell(case_id, error_message(waits))
 
     def _catch_up(self, pulse: Pulse) -> None:
         """Run one case of the backlog; look for forgotten cases, and after the engine, when it is empty.
@@ -233,12 +216,10 @@ class CaseDesk:
             self._backlog.append(case_id)
 
     def _run_case(self, case_id: str, pulse: Pulse) -> None:
-        with self._lock:
-            if (room := self._rooms.get(case_id)) is not None:
-                room.said.clear()
+        self._rooms.begin(case_id)
         end = self.outcome(lambda: self._complete(case_id, pulse))
         if end is not None:
-            self._tell(case_id, end)
+            self._rooms.tell(case_id, end)
 
     def _complete(self, case_id: str, pulse: Pulse) -> Message | None:
         if case_id not in self._store.pending():
@@ -255,10 +236,10 @@ class CaseDesk:
                 self._on_phase(phase, now_s - since_s)
                 phase, since_s = stage, now_s
             body = {"kind": Kind.PROGRESS, "stage": stage, "done": done, "total": total}
-            self._tell(case_id, Message(body={**body, "remaining_s": countdown.at(stage, done, total)}))
+            self._rooms.tell(case_id, Message(body={**body, "remaining_s": countdown.at(stage, done, total)}))
 
         def on_field(shown: ShownField) -> None:
-            self._tell(case_id, Message(body={"kind": Kind.FIELD, **shown.to_body()}))
+            self._rooms.tell(case_id, Message(body={"kind": Kind.FIELD, **shown.to_body()}))
 
         pulse.promise(self._settings.patience_s)
         report = self._work.complete(case_id, on_progress=on_progress, on_field=on_field)
@@ -279,23 +260,6 @@ class CaseDesk:
             self._log.exception("failed")
             return error_message(DaemonError(f"the daemon failed ({type(exc).__name__}); look at its log"))
 
-    def _tell(self, case_id: str, message: Message) -> None:
-        with self._lock:
-            room = self._rooms.setdefault(case_id, _Room())
-            if message.kind in (Kind.PROGRESS, Kind.FIELD):
-                room.said.append(message)
-            else:
-                room.said.clear()  # an end is read from the store from now on
-            for follower in room.followers:
-                follower.put(message)
-            self._leave(case_id)
-
-    def _leave(self, case_id: str) -> None:
-        """Forget a room that nobody follows and that holds nothing. The caller has the lock."""
-        room = self._rooms.get(case_id)
-        if room is not None and not room.followers and not room.said:
-            del self._rooms[case_id]
-
     def _end_of(self, case_id: str) -> Message | None:
         """Return how a case ended; None where it has not, or is not stored yet."""
         try:
@@ -310,6 +274,4 @@ class CaseDesk:
 
     def _dismiss(self) -> None:
         """Tell everybody who still follows a case that the desk closes; their cases are stored."""
-        with self._lock:
-            for follower in [one for room in self._rooms.values() for one in room.followers]:
-                follower.put(error_message(DaemonError("the daemon stops; the case is stored and will be resumed")))
+        self._rooms.tell_all(error_message(DaemonError("the daemon stops; the case is stored and will be resumed")))

@@ -20,6 +20,7 @@ from edge_agent.errors import ConfigError, DaemonError, UplinkError
 from edge_agent.ipc import SOCKET_NAME, Kind, Message, read_message, write_message
 from edge_agent.store.outbox import Outbox
 from edge_agent.supervision.case_desk import CaseDesk
+from edge_agent.supervision.rooms import STEPS
 
 SYNC_POLL_S: Final = 0.1  # only while somebody waits for a sync
 _SOCKET_PATH_MAX: Final = 107  # unix(7): sun_path holds 108 bytes with its final zero
@@ -84,7 +85,7 @@ class Clients:
         with self._desk.follow(case.case_id) as messages:
             self._desk.submit(case, language=str(request.body.get("language", "en")))
             write_message(peer, Message(body={"kind": Kind.STORED, "case_id": case.case_id}))
-            while (message := messages.get()).kind in (Kind.PROGRESS, Kind.FIELD):
+            while (message := messages.get()).kind in STEPS:
                 write_message(peer, message)
             return message
 

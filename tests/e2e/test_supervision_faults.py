@@ -19,8 +19,9 @@ import pytest
 
 from edge_agent.case_wire import pack_case
 from edge_agent.commands.submission import ask
+from edge_agent.contracts.case import Case
 from edge_agent.ipc import SOCKET_NAME, Kind, Message, connect, read_message, write_message
-from tests.simulators.cases import case
+from tests.simulators.cases import case, form
 from tests.simulators.kiosk import ROOT, wait_until
 
 PATIENCE_S = 60.0
@@ -63,13 +64,15 @@ class QuickKiosk:
         assert status is not None
         return status
 
-    def give(self, name: str, *, on_progress: Callable[[], None] = lambda: None) -> Message | None:
+    def give(
+        self, name: str, *, given: Case | None = None, on_progress: Callable[[], None] = lambda: None
+    ) -> Message | None:
         """Hand in a case and return what ends it."""
         channel = connect(self.state_dir, timeout_s=PATIENCE_S)
         assert channel is not None
         with channel, channel.makefile("rwb") as stream:
             peer = cast(BinaryIO, stream)
-            write_message(peer, pack_case(case(case_id=name), language="en"))
+            write_message(peer, pack_case(given or case(case_id=name), language="en"))
             while (message := read_message(peer)) is not None:
                 if message.kind == Kind.PROGRESS:
                     on_progress()
@@ -210,3 +213,16 @@ def test_the_second_sigterm_ends_at_once() -> None:
         process.terminate()
         assert process.wait(PATIENCE_S) == 128 + signal.SIGTERM
         answer.exception(PATIENCE_S)
+
+
+@pytest.mark.parametrize("behaviour", ["answer", "fail", "complain", "crash-on=one"])
+def test_the_log_holds_nothing_of_the_patient(behaviour: str) -> None:
+    """Identifiers planted in the form are in no line, whether the case is answered, fails, is refused or kills the engine."""
+    planted = form(allergy_text="penicillin-zhangsan", local_reference="bed-seventeen")
+    with _kiosk() as kiosk:
+        kiosk.start(behaviour)
+        kiosk.give("one", given=case(case_id="one", intake=planted))
+        lines = (kiosk.folder / "err").read_text() + (kiosk.state_dir / "logs" / "derm-edge.log").read_text()
+    assert '"case_id": "one"' in lines or "this case does not fit" in lines  # the log did see the case
+    assert "zhangsan" not in lines
+    assert "seventeen" not in lines

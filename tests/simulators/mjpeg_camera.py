@@ -40,7 +40,7 @@ def scene(number: int, *, width: int = 640, height: int = 480) -> Frame:
     rows, columns = np.indices((height, width))
     wave = 120 + 60 * np.sin((columns + 9 * number) / 17) * np.cos(rows / 23)
     tinted = wave[:, :, None] * np.array([0.7, 0.8, 1.0])
-    return np.clip(tinted + noise.normal(0, 4, (height, width, 3)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(tinted + noise.normal(0, 4, (height, width, 3)), 0, 255), np.uint8)
 
 
 def jpeg(frame: Frame) -> bytes:

@@ -76,7 +76,7 @@ def test_sync_without_a_broker_has_the_uplinks_code(config: str, capsys: pytest.
 
 def test_an_untrusted_bundle_has_its_own_code(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     """LengthOrHash and Signature: code 73 and one line. (``derm-edge run`` starts all the same, in safe mode.)"""
-    assert run(["--config", config, "bundle", "verify"]) == 73
+    assert run(["--config", config, "bundle", "show"]) == 73
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -84,8 +84,10 @@ def test_doctor_goes_on_after_a_failure(config: str, capsys: pytest.CaptureFixtu
     """Every check is shown; the code is that of the first failure."""
     assert run(["--config", config, "doctor"]) == 73
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in lines] == ["profile", "bundle", "device", "canary", "store", "broker"]
-    assert [line[0] for line in lines] == ["✓", "✗", "–", "–", "✓", "✗"]
+    named = [line.split()[1] for line in lines]
+    assert named[:7] == ["profile", "bundle", "device", "canary", "store", "broker", "disk"]
+    assert named[7:] == ["rights", "clock", "daemon", "practice", "camera", "fonts", "browser"]
+    assert [line[0] for line in lines][:6] == ["✓", "✗", "–", "–", "✓", "✗"]
 
 
 def test_every_error_class_has_its_own_code() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -27,6 +29,8 @@ from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Database
 from edge_agent.store.key import StoreKey
 from edge_agent.store.outbox import Outbox
+from edge_agent.supervision.keeper import Pulse
+from edge_agent.supervision.notify import Notifier
 from edge_agent.uplink.settings import UplinkSettings
 from edge_agent.uplink.uplink import Uplink
 from tests.simulators.cases import case
@@ -296,3 +300,46 @@ def test_a_daemon_whose_thread_died_ends_with_an_error(database: Database, monke
         assert device.stop.is_set()
         assert isinstance(device.error, DaemonError)
         assert "cases thread ended" in str(device.error)
+
+
+class Hung:
+    """A part that breaks its promise at once, and goes on doing nothing."""
+
+    name = "camera"
+
+    def __init__(self) -> None:
+        self.is_in = threading.Event()
+
+    def run(self, pulse: Pulse) -> None:
+        """Hang until the daemon ends."""
+        pulse.promise(-1.0)
+        self.is_in.set()
+        pulse.stop.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("is_hung", [False, True])
+def test_the_watchdog_is_fed_only_while_every_part_answers(database: Database, is_hung: bool) -> None:
+    """One part that hangs is enough: then the service manager starts the whole daemon again."""
+    with (
+        tempfile.TemporaryDirectory(prefix="d-") as folder,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+    ):
+        manager.bind(f"{folder}/n")
+        manager.settimeout(PATIENCE_S)
+        device = Device(
+            Path(folder), database, log=_silent(), store=CaseStore(database), runner=Runner(), resume_after_s=1.0
+        )
+        daemon, hung = device.daemon, Hung()
+        daemon._parts = replace(daemon._parts, notifier=Notifier(f"{folder}/n", watchdog_s=0.03))
+        if is_hung:
+            daemon.supervise(hung)
+        device.thread.start()
+        try:
+            assert not is_hung or hung.is_in.wait(PATIENCE_S)
+            said = [manager.recv(4096).decode() for _ in range(40)][20:]  # the first ones may be older than the hang
+        finally:
+            device.stop.set()
+            manager.settimeout(0.0)
+            device.thread.join(PATIENCE_S)
+        assert ("WATCHDOG=1" in said) is not is_hung
+        assert any(one.startswith("STATUS=") for one in said)

@@ -42,6 +42,12 @@ class Story:
         self.sequence = 0
         self.watch.start(self.now_s)
 
+    def state(self) -> State:
+        return self.watch.state
+
+    def fault(self) -> Fault | None:
+        return self.watch.fault
+
     def open(self, name: str = "USB camera") -> Story:
         assert self.tick() is Action.SPAWN
         self.watch.spawned(self.now_s)
@@ -76,14 +82,14 @@ class Story:
 
 def live() -> Story:
     story = Story().open().show()
-    assert story.watch.state is State.LIVE
+    assert story.state() is State.LIVE
     return story
 
 
 def seconds_to(story: Story, fault: Fault, **picture: object) -> float:
     """Show a picture until the fault is told."""
     began_s = story.now_s
-    while story.watch.fault is not fault:
+    while story.fault() is not fault:
         assert story.now_s - began_s < 30
         story.show(0.5, **picture)  # type: ignore[arg-type]
     return story.now_s - began_s
@@ -103,7 +109,7 @@ def test_every_sign_is_told_within_five_seconds(fault: Fault, picture: dict[str,
     """At two pictures a second, with 0.5 s for what lies between the lens and this judgement."""
     story = live()
     assert seconds_to(story, fault, **picture) <= 4.5
-    assert story.watch.state is State.FAULTED
+    assert story.state() is State.FAULTED
 
 
 def test_silence_is_a_blocked_driver_and_costs_the_child_its_life() -> None:
@@ -113,7 +119,7 @@ def test_silence_is_a_blocked_driver_and_costs_the_child_its_life() -> None:
     assert story.tick() is Action.NONE
     story.now_s += 0.2
     assert story.tick() is Action.KILL
-    assert story.watch.fault is Fault.BLOCKED
+    assert story.fault() is Fault.BLOCKED
 
 
 def test_a_camera_that_never_opens_is_blocked() -> None:
@@ -128,7 +134,7 @@ def test_a_camera_that_never_opens_is_blocked() -> None:
     assert story.tick() is Action.NONE
     story.now_s += 0.2
     assert story.tick() is Action.KILL
-    assert story.watch.fault is Fault.BLOCKED
+    assert story.fault() is Fault.BLOCKED
 
 
 @pytest.mark.parametrize(("picture"), [{"dark": 1.0}, {"bright": 1.0}, {"is_same": True}])
@@ -137,17 +143,18 @@ def test_a_moment_is_no_fault(picture: dict[str, object]) -> None:
     story = live()
     for _ in range(5):
         story.show(1.5, **picture)  # type: ignore[arg-type]
+        assert story.state() is State.LIVE
         story.show(0.5)
-        assert story.watch.state is State.LIVE
+        assert story.state() is State.LIVE
 
 
 def test_a_sound_picture_ends_a_dark_one_at_once_and_without_a_restart() -> None:
     """The cap comes off: the same child goes on."""
     story = live().show(4, dark=1.0)
-    assert story.watch.fault is Fault.BLACK
+    assert story.fault() is Fault.BLACK
     assert story.tick() is Action.NONE
     story.show(0.5)
-    assert (story.watch.state, story.watch.fault, story.watch.restarts) == (State.LIVE, None, 0)
+    assert (story.state(), story.fault(), story.watch.restarts) == (State.LIVE, None, 0)
 
 
 def test_a_frozen_camera_is_not_live_again_before_it_has_moved() -> None:
@@ -158,22 +165,22 @@ def test_a_frozen_camera_is_not_live_again_before_it_has_moved() -> None:
     story.seconds_to_spawn()
     story.sequence = 1
     story.open().watch.beat(story.now_s, Beat(1, 640, 480, 0.0, None, 0.0, 0.0))
-    assert story.watch.fault is Fault.FROZEN
+    assert story.fault() is Fault.FROZEN
     story.show(1, is_same=True)
-    assert story.watch.state is State.FAULTED
+    assert story.state() is State.FAULTED
     story.show(0.5)
-    assert story.watch.state is State.LIVE
+    assert story.state() is State.LIVE
 
 
 def test_another_name_or_size_is_the_wrong_device() -> None:
     """The name may stand anywhere in the camera's own, capitals or not; the size counts where it was written down."""
     named = CameraSettings("/dev/video0", expected_name="dermlite", min_edge_px=100)
-    assert Story(named).open("Integrated camera").watch.fault is Fault.WRONG_DEVICE
-    assert Story(named).open("DermLite Cam (3A:01)").show().watch.state is State.LIVE
+    assert Story(named).open("Integrated camera").fault() is Fault.WRONG_DEVICE
+    assert Story(named).open("DermLite Cam (3A:01)").show().state() is State.LIVE
     sized = CameraSettings("/dev/video0", width_px=1280, height_px=720, is_size_required=True)
-    assert Story(sized).open().show().watch.fault is Fault.WRONG_DEVICE
+    assert Story(sized).open().show().fault() is Fault.WRONG_DEVICE
     free = CameraSettings("/dev/video0", width_px=1280, height_px=720)
-    assert Story(free).open().show().watch.state is State.LIVE
+    assert Story(free).open().show().state() is State.LIVE
 
 
 def test_five_restarts_in_a_minute_degrade_and_half_minutes_follow() -> None:
@@ -184,9 +191,9 @@ def test_five_restarts_in_a_minute_degrade_and_half_minutes_follow() -> None:
         story.open().lose()
         waits.append(story.seconds_to_spawn())
     assert waits == [0.5, 1.0, 2.0, 4.0, 30.0, 30.0]
-    assert story.watch.state is State.DEGRADED
+    assert story.state() is State.DEGRADED
     story.open().show()
-    assert story.watch.state is State.LIVE
+    assert story.state() is State.LIVE
 
 
 def test_rare_restarts_do_not_degrade() -> None:
@@ -196,7 +203,7 @@ def test_rare_restarts_do_not_degrade() -> None:
         story.show(20).lose()
         story.seconds_to_spawn()
         story.open().show()
-        assert story.watch.state is State.LIVE
+        assert story.state() is State.LIVE
 
 
 def test_a_camera_that_is_not_there_starts_no_child_and_is_opened_when_it_comes() -> None:
@@ -206,7 +213,7 @@ def test_a_camera_that_is_not_there_starts_no_child_and_is_opened_when_it_comes(
     for _ in range(1000):
         story.now_s += 0.25
         assert story.tick(is_present=False) is Action.NONE
-    assert (story.watch.state, story.watch.fault) == (State.FAULTED, Fault.UNPLUGGED)
+    assert (story.state(), story.fault()) == (State.FAULTED, Fault.UNPLUGGED)
     assert story.seconds_to_spawn() <= 1
 
 
@@ -216,7 +223,7 @@ def test_how_a_child_ended_tells_unplugged_from_blocked() -> None:
                                     (-9, False, Fault.UNPLUGGED), (None, True, Fault.BLOCKED)):  # fmt: skip
         story = live()
         story.lose(code, is_present=is_there)
-        assert story.watch.fault is fault
+        assert story.fault() is fault
 
 
 def test_since_counts_from_the_last_change() -> None:
@@ -247,6 +254,15 @@ def test_every_state_and_fault_has_its_sentence() -> None:
         for term in vocabulary.lists[name].terms.values():
             assert term.en.endswith(".")
             assert term.zh.endswith("。")
+
+
+def test_the_page_has_every_transition_and_every_sentence() -> None:
+    """docs/camera.md is the table of the states and the English words of every fault."""
+    page = (Path(__file__).parents[2] / "docs" / "camera.md").read_text(encoding="utf-8")
+    drawn = page.split("```\n")[-2].splitlines()
+    assert drawn == [f"{old} -{event}-> {new}" for (old, event), new in TRANSITIONS.items() if old != new]
+    for fault, term in Vocabulary.load().lists["camera_fault"].terms.items():
+        assert any(line.startswith(f"| `{fault}` |") and f"| {term.en} |" in line for line in page.splitlines())
 
 
 def test_the_profile_gives_what_the_operator_leaves_open() -> None:

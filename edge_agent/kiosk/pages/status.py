@@ -61,6 +61,7 @@ def device(request: Request, person: Annotated[Person, Depends(requires(in_emerg
             _("%(last)s %(waits)s", last=sync.last, waits=sync.waiting),
         ),
         _clock(parts),
+        *_broken(status),
     )
     return page(request, "status/status.html", rows=rows)
 
@@ -75,6 +76,25 @@ def _program(status: Mapping[str, Any]) -> Row:
     if state == ChildState.STARTING:
         return Row(name, "wait", _("Starts"), told)
     return Row(name, "bad", _("Does not run"), _("Cases are kept and run later. Decide without it."))
+
+
+def _broken(status: Mapping[str, Any]) -> list[Row]:
+    """Give a row for every line of the settings that must be mended, and for every part that stops again and again."""
+    mend = [
+        Row(_("Settings"), "bad", _("Safe mode"), _("Mend this: %(line)s", line=line))
+        for line in status.get("faults", ())
+    ]
+    parts: Mapping[str, Any] = status.get("parts", {})
+    return mend + [
+        Row(
+            _("Part %(name)s", name=name),
+            "bad",
+            _("Stops again and again"),
+            _("Mend this: %(line)s", line=part["fault"]),
+        )
+        for name, part in parts.items()
+        if part["is_degraded"]
+    ]
 
 
 def _model(status: Mapping[str, Any]) -> Row:

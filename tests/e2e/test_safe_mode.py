@@ -1,0 +1,51 @@
+"""The real daemon under a broken configuration: it takes the case, says which line to mend, and runs it once that is done."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from edge_agent.cli import run
+from edge_agent.kiosk.door import URL_FILE
+from tests.simulators.kiosk import PATIENCE_S, ROOT, Kiosk, wait_until
+
+
+def test_a_typo_costs_no_case() -> None:
+    """Stored in safe mode, with the page served; after the line is mended and SIGHUP, the same case is reported."""
+    with tempfile.TemporaryDirectory(prefix="safe-") as folder, Kiosk(Path(folder)) as kiosk:
+        good = kiosk.config.read_text()
+        kiosk.config.write_text(f'languge = "zh"\n{good}')
+        kiosk.start()
+        told = kiosk.told()
+        assert told["is_safe_mode"]
+        assert "line 1" in told["faults"][0]
+        assert told["daemon"]["child_pid"] is None
+        wait_until((kiosk.state_dir / URL_FILE).exists, what="the page is not served in safe mode")
+        sound = kiosk.folder / "sound.toml"
+        sound.write_text(good)  # the command line of another person
+        words = [*kiosk.command()[:-1], str(sound), "case", "--folder", "demo/pictures", "--json"]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        assert done.returncode == 40
+        assert "line 1" in done.stderr
+        assert kiosk.told()["pending"] == 1
+        kiosk.config.write_text(good)
+        assert kiosk.daemon is not None
+        kiosk.daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: kiosk.told().get("pending") == 0, what="the case was not run after mending")
+        assert not kiosk.told()["is_safe_mode"]
+        assert kiosk.stop() == 0
+
+
+def test_a_key_that_is_gone_ends_the_daemon() -> None:
+    """Never safe mode for the store: one line, code 52, and the database stays as it is."""
+    with tempfile.TemporaryDirectory(prefix="safe-") as folder:
+        kiosk = Kiosk(Path(folder))
+        assert run(["--config", str(kiosk.config), "status"]) == 0
+        (kiosk.state_dir / "store.key").unlink()
+        before = (kiosk.state_dir / "store.db").read_bytes()
+        done = kiosk.run("run")
+        assert done.returncode == 52
+        assert "restore it from its backup" in done.stderr
+        assert (kiosk.state_dir / "store.db").read_bytes() == before

@@ -1,0 +1,44 @@
+"""The doctor's looks at the computer: each failure has its class and says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_agent.commands import doctor_checks
+from edge_agent.commands.doctor import become
+from edge_agent.config import CaptureConfig, Config
+from edge_agent.errors import CameraError, ConfigError, StoreError
+
+
+def _config(tmp_path: Path, **more: object) -> Config:
+    return Config(state_dir=tmp_path / "s", **more)  # type: ignore[arg-type]
+
+
+def test_a_folder_that_others_may_enter_is_a_failure(tmp_path: Path) -> None:
+    """With the command that mends it."""
+    (tmp_path / "s").mkdir(mode=0o755)
+    with pytest.raises(StoreError, match="chmod 700"):
+        doctor_checks.check_rights(_config(tmp_path))
+    (tmp_path / "s").chmod(0o700)
+    assert "private" in doctor_checks.check_rights(_config(tmp_path))
+
+
+def test_a_camera_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
+    """The device is named, and what to do."""
+    config = _config(tmp_path, capture=CaptureConfig(source="/dev/video-none"))
+    with pytest.raises(CameraError, match="plug the camera in"):
+        doctor_checks.check_camera(config)
+    assert "none is configured" in doctor_checks.check_camera(_config(tmp_path))
+
+
+def test_a_daemon_that_does_not_run_is_no_failure(tmp_path: Path) -> None:
+    """The doctor is also for a device that is being set up."""
+    assert "not running" in doctor_checks.check_daemon(_config(tmp_path))
+
+
+def test_an_account_that_does_not_exist_is_one_line() -> None:
+    """``--user`` with a slip of the pen."""
+    with pytest.raises(ConfigError, match="no account nobody-of-this-name"):
+        become("nobody-of-this-name")
