@@ -111,8 +111,6 @@ def _panel(name: Measure, rows: Sequence[VisitPoint], marks: Sequence[float], *,
     return Panel(name, top, bottom, highest, dots, _runs(dots, lambda dot: rows[dot.visit - 1].lineage))
 
 
-def _runs(
-    dots: Sequence[Dot], lineage: Callable[[Dot], str | None]
-) -> tuple[tuple[float, float, float, float], ...]:
+def _runs(dots: Sequence[Dot], lineage: Callable[[Dot], str | None]) -> tuple[tuple[float, float, float, float], ...]:
     """Join neighbours of one lineage."""
     return tuple((a.x, a.y, b.x, b.y) for a, b in pairwise(dots) if lineage(a) == lineage(b))

@@ -56,16 +56,22 @@ def add_visit(
         View(index, drawn_skin(index + len(case_id), width=320, height=240), shot=shot, body_site=site)  # type: ignore[arg-type]
         for index, (site, shot) in enumerate(zip(told.sites, told.shots, strict=False))
     )
-    intake = Intake(
-        age_years=told.age_years, sex="female", local_reference=told.reference, fitzpatrick=told.fitzpatrick
-    )
+    own = {**(report or golden(told.golden)), "case_id": case_id, "created": created.isoformat()}
+    form = {
+        "age_years": told.age_years,
+        "sex": "female",
+        "local_reference": told.reference,
+        "fitzpatrick": told.fitzpatrick,
+        "worker": own["worker"],
+        "bsa_percent": own["severity"]["bsa_percent"],
+    }
+    intake = Intake.model_validate_json(json.dumps(form))
     consent = a_consent(sync=told.is_synchronised)
     parts.cases.add(
         Case(case_id=case_id, views=views, intake=intake, consent=consent, created=created),
         language="en",
         awaits_sign_off=True,
     )
-    own = {**(report or golden(told.golden)), "case_id": case_id, "created": created.isoformat()}
     result = a_result(parts.cases.record_id(case_id)) if told.is_synchronised else None
     parts.cases.finish(case_id, own, result)
     draft = Draft.model_construct(  # short ids are easier to read in tests

@@ -112,7 +112,9 @@ def _pairs(request: Request, case_id: str, ids: list[str], person: Person) -> li
     found = []
     for now in shown_pictures(request, case_id, person).values():
         where = _where(now)
-        then = next(((one, old) for one, pictures in earlier for old in pictures.values() if _where(old) == where), None)
+        then = next(
+            ((one, old) for one, pictures in earlier for old in pictures.values() if _where(old) == where), None
+        )
         if then is not None and now.view.body_site is not None:
             site = words.label(now.view.body_site, lang, of="body_site")
             shot = words.label(now.view.shot, lang, of="shot") if now.view.shot else ""
