@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 Measure = Literal["bsa", "pasi", "pga"]
 MEASURES: Final[tuple[Measure, ...]] = ("bsa", "pasi", "pga")
-WIDTH, PANEL, LEFT, RIGHT, TOP = 800, 130, 60, 40, 34  # px of the drawing; the page scales it
+WIDTH, PANEL, LEFT, RIGHT, TOP = 800, 150, 60, 40, 34  # px of the drawing; the page scales it
 _STEPS: Final = (4, 10, 20, 50, 72, 100)  # the first that holds every value is the top of a panel
 
 
@@ -95,7 +95,7 @@ def _places(rows: Sequence[VisitPoint]) -> tuple[float, ...]:
 
 
 def _panel(name: Measure, rows: Sequence[VisitPoint], marks: Sequence[float], *, top: float) -> Panel:
-    bottom = top + PANEL - 50
+    bottom = top + PANEL - 70
     values: list[float | None] = [getattr(row, name) for row in rows]
     most = max(value for value in values if value is not None)
     highest = next((step for step in _STEPS if most <= step), most)

@@ -104,7 +104,10 @@ def _fill(parts: KioskParts) -> None:
         created=now - timedelta(days=15),
         report=late,
     )
-    add_visit(parts, "now", Told("sjs", reference="F-0388", sites=(), shots=()), created=now - timedelta(minutes=4))
+    urgent = golden("sjs")
+    urgent["triage"] = {**urgent["triage"], "deadline": (now - timedelta(minutes=3)).isoformat()}
+    told = Told("sjs", reference="F-0388", sites=(), shots=())
+    add_visit(parts, "now", told, created=now - timedelta(minutes=4), report=urgent)
 
 
 def _seen(page: Page, name: str) -> None:

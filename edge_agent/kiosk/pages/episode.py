@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -51,6 +52,7 @@ class ThenNow:
     site: str
     shot: str
     then_case: str
+    then_seen: datetime
     then: Shown
     now: Shown
 
@@ -61,8 +63,9 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
     parts, lang = parts_of(request), report_language(request)
     row = row_of(listed_case(request, case_id), policy_of(parts))
     visit = visit_here(parts, case_id)
-    ids = [one.case_id for one in episodes_of(parts).visits(visit.episode_id)] if visit else [case_id]
-    visits = [point for one in ids if (point := _point(parts, one)) is not None]
+    known = episodes_of(parts).visits(visit.episode_id) if visit else []
+    seen = {one.case_id: one.handed_over for one in known} or {case_id: row.created}
+    visits = [point for one in seen if (point := _point(parts, one)) is not None]
     parts.audit.note(person.name, Action.CASE_OPENED, case_ref=case_id, detail="episode")
     told = parts.cases.report(case_id)
     change = changed(readable(told)["change"], Terms(parts.vocabulary, lang)) if told is not None else []
@@ -79,7 +82,7 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
         has_other_lineage=len({one.lineage for one in visits}) > 1,
         change=change,
         kind=kind,
-        pairs=_pairs(request, case_id, ids, person),
+        pairs=_pairs(request, case_id, seen, person),
         follow_up=visit.follow_up_due if visit else None,
     )
 
@@ -105,9 +108,10 @@ def _point(parts: KioskParts, case_id: str) -> VisitPoint | None:
     return None
 
 
-def _pairs(request: Request, case_id: str, ids: list[str], person: Person) -> list[ThenNow]:
+def _pairs(request: Request, case_id: str, seen: dict[str, datetime], person: Person) -> list[ThenNow]:
     """Return this visit's pictures beside the newest earlier ones of the same site, side and shot."""
     words, lang = parts_of(request).vocabulary, report_language(request)
+    ids = list(seen)
     earlier = [(one, shown_pictures(request, one, person)) for one in reversed(ids[: ids.index(case_id)])]
     found = []
     for now in shown_pictures(request, case_id, person).values():
@@ -118,7 +122,7 @@ def _pairs(request: Request, case_id: str, ids: list[str], person: Person) -> li
         if then is not None and now.view.body_site is not None:
             site = words.label(now.view.body_site, lang, of="body_site")
             shot = words.label(now.view.shot, lang, of="shot") if now.view.shot else ""
-            found.append(ThenNow(site, shot, then[0], then[1], now))
+            found.append(ThenNow(site, shot, then[0], seen[then[0]], then[1], now))
     return found
 
 
