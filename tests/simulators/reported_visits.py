@@ -53,7 +53,7 @@ def add_visit(
     """Store one visit with its report, awaiting a clinician; return its episode."""
     told = told or Told()
     views = tuple(
-        View(index, drawn_skin(index + len(case_id), width=320, height=240), shot=shot, body_site=site)  # type: ignore[arg-type]
+        View(index, drawn_skin(index + len(case_id), width=320, height=240), shot=shot, body_site=site)
         for index, (site, shot) in enumerate(zip(told.sites, told.shots, strict=False))
     )
     own = {**(report or golden(told.golden)), "case_id": case_id, "created": created.isoformat()}
