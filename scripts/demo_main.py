@@ -1,5 +1,7 @@
 """The demo's story, step by step, with the real programs: broker, hub, daemon, one case, its report, the acknowledgement.
 
+Without ``--once`` the kiosk's page stays open on a local port, with the drawn pictures as its camera and two made-up people.
+
 Everything runs in a folder of its own, on a private port, and everything that was started here is stopped here.
 """
 
@@ -24,10 +26,14 @@ from edge_agent.config import load_config
 from edge_agent.engine_bootstrap import verify_bundle
 from edge_agent.errors import EdgeError
 from edge_agent.ipc import SOCKET_NAME
+from edge_agent.kiosk_bootstrap import open_registry
+from edge_agent.store.accounts import Role
 from tests.simulators.broker import Broker
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "demo"
+PIN = "274913"  # of the two made-up people; the page takes nobody from outside this computer
+PEOPLE = (("Demo worker", ("worker",)), ("Demo clinician", ("clinician", "prescriber", "maintainer")))
 START_TIMEOUT_S = 180.0  # a program that died is noticed at once; this is for a computer that is busy
 STOP_TIMEOUT_S = 20.0
 STEPS = 5
@@ -173,9 +179,11 @@ def _run(folder: Path, *, once: bool, settings: str, programs: _Programs) -> int
     with _broker(folder) as broker:
         config = folder / "config.toml"
         config.write_text(
-            f'state_dir = "{folder / "device"}"\n{settings}\n[broker]\nurl = "{broker.url}"\n',
+            f'state_dir = "{folder / "device"}"\n{settings}\n[broker]\nurl = "{broker.url}"\n'
+            f'[capture]\nsource = "{DEMO / "pictures"}"\n[kiosk]\nis_demo = true\n',
             encoding="utf-8",
         )
+        _add_people(config)
         database = f"sqlite:///{folder / 'hub.db'}"
         ready = folder / "hub.ready"
         _say(2, "hub: derm-fleet serve")
@@ -186,10 +194,35 @@ def _run(folder: Path, *, once: bool, settings: str, programs: _Programs) -> int
             _say(3, f"daemon: derm-edge run, bundle {bundle.manifest.name} signed by the {bundle.signed_by}{use}")
             edge = ["edge_agent", "--config", str(config)]
             with programs.running([*edge, "run"], log=folder / "daemon.log", ready=folder / "device" / SOCKET_NAME):
-                return _show_case(edge, database=database, once=once, broker=broker, programs=programs)
+                code = _show_case(edge, database=database, programs=programs)
+                if code == 0 and not once:
+                    _keep_open(folder / "device", broker)
+                return code
 
 
-def _show_case(edge: list[str], *, database: str, once: bool, broker: Broker, programs: _Programs) -> int:
+def _add_people(config: Path) -> None:
+    """Add the made-up people, so that somebody can sign in at the page."""
+    with open_registry(load_config(config)) as registry:
+        for name, roles in PEOPLE:
+            registry.accounts.add(name, roles={Role(role) for role in roles}, pin=PIN, by="(demo)")
+
+
+def _keep_open(state_dir: Path, broker: Broker) -> None:
+    """Say where the kiosk's page is, and wait for Ctrl-C."""
+    page = state_dir / "kiosk.url"
+    print(
+        f"The kiosk is open at {page.read_text(encoding='utf-8').strip()}\n"
+        f"  The address is good for one browser; the next one stands in {page}\n"
+        f"  People: {' and '.join(name for name, _ in PEOPLE)}, both with the PIN {PIN}. The camera shows drawn pictures.\n"
+        f"The hub and the daemon go on at {broker.url}; Ctrl-C ends everything.",
+        file=sys.stderr,
+        flush=True,
+    )
+    while True:
+        time.sleep(3600)
+
+
+def _show_case(edge: list[str], *, database: str, programs: _Programs) -> int:
     pictures = sorted((DEMO / "pictures").glob("*.png"))
     _say(4, f"case: {len(pictures)} drawn pictures, a fictitious form and a fictitious consent")
     images = [word for picture in pictures for word in ("--image", str(picture))]
@@ -208,10 +241,6 @@ def _show_case(edge: list[str], *, database: str, once: bool, broker: Broker, pr
     print(f"stored at hub: {stored}", flush=True)
     if stored != 1:
         raise DemoError("the hub did not store the result; this is a defect")
-    if not once:
-        print(f"The hub and the daemon go on at {broker.url}; Ctrl-C ends them.", file=sys.stderr)
-        while True:
-            time.sleep(3600)
     return 0
 
 

@@ -74,7 +74,9 @@ ERRORS: Final[tuple[tuple[type[EdgeError], int, Told], ...]] = (
     (
         PrintError,
         503,
-        Told(_("The page cannot be printed now."), _("Try again, or leave the pictures out. Nothing is lost.")),
+        Told(
+            _("The page could not be printed."), _("Try again, or print without pictures. The report is still there.")
+        ),
     ),
     (PictureError, 422, Told(_("This file is not a usable picture."), _("Choose another picture."))),
     (

@@ -22,6 +22,9 @@ RESERVE_BYTES = 32_000_000  # room for several thousand text cases and their rep
 _BLOCK_BYTES = 1_000_000
 
 
+LOW_SHARE, TIGHT_SHARE, FULL_SHARE = 0.80, 0.95, 0.99  # of the budget; assumptions
+
+
 class Stage(StrEnum):
     """How much room is left, best first."""
 
@@ -33,7 +36,10 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Below how much room each stage begins, in bytes (``[storage]``); ``budget_bytes`` is what the store may take."""
+    """Below how much free disk each stage begins, in bytes (``[storage]``); ``budget_bytes`` is what the store may take.
+
+    Of the budget the stages begin at shares: a small class of device has a budget below the free bytes of a large one.
+    """
 
     low_bytes: int
     tight_bytes: int
@@ -65,20 +71,19 @@ _ALLOWANCES: Mapping[Stage, Allowance] = {
 
 
 def allowance(*, free_bytes: int, used_bytes: int, thresholds: Thresholds) -> Allowance:
-    """Return what may be done with this much room. Pure.
+    """Return what may be done with this much room; the disk and the store's own budget each lead down. Pure.
 
     Args:
         free_bytes: free on the disk for this account.
         used_bytes: what the store, its vault and its backups take.
         thresholds: of the profile and the configuration.
     """
-    room = min(free_bytes, thresholds.budget_bytes - used_bytes)
-    for stage, limit in (
-        (Stage.FULL, thresholds.full_bytes),
-        (Stage.TIGHT, thresholds.tight_bytes),
-        (Stage.LOW, thresholds.low_bytes),
+    for stage, limit, share in (
+        (Stage.FULL, thresholds.full_bytes, FULL_SHARE),
+        (Stage.TIGHT, thresholds.tight_bytes, TIGHT_SHARE),
+        (Stage.LOW, thresholds.low_bytes, LOW_SHARE),
     ):
-        if room < limit:
+        if free_bytes < limit or used_bytes > share * thresholds.budget_bytes:
             return _ALLOWANCES[stage]
     return _ALLOWANCES[Stage.OK]
 

@@ -15,6 +15,7 @@ import structlog
 
 from edge_agent.casework import CaseWork, OnProgress, Report
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.shown_field import OnField
 from edge_agent.errors import CaseError
 from edge_agent.ipc import Kind
 from edge_agent.store.cases import CaseStore
@@ -34,7 +35,13 @@ class Runner:
         self.is_at_work, self.may_end = threading.Event(), threading.Event()
         self.runs: list[str] = []
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> Report:
+    def run(
+        self,
+        case: Case,
+        *,
+        on_progress: OnProgress | None = None,
+        on_field: OnField | None = None,  # noqa: ARG002
+    ) -> Report:
         """Run one case."""
         self.runs.append(case.case_id)
         assert on_progress is not None

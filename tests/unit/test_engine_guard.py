@@ -10,6 +10,7 @@ import structlog
 
 from edge_agent.casework import OnProgress
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.shown_field import OnField
 from edge_agent.errors import CaseError, EdgeError, InferenceError
 from edge_agent.inference_child import StartError, State
 from edge_agent.supervision.engine_guard import EngineGuard
@@ -37,7 +38,13 @@ class Engine:
         self.pings += 1
         self._fail()
 
-    def run(self, case: Case, *, on_progress: OnProgress | None = None) -> dict[str, Any]:  # noqa: ARG002
+    def run(
+        self,
+        case: Case,  # noqa: ARG002
+        *,
+        on_progress: OnProgress | None = None,  # noqa: ARG002
+        on_field: OnField | None = None,  # noqa: ARG002
+    ) -> dict[str, Any]:
         """Run a case."""
         self._fail()
         self.state = State.IDLE

@@ -81,6 +81,7 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
         measures=MEASURE_WORDS,
         has_other_lineage=len({one.lineage for one in visits}) > 1,
         change=change,
+        lang=lang,
         kind=kind,
         pairs=_pairs(request, case_id, seen, person),
         follow_up=visit.follow_up_due if visit else None,

@@ -92,6 +92,7 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         reasons=[(one, words.label(one, lang, of="decision_reason")) for one in REASONS if one != "agree"],
         kind=kind,
         again=again,
+        lang=lang,
         may_sign=Role.CLINICIAN in person.roles and not is_locked,
         may_decide=bool({*DECIDERS} & person.roles) and not is_locked,
         is_visit=visit is not None,
