@@ -123,6 +123,13 @@ def test_handing_over_twice_is_once(post: Post) -> None:
     assert post.cases.pending() == [case_id]
 
 
+def test_a_case_of_the_kiosk_awaits_a_clinician(post: Post) -> None:
+    """What was handed over sends nothing before somebody has signed its report."""
+    case_id = _finished(post)
+    post.hand_over(case_id)
+    assert post.database.rows("SELECT awaits_sign_off FROM cases WHERE case_id = ?", (case_id,)) == [(1,)]
+
+
 class _CutDesk:
     """A desk that is cut off before or after it stored the case."""
 
