@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -244,6 +245,19 @@ def test_a_dead_camera_is_said_in_words(browser: Browser) -> None:
     browser.parts.camera.is_on = False
     answer = browser.submit(f"/consultation/{draft.case_id}/capture", site="0", shot="overview")
     assert answer.status_code == 422 and "Look at its cable" in answer.text
+
+
+@pytest.mark.parametrize("fault", ["disk_tight", "disk_full"])
+def test_a_disk_without_room_takes_no_picture_and_the_case_goes_on(parts: KioskParts, fault: str) -> None:
+    """The reason is said in words, nothing is kept, and the next step opens all the same."""
+    browser = Browser(replace(parts, faults=lambda: (fault,))).come_in()
+    browser.sign_in(browser.account())
+    draft = _begun(browser, Step.VIEWS)
+    answer = browser.submit(f"/consultation/{draft.case_id}/capture", site="0", shot="overview")
+    assert "no new pictures" in answer.text
+    assert _draft(browser, draft).views == ()
+    browser.submit(f"/consultation/{draft.case_id}/views")
+    assert _draft(browser, draft).step is Step.COMPLAINT
 
 
 def _file(width: int = 300) -> bytes:

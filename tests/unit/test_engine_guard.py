@@ -40,7 +40,7 @@ class Engine:
 
     def run(
         self,
-        case: Case,  # noqa: ARG002
+        case: Case,
         *,
         on_progress: OnProgress | None = None,  # noqa: ARG002
         on_field: OnField | None = None,  # noqa: ARG002

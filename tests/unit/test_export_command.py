@@ -20,7 +20,7 @@ from edge_agent.config import load_config
 from edge_agent.errors import StoreFull
 from edge_agent.interop.exporter import Exporter, ExportEvent, Stored
 from edge_agent.interop.pdf import PageToPrint
-from edge_agent.store.audit import AuditTrail, ClockTrust
+from edge_agent.store.audit import AuditTrail
 from tests.simulators.cases import CREATED, consent
 from tests.simulators.interop_cases import REFUSED, VOCABULARY, reported
 
@@ -69,7 +69,7 @@ def test_a_fhir_file_comes_from_the_store(device: Device, tmp_path: Path, capsys
     assert '"Media"' not in text and "BOOK-77" not in text
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     with open_store(load_config(device.config)) as store:
-        trail = AuditTrail(store.database, clock=lambda: CREATED, clock_trust=lambda: ClockTrust.PLAUSIBLE)
+        trail = AuditTrail(store.database, clock=lambda: CREATED, is_synchronised=lambda: False)
         row = trail.of_case("whole")[-1]
     assert (row.who, row.action, row.detail) == ("command-line", "report_exported", "fhir")
     assert "Export of case whole: fhir, 0 pictures, by command-line." in " ".join(capsys.readouterr().err.split())

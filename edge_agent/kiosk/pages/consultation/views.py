@@ -33,6 +33,7 @@ MAX_IMPORT_BYTES: Final = 24 * 1024 * 1024
 NAILS: Final = frozenset({"fingernail", "toenail"})
 # What nobody can overrule: there is no picture of a person in it.
 NEVER_KEPT: Final = frozenset({"frozen_frame", "not_skin"})
+NO_ROOM: Final = frozenset({"disk_tight", "disk_full"})  # faults of the device under which cases go on as text
 
 
 def shots_of(site: SiteChoice) -> tuple[Shot, ...]:
@@ -204,6 +205,8 @@ def _keep(
     permit = turn.room.course.camera(turn.draft, site, shot=kind_of_shot, clinician=turn.clinician)
     if not permit.is_allowed:
         return show(turn, VIEWS, problem=_("No picture of this body site can be taken now."))
+    if NO_ROOM & set(turn.parts.faults()):
+        return show(turn, VIEWS, problem=_("The device's storage is almost full: no new pictures."))
     judged = turn.room.gate.judge(frames, shot=kind_of_shot, site=site.body_site)
     is_refused = judged.verdict == "refused"
     may_keep = not NEVER_KEPT & set(judged.reasons)
