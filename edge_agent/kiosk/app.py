@@ -18,7 +18,22 @@ from edge_agent.kiosk.access import PinChangeNeeded, SignInNeeded
 from edge_agent.kiosk.door import Door
 from edge_agent.kiosk.guard import METRICS, Guard
 from edge_agent.kiosk.language import load_languages
-from edge_agent.kiosk.pages import about, accounts, audit, home, set_up, settings, sign_in, status
+from edge_agent.kiosk.pages import (
+    about,
+    accounts,
+    audit,
+    cases,
+    episode,
+    home,
+    print_out,
+    report,
+    second_reading,
+    set_up,
+    settings,
+    sign_in,
+    status,
+    withdraw,
+)
 from edge_agent.kiosk.pages.consultation.rooms import CONSULTATION
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.refusals import told_of
@@ -29,6 +44,12 @@ from edge_agent.kiosk.sessions import Sessions
 STATIC: Final = Path(__file__).parent / "static"
 ROOMS: Final = (
     *CONSULTATION,
+    cases.router,
+    report.router,
+    second_reading.router,
+    print_out.router,
+    episode.router,
+    withdraw.router,
     home.router,
     sign_in.router,
     set_up.router,

@@ -6,7 +6,7 @@ import queue
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -14,6 +14,8 @@ from edge_agent.config import Config
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.practice import Practice
 from edge_agent.contracts.terms import Vocabulary
+from edge_agent.interop.exporter import Press
+from edge_agent.interop.pdf import PdfPress
 from edge_agent.ipc import Message
 from edge_agent.kiosk.consultation_parts import ConsultationParts
 from edge_agent.store.accounts import Accounts
@@ -26,8 +28,8 @@ from edge_agent.store.outbox import Outbox
 class CaseDesk(Protocol):
     """Take cases for the three agents and tell how they get on; the daemon is one."""
 
-    def submit(self, case: Case, *, language: str) -> None:
-        """Store a case durably, then queue it."""
+    def submit(self, case: Case, *, language: str, awaits_sign_off: bool = False) -> None:
+        """Store a case durably, then queue it; ``awaits_sign_off``: nothing leaves before a clinician has signed."""
         ...
 
     def follow(self, case_id: str) -> AbstractContextManager[queue.Queue[Message]]:
@@ -98,6 +100,7 @@ class KioskParts:
     policy: Any = None
     consultation: ConsultationParts | None = None
     log: Log | None = None
+    press: Press = field(default_factory=PdfPress)
     faults: Callable[[], Sequence[str]] = _no_faults
     metrics: Callable[[], bytes] | None = None  # in Prometheus' text format, for /metrics
     uplink_seen: Callable[[], datetime | None] = lambda: None

@@ -53,12 +53,13 @@ class CaseStore:
         self._database = database
         self._vault = vault or ImageVault(database)
 
-    def add(self, case: Case, *, language: str) -> None:
+    def add(self, case: Case, *, language: str, awaits_sign_off: bool = False) -> None:
         """Store a new case; when this returns, a power cut cannot take it away.
 
         Args:
             case: pictures, form, consent, earlier visit. The same ``case_id`` cannot be stored twice.
             language: ``zh`` or ``en``; the report's language.
+            awaits_sign_off: whether the result stays here until a clinician has signed (``ReviewStore.sign``).
 
         Raises:
             CaseError: there is a case with this id.
@@ -74,14 +75,15 @@ class CaseStore:
             case.intake.model_dump_json(),
             consent,
             None if case.previous is None else case.previous.model_dump_json(),
+            int(awaits_sign_off),
         )
         try:
             with self._database.transaction() as connection:
                 if connection.execute("SELECT 1 FROM cases WHERE case_id = ?", (case.case_id,)).fetchone():
                     raise CaseError(f"the case {case.case_id} is stored already: use another case id")
                 position = connection.execute(
-                    "INSERT INTO cases (case_id, record_id, created, language, intake, consent, previous, state)"
-                    " VALUES (?,?,?,?,?,?,?,?) RETURNING position",
+                    "INSERT INTO cases (case_id, record_id, created, language, intake, consent, previous, awaits_sign_off, state)"
+                    " VALUES (?,?,?,?,?,?,?,?,?) RETURNING position",
                     (*row, CaseState.STORED),
                 ).fetchone()[0]
                 keep_views(connection, self._vault, position, pictures=pictures)
@@ -184,7 +186,8 @@ class CaseStore:
     def finish(self, case_id: str, report: Mapping[str, Any], result: Result | None) -> None:
         """Store the report and queue the result for the hub, both or neither.
 
-        A case whose result was withdrawn meanwhile is reported, and nothing is queued.
+        The result of a case that awaits a clinician's signature is kept beside the report until then. A case whose
+        result was withdrawn meanwhile is reported, and nothing is queued.
 
         Args:
             case_id: a case that is stored or running.
@@ -199,13 +202,18 @@ class CaseStore:
         text = json.dumps(report, ensure_ascii=False, allow_nan=False)
         with self._database.transaction() as connection:
             state = case_step(_state(connection, case_id), CaseEvent.FINISH)
-            record_id, consent, withdrawn = connection.execute(
-                "SELECT record_id, consent, withdrawn FROM cases WHERE case_id = ?", (case_id,)
+            record_id, consent, withdrawn, awaits = connection.execute(
+                "SELECT record_id, consent, withdrawn, awaits_sign_off FROM cases WHERE case_id = ?", (case_id,)
             ).fetchone()
             if result is not None:
                 _check_may_leave(result, record_id=record_id, consent=consent)
             _set(connection, case_id, state, report=text)
-            if result is not None and not withdrawn:
+            if result is None or withdrawn:
+                return
+            if awaits:
+                waiting = result.model_dump_json()
+                connection.execute("UPDATE cases SET pending_result = ? WHERE case_id = ?", (waiting, case_id))
+            else:
                 append_record(connection, result, created=datetime.now(UTC))
 
     def fail(self, case_id: str, error: EdgeError) -> None:
@@ -279,11 +287,12 @@ def withdraw_result(connection: Connection, case_id: str, *, now: datetime) -> N
     Raises:
         CaseError: no such case.
     """
-    has_left = _state(connection, case_id) is CaseState.REPORTED
-    record_id, consent, withdrawn = connection.execute(
-        "SELECT record_id, consent, withdrawn FROM cases WHERE case_id = ?", (case_id,)
+    is_reported = _state(connection, case_id) is CaseState.REPORTED
+    record_id, consent, withdrawn, pending = connection.execute(
+        "SELECT record_id, consent, withdrawn, pending_result FROM cases WHERE case_id = ?", (case_id,)
     ).fetchone()
-    connection.execute("UPDATE cases SET withdrawn = 1 WHERE case_id = ?", (case_id,))
+    has_left = is_reported and pending is None  # an unsigned result never left
+    connection.execute("UPDATE cases SET withdrawn = 1, pending_result = NULL WHERE case_id = ?", (case_id,))
     if has_left and not withdrawn and _is_sync_allowed(consent):
         withdraw_record(connection, record_id, created=now)
 

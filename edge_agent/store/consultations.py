@@ -28,7 +28,7 @@ BuildCase = Callable[[Draft, dict[str, Frame], PreviousVisit | None], Case]
 class CaseDesk(Protocol):
     """Take finished cases: stored durably, then queued for the agents."""
 
-    def submit(self, case: Case, *, language: Literal["zh", "en"]) -> None:
+    def submit(self, case: Case, *, language: Literal["zh", "en"], awaits_sign_off: bool = False) -> None:
         """Store the case, then queue it."""
         ...
 
@@ -212,7 +212,7 @@ class Consultations:
             if not self._is_stored(case_id):
                 images = {view.image_id: decode_png(self._vault.get(view.image_id)) for view in draft.views}
                 previous = self._episodes.previous(draft.episode_id) if draft.episode_id else None
-                desk.submit(build(draft, images, previous), language=draft.language)
+                desk.submit(build(draft, images, previous), language=draft.language, awaits_sign_off=True)
             with self._database.transaction() as connection:
                 self._episodes.add_visit(connection, draft, now=now)
                 self._delete(connection, case_id, why="the case keeps its own copy")

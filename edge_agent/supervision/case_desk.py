@@ -103,14 +103,16 @@ class CaseDesk:
         self._pace = NO_PACE
         self._rooms = Rooms()
 
-    def submit(self, case: Case, *, language: str) -> None:
+    def submit(self, case: Case, *, language: str, awaits_sign_off: bool = False) -> None:
         """Store a case durably, then queue it. Does not wait for its report: ``follow`` it.
+
+        ``awaits_sign_off``: nothing of it leaves before a clinician has signed the report.
 
         Raises:
             CaseError: there is a case with this id.
             StoreError: it could not be stored; nothing was.
         """
-        self._store.add(case, language=language)
+        self._store.add(case, language=language, awaits_sign_off=awaits_sign_off)
         self._queue.put(case.case_id)
 
     @contextmanager

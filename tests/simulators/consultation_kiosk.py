@@ -116,9 +116,9 @@ class PatientDesk:
         self._followers: dict[str, list[queue.Queue[Message]]] = {}
         self._lock = threading.Lock()
 
-    def submit(self, case: Case, *, language: str) -> None:
+    def submit(self, case: Case, *, language: str, awaits_sign_off: bool = False) -> None:
         """Store the case."""
-        self._cases.add(case, language=language)
+        self._cases.add(case, language=language, awaits_sign_off=awaits_sign_off)
 
     @contextmanager
     def follow(self, case_id: str) -> Iterator[queue.Queue[Message]]:

@@ -40,9 +40,9 @@ class PlainDesk:
     def __init__(self, cases: CaseStore) -> None:
         self._cases = cases
 
-    def submit(self, case: Case, *, language: Literal["zh", "en"]) -> None:
+    def submit(self, case: Case, *, language: Literal["zh", "en"], awaits_sign_off: bool = False) -> None:
         """Store the case."""
-        self._cases.add(case, language=language)
+        self._cases.add(case, language=language, awaits_sign_off=awaits_sign_off)
 
 
 class Post:

@@ -82,7 +82,7 @@ class QuietDesk:
             "pending": 1,
         }
 
-    def submit(self, case: Case, *, language: str) -> None:  # noqa: ARG002  (same shape as the daemon's)
+    def submit(self, case: Case, *, language: str, awaits_sign_off: bool = False) -> None:  # noqa: ARG002  (same shape as the daemon's)
         """Remember a case."""
         self.submitted.append(case)
 

@@ -61,9 +61,9 @@ class Runner:
 class SlowStore(CaseStore):
     """Come back from ``add`` only when the daemon has found, run and reported the case by itself."""
 
-    def add(self, case: Case, *, language: str) -> None:
+    def add(self, case: Case, *, language: str, awaits_sign_off: bool = False) -> None:
         """Store the case, then dawdle."""
-        super().add(case, language=language)
+        super().add(case, language=language, awaits_sign_off=awaits_sign_off)
         wait_until(lambda: self.report(case.case_id) is not None, what="the case was not found")
 
 

@@ -123,16 +123,23 @@ def test_handing_over_twice_is_once(post: Post) -> None:
     assert post.cases.pending() == [case_id]
 
 
+def test_a_case_of_the_kiosk_awaits_a_clinician(post: Post) -> None:
+    """What was handed over sends nothing before somebody has signed its report."""
+    case_id = _finished(post)
+    post.hand_over(case_id)
+    assert post.database.rows("SELECT awaits_sign_off FROM cases WHERE case_id = ?", (case_id,)) == [(1,)]
+
+
 class _CutDesk:
     """A desk that is cut off before or after it stored the case."""
 
     def __init__(self, post: Post, *, is_after: bool) -> None:
         self._post, self._is_after = post, is_after
 
-    def submit(self, case: Case, *, language: Literal["zh", "en"]) -> None:
+    def submit(self, case: Case, *, language: Literal["zh", "en"], awaits_sign_off: bool = False) -> None:
         """Be cut off."""
         if self._is_after:
-            self._post.desk.submit(case, language=language)
+            self._post.desk.submit(case, language=language, awaits_sign_off=awaits_sign_off)
         raise StoreFull("no space: free disk space")
 
 

@@ -42,7 +42,7 @@ def findings(report: Mapping[str, Any], words: Terms) -> list[Block]:
 def integrated(report: Mapping[str, Any], words: Terms) -> list[Block]:
     """Return Rep's fields and the conflicts between pictures, then severity and what changed."""
     return [*_representation(report["representation"], words), *_severity(report, words),
-            *_change(report["change"], words)]  # fmt: skip
+            *changed(report["change"], words)]  # fmt: skip
 
 
 def _scope(report: Mapping[str, Any], words: Terms) -> str:
@@ -218,7 +218,8 @@ def _cell(value: float | None) -> str:
     return "–" if value is None else f"{value:g}"
 
 
-def _change(told: Mapping[str, Any] | None, words: Terms) -> list[Block]:
+def changed(told: Mapping[str, Any] | None, words: Terms) -> list[Block]:
+    """Return what changed since the visit before, as code compared it; nothing where there was none."""
     if told is None:
         return []
     when = words.time(told["previous"]["created"])

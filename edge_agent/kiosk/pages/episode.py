@@ -1,0 +1,131 @@
+"""The visits of one person's episode: a drawing and a table of severity and treatment, what changed, pictures then and now."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from fastapi import Request, Response
+
+from edge_agent.agents.report.findings import changed
+from edge_agent.agents.report.reading import readable
+from edge_agent.agents.report.terms import Terms
+from edge_agent.contracts.previous import PreviousVisit
+from edge_agent.errors import CaseError
+from edge_agent.kiosk.case_rooms import (
+    Carer,
+    Shown,
+    episodes_of,
+    listed_case,
+    policy_of,
+    report_language,
+    row_of,
+    shown_pictures,
+    visit_here,
+)
+from edge_agent.kiosk.language import Text
+from edge_agent.kiosk.language import text as _
+from edge_agent.kiosk.pages.report import kind
+from edge_agent.kiosk.parts import KioskParts
+from edge_agent.kiosk.rendering import page, parts_of
+from edge_agent.kiosk.room import Room
+from edge_agent.review.decisions import final_tier
+from edge_agent.review.timeline import LEFT, RIGHT, WIDTH, VisitPoint, chart
+from edge_agent.store.accounts import Person
+from edge_agent.store.audit import Action
+from edge_agent.store.reviews import ReviewStore
+
+router = Room()
+MEASURE_WORDS: Final[dict[str, Text]] = {
+    "bsa": _("Skin surface, %%"),
+    "pasi": _("PASI, 0 to 72"),
+    "pga": _("Physician's global assessment, 0 to 4"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ThenNow:
+    """Two pictures of one site and one kind of shot: of an earlier visit and of this one."""
+
+    site: str
+    shot: str
+    then_case: str
+    then_seen: datetime
+    then: Shown
+    now: Shown
+
+
+@router.get("/cases/{case_id}/episode")
+def episode(request: Request, case_id: str, person: Carer) -> Response:
+    """Show the visits up to the newest, with what changed since the one before this."""
+    parts, lang = parts_of(request), report_language(request)
+    row = row_of(listed_case(request, case_id), policy_of(parts))
+    visit = visit_here(parts, case_id)
+    known = episodes_of(parts).visits(visit.episode_id) if visit else []
+    seen = {one.case_id: one.handed_over for one in known} or {case_id: row.created}
+    visits = [point for one in seen if (point := _point(parts, one)) is not None]
+    parts.audit.note(person.name, Action.CASE_OPENED, case_ref=case_id, detail="episode")
+    told = parts.cases.report(case_id)
+    change = changed(readable(told)["change"], Terms(parts.vocabulary, lang)) if told is not None else []
+    words = parts.vocabulary
+    return page(
+        request,
+        "cases/episode.html",
+        row=row,
+        visits=visits,
+        treatments={one.case_id: [words.label(t, lang, of="plan_object") for t in one.treatments] for one in visits},
+        chart=chart(visits) if visits else None,
+        frame=(LEFT, WIDTH - RIGHT, WIDTH),
+        measures=MEASURE_WORDS,
+        has_other_lineage=len({one.lineage for one in visits}) > 1,
+        change=change,
+        lang=lang,
+        kind=kind,
+        pairs=_pairs(request, case_id, seen, person),
+        follow_up=visit.follow_up_due if visit else None,
+    )
+
+
+def _point(parts: KioskParts, case_id: str) -> VisitPoint | None:
+    """Return what one visit's report tells; None without a report that this program can read."""
+    told = parts.cases.report(case_id)
+    if told is None:
+        return None
+    with suppress(CaseError):
+        found = PreviousVisit.from_report(told)
+        report: dict[str, Any] = readable(told)
+        return VisitPoint(
+            case_id,
+            found.created,
+            found.lineage,
+            bsa=found.bsa_percent,
+            pasi=found.pasi,
+            pga=found.pga,
+            tier=final_tier(report, ReviewStore(parts.database).decisions(case_id)),
+            treatments=tuple(item["object"] for item in report["plan"]["items"] if item["action"] == "treat"),
+        )
+    return None
+
+
+def _pairs(request: Request, case_id: str, seen: dict[str, datetime], person: Person) -> list[ThenNow]:
+    """Return this visit's pictures beside the newest earlier ones of the same site, side and shot."""
+    words, lang = parts_of(request).vocabulary, report_language(request)
+    ids = list(seen)
+    earlier = [(one, shown_pictures(request, one, person)) for one in reversed(ids[: ids.index(case_id)])]
+    found = []
+    for now in shown_pictures(request, case_id, person).values():
+        where = _where(now)
+        then = next(
+            ((one, old) for one, pictures in earlier for old in pictures.values() if _where(old) == where), None
+        )
+        if then is not None and now.view.body_site is not None:
+            site = words.label(now.view.body_site, lang, of="body_site")
+            shot = words.label(now.view.shot, lang, of="shot") if now.view.shot else ""
+            found.append(ThenNow(site, shot, then[0], seen[then[0]], then[1], now))
+    return found
+
+
+def _where(shown: Shown) -> tuple[str | None, str | None, str | None]:
+    return shown.view.body_site, shown.view.laterality, shown.view.shot

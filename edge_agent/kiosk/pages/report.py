@@ -1,0 +1,252 @@
+"""One case's report on the screen: its parts in the fixed order, a decision on each, and the signature.
+
+The report is written for clinicians; workers read it too, and decide nothing. The page is drawn from the same parts as
+print and terminal (``agents.report.words.page_of``), so none can say what another leaves out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+from fastapi import Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from edge_agent.agents.report.parts import Block, Boxes, Line, Listing, Table
+from edge_agent.agents.report.reading import readable
+from edge_agent.agents.report.words import page_of
+from edge_agent.consultation.steps import Step
+from edge_agent.contracts.result import Section
+from edge_agent.contracts.terms import Language, Vocabulary
+from edge_agent.errors import CaseError
+from edge_agent.kiosk.access import requires
+from edge_agent.kiosk.case_rooms import (
+    DECIDERS,
+    Carer,
+    episodes_of,
+    listed_case,
+    policy_of,
+    report_language,
+    row_of,
+    shown_pictures,
+    vault_of,
+    visit_here,
+)
+from edge_agent.kiosk.rendering import page, parts_of
+from edge_agent.kiosk.room import Room
+from edge_agent.review.decisions import REASONS, Decision, check_decision, may_decide, open_sections, standing
+from edge_agent.review.sections import CORRECTABLE, SHOWN_IN, decidable
+from edge_agent.store.accounts import Person, Role
+from edge_agent.store.audit import Action
+from edge_agent.store.reviews import ReviewStore
+from edge_agent.store.withdrawal import Withdrawals
+
+router = Room()
+Decider = Annotated[Person, Depends(requires(*DECIDERS))]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What stands below a part: the decision so far in words, and for the person who decides the fields of a correction."""
+
+    section: Section
+    title: str
+    decided: Decision | None
+    told: tuple[str, ...]  # reason, corrected values, note
+    fields: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]  # field, its words, (id, words) to choose from
+    may_decide: bool
+
+
+@router.get("/cases/{case_id}")
+def report(request: Request, case_id: str, person: Carer, again: str = "") -> Response:
+    """Show the report of a case, or where the case stands while there is none."""
+    parts = parts_of(request)
+    row = row_of(listed_case(request, case_id), policy_of(parts))
+    told = parts.cases.report(case_id)
+    if told is None:
+        return page(request, "cases/waiting.html", row=row, status=parts.cases.status(case_id))
+    parts.audit.note(person.name, Action.REPORT_OPENED, case_ref=case_id)
+    visit = visit_here(parts, case_id)
+    if visit is not None and visit.owner == person.name:
+        episodes_of(parts).mark_opened(case_id, now=parts.clock())
+    told, lang = readable(told), report_language(request)
+    reviews, withdrawals = ReviewStore(parts.database), Withdrawals(parts.database, vault=vault_of(parts))
+    decisions = reviews.decisions(case_id)
+    words = parts.vocabulary
+    is_locked = withdrawals.is_locked(case_id)
+    return page(
+        request,
+        "cases/report.html",
+        row=row,
+        why_second=[words.label(one, lang, of="second_reading_reason") for one in row.needs_second_reading],
+        told=page_of(told, words, lang),
+        controls=_controls(request, told, decisions, person),
+        open_sections=open_sections(told, decisions),
+        sign_off=reviews.sign_off(case_id),
+        readings=reviews.second_readings(case_id),
+        withdrawn=[words.label(one.purpose, lang, of="consent_title") for one in withdrawals.of(case_id)],
+        is_locked=is_locked,
+        pictures=shown_pictures(request, case_id, person),
+        reasons=[(one, words.label(one, lang, of="decision_reason")) for one in REASONS if one != "agree"],
+        kind=kind,
+        again=again,
+        lang=lang,
+        may_sign=Role.CLINICIAN in person.roles and not is_locked,
+        may_decide=bool({*DECIDERS} & person.roles) and not is_locked,
+        is_visit=visit is not None,
+        is_closed=visit is not None and visit.step is Step.DONE,
+        follow_up=_follow_up(told, parts.clock().date()),
+    )
+
+
+def _follow_up(told: dict[str, Any], today: date) -> date | None:
+    """Return the day that the plan proposes for the next visit; None where it proposes none."""
+    days = [item["interval_days"] for item in told["plan"]["items"] if item["action"] == "follow_up"]
+    known = [one for one in days if one]
+    return today + timedelta(days=min(known)) if known else None
+
+
+def kind(block: Block) -> str:
+    """Return which part of the template draws a block."""
+    kinds: dict[type[Any], str] = {Line: "line", Table: "table", Listing: "listing", Boxes: "boxes"}
+    return kinds[type(block)]
+
+
+def _controls(
+    request: Request, told: dict[str, Any], decisions: tuple[Decision, ...], person: Person
+) -> dict[str, list[Control]]:
+    """Return the decisions to take by the section of the page that they stand in."""
+    vocabulary, lang, done = parts_of(request).vocabulary, report_language(request), standing(decisions)
+    found: dict[str, list[Control]] = {}
+    for section in decidable(told):
+        fields = tuple(
+            (name, vocabulary.name(of, lang), tuple((one, vocabulary.label(one, lang, of=of)) for one in vocabulary.lists[of].terms))
+            for name, of in CORRECTABLE[section].items()
+        )  # fmt: skip
+        title = vocabulary.label(section, lang, of="decided_section")
+        control = Control(
+            section,
+            title,
+            done.get(section),
+            told=_said(done[section], vocabulary, lang) if section in done else (),
+            fields=fields,
+            may_decide=may_decide(section, person.roles),
+        )
+        found.setdefault(SHOWN_IN[section], []).append(control)
+    return found
+
+
+def _said(decision: Decision, vocabulary: Vocabulary, lang: Language) -> tuple[str, ...]:
+    """Return why a part was corrected or rejected, what is right, and the note."""
+    if decision.verdict == "accepted":
+        return ()
+    lists = CORRECTABLE[decision.section]
+    right = [
+        f"{vocabulary.name(lists[name], lang)}: {vocabulary.label(value, lang, of=lists[name])}"
+        for name, value in decision.values.items()
+    ]
+    return (vocabulary.label(decision.reason, lang, of="decision_reason"), *right, *filter(None, [decision.note]))
+
+
+@router.post("/cases/{case_id}/decide")
+async def decide(request: Request, case_id: str) -> Response:
+    """Take one decision on one part."""
+    person = requires(*DECIDERS)(request)
+    form = await request.form()
+    told = _report_of(request, case_id)
+    section, verdict = str(form.get("section", "")), str(form.get("verdict", ""))
+    values = {name: str(form[f"value_{name}"]) for name in CORRECTABLE.get(section, {}) if form.get(f"value_{name}")}  # type: ignore[call-overload]
+    if verdict == "accepted":
+        values = {}
+    if section not in SHOWN_IN:
+        raise CaseError("the report does not hold this part: there is nothing to decide")
+    try:
+        decision = _decision(
+            request,
+            person,
+            section=section,
+            verdict=verdict,
+            reason="agree" if verdict == "accepted" else str(form.get("reason", "")),
+            values=values,
+            note="" if verdict == "accepted" else str(form.get("note", "")).strip(),
+        )
+    except ValidationError:
+        return RedirectResponse(f"/cases/{case_id}?again={section}#decide-{section}", status_code=303)
+    _take(request, case_id, decision, told, person)
+    return RedirectResponse(f"/cases/{case_id}#{SHOWN_IN[decision.section]}", status_code=303)
+
+
+@router.post("/cases/{case_id}/accept-open")
+def accept_open(request: Request, case_id: str, person: Decider) -> Response:
+    """Accept every part that is still open and that this person may decide on."""
+    told = _report_of(request, case_id)
+    for section in open_sections(told, ReviewStore(parts_of(request).database).decisions(case_id)):
+        if may_decide(section, person.roles):
+            decision = _decision(request, person, section=section, verdict="accepted", reason="agree")
+            _take(request, case_id, decision, told, person)
+    return RedirectResponse(f"/cases/{case_id}#sign", status_code=303)
+
+
+@router.post("/cases/{case_id}/sign")
+def sign(
+    request: Request,
+    case_id: str,
+    person: Annotated[Person, Depends(requires(Role.CLINICIAN))],
+    confirmed: Annotated[str, Form()] = "",
+    follow_up: Annotated[str, Form()] = "",
+) -> Response:
+    """Sign the report: from here on its decisions stand, its codes may leave, and the next visit has its day."""
+    parts = parts_of(request)
+    due = _day(follow_up)
+    if not confirmed:
+        raise CaseError("confirm that you have read the report before you sign it")
+    _report_of(request, case_id)
+    ReviewStore(parts.database).sign(case_id, account=person.name, signed=parts.clock())
+    parts.audit.note(person.name, "report_signed", case_ref=case_id)
+    if visit_here(parts, case_id) is not None:
+        episodes_of(parts).set_follow_up(case_id, due)
+    return RedirectResponse(f"/cases/{case_id}", status_code=303)
+
+
+@router.post("/cases/{case_id}/done")
+def done(request: Request, case_id: str, person: Carer) -> Response:
+    """Take a person off the list of people on their way: the report was read and talked about."""
+    parts = parts_of(request)
+    episodes_of(parts).close(case_id, now=parts.clock())
+    parts.audit.note(person.name, "visit_closed", case_ref=case_id)
+    return RedirectResponse("/", status_code=303)
+
+
+def _day(words: str) -> date | None:
+    """Return the day that a form names; None where it was left empty.
+
+    Raises:
+        CaseError: it is no day.
+    """
+    try:
+        return date.fromisoformat(words) if words else None
+    except ValueError as exc:
+        raise CaseError(f"{words!r} is no day: choose it from the calendar") from exc
+
+
+def _report_of(request: Request, case_id: str) -> dict[str, Any]:
+    listed_case(request, case_id)
+    told = parts_of(request).cases.report(case_id)
+    if told is None:
+        raise CaseError("the case has no report yet: wait until it is ready")
+    return readable(told)
+
+
+def _decision(request: Request, person: Person, **told: Any) -> Decision:
+    return Decision.model_validate({**told, "account": person.name, "decided": parts_of(request).clock()})
+
+
+def _take(request: Request, case_id: str, decision: Decision, told: dict[str, Any], person: Person) -> None:
+    parts = parts_of(request)
+    check_decision(decision, report=told, roles=person.roles, vocabulary=parts.vocabulary)
+    ReviewStore(parts.database).decide(case_id, decision)
+    parts.audit.note(
+        person.name, f"part_{decision.verdict}", case_ref=case_id, detail=f"{decision.section}:{decision.reason}"
+    )

@@ -1,0 +1,97 @@
+"""A person takes back a consent: purpose by purpose, said in plain words what happens, asked twice, done at once (R11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from edge_agent.contracts.consent_values import PURPOSES, ConsentPurpose
+from edge_agent.contracts.intake import Consent
+from edge_agent.kiosk.access import requires
+from edge_agent.kiosk.case_rooms import CARERS, Carer, listed_case, policy_of, report_language, row_of, vault_of
+from edge_agent.kiosk.rendering import page, parts_of
+from edge_agent.kiosk.room import Room
+from edge_agent.policy.rules import WithdrawalStep, withdrawal_plan
+from edge_agent.store.audit import Action
+from edge_agent.store.withdrawal import Withdrawal, Withdrawals, WithdrawnPurpose
+
+router = Room()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One purpose as the page shows it; ``done`` is None while it is not taken back, ``is_granted`` False where it was refused."""
+
+    id: ConsentPurpose
+    title: str
+    steps: tuple[tuple[str, bool], ...]  # words, and whether somebody else has to confirm it
+    is_granted: bool
+    done: Withdrawal | None
+
+
+@router.get("/cases/{case_id}/withdraw")
+def ask(request: Request, case_id: str, person: Carer) -> Response:  # noqa: ARG001  (the guard)
+    """Show what can be taken back, and what was."""
+    return _show(request, case_id, chosen=())
+
+
+@router.post("/cases/{case_id}/withdraw")
+async def take_back(request: Request, case_id: str) -> Response:
+    """Ask once more, then do it: when the answer comes, no picture can be opened any more."""
+    person = requires(*CARERS)(request)
+    parts = parts_of(request)
+    listed_case(request, case_id)
+    form = await request.form()
+    chosen = tuple(one for one in PURPOSES if one in form.getlist("purpose"))
+    if not chosen or form.get("is_sure") != "yes":
+        return _show(request, case_id, chosen=chosen)
+    withdrawals = Withdrawals(parts.database, vault=vault_of(parts))
+    # The plan's order holds: the purpose that locks the record is recorded last.
+    for purpose in sorted(chosen, key=lambda one: one == "care_pictures"):
+        if withdrawals.record(case_id, WithdrawnPurpose(purpose), account=person.name, now=parts.clock()):
+            parts.audit.note(person.name, Action.CONSENT_WITHDRAWN, case_ref=case_id, detail=purpose)
+    return RedirectResponse(f"/cases/{case_id}/withdraw", status_code=303)
+
+
+def _show(request: Request, case_id: str, *, chosen: tuple[ConsentPurpose, ...]) -> Response:
+    parts, lang = parts_of(request), report_language(request)
+    row = row_of(listed_case(request, case_id), policy_of(parts))
+    withdrawals = Withdrawals(parts.database, vault=vault_of(parts))
+    done = {one.purpose.value: one for one in withdrawals.of(case_id)}
+    consent = parts.cases.load(case_id).consent
+    words = parts.vocabulary
+
+    def told(steps: tuple[WithdrawalStep, ...]) -> tuple[tuple[str, bool], ...]:
+        return tuple(
+            (words.label(step.action.value, lang, of="withdrawal_action"), step.is_done_when_confirmed)
+            for step in steps
+        )
+
+    purposes = [
+        Taken(
+            purpose,
+            words.label(purpose, lang, of="consent_title"),
+            told(withdrawal_plan([purpose])),
+            _is_granted(consent, purpose),
+            done.get(purpose),
+        )
+        for purpose in PURPOSES
+    ]
+    return page(
+        request,
+        "cases/withdraw.html",
+        row=row,
+        purposes=[one for one in purposes if not chosen or one.id in chosen],
+        is_asked=bool(chosen),
+        steps=told(withdrawal_plan(chosen)),
+        intro=words.label("withdrawal", lang, of="consent_text"),
+        limits=words.label("withdrawal_limits", lang, of="consent_text"),
+        is_locked=withdrawals.is_locked(case_id),
+    )
+
+
+def _is_granted(consent: Consent | None, purpose: ConsentPurpose) -> bool:
+    return consent is not None and cast("bool", getattr(consent, purpose).granted)

@@ -1,0 +1,151 @@
+"""Decisions, sign-offs and second readings in the encrypted store; a signature lets the result leave.
+
+Rows are only ever added: a later decision on a part counts, the earlier one stays readable. Does not check who may
+decide (``review.decisions.check_decision``) and does not send: a signed result goes into the outbox.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from edge_agent.agents.report.reading import readable
+from edge_agent.contracts.result import Result
+from edge_agent.errors import CaseError, StoreCorrupt
+from edge_agent.review.decisions import Decision, final_tier, on_the_wire
+from edge_agent.review.second_reading import SecondReading
+from edge_agent.store.database import Connection, Database
+from edge_agent.store.outbox import append_record
+from edge_agent.store.withdrawal import check_unlocked
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff:
+    """Who signed a report, when (time zone), and the tier that counts from there on."""
+
+    account: str
+    signed: datetime
+    tier: str
+
+
+class ReviewStore:
+    """Keep what people decide about reports. Every method is one durable transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def decide(self, case_id: str, decision: Decision) -> None:
+        """Add a decision on one part of an unsigned report.
+
+        Raises:
+            CaseError: no such case, no report yet, it is signed already, or its record is locked.
+            StoreFull: no space; nothing was added.
+        """
+        with self._database.transaction() as connection:
+            _report(connection, case_id)
+            _refuse_signed(connection, case_id)
+            check_unlocked(connection, case_id)
+            connection.execute(
+                "INSERT INTO decisions (case_id, section, body) VALUES (?,?,?)",
+                (case_id, decision.section, decision.model_dump_json()),
+            )
+
+    def decisions(self, case_id: str) -> tuple[Decision, ...]:
+        """Return every decision on a case's report in the order of taking.
+
+        Raises:
+            StoreCorrupt: one cannot be read.
+        """
+        rows = self._database.rows("SELECT body FROM decisions WHERE case_id = ? ORDER BY number", (case_id,))
+        return _decisions(rows)
+
+    def sign(self, case_id: str, *, account: str, signed: datetime) -> SignOff:
+        """Sign a report whose parts are all decided, and queue its result with the decisions, both or neither.
+
+        Nothing is queued for a case whose result may not leave, or was withdrawn meanwhile.
+
+        Raises:
+            CaseError: no such case, no report, a part is open, it is signed already, or its record is locked.
+            StoreFull: no space; the report stays unsigned.
+        """
+        with self._database.transaction() as connection:
+            report = _report(connection, case_id)
+            _refuse_signed(connection, case_id)
+            check_unlocked(connection, case_id)
+            rows = connection.execute("SELECT body FROM decisions WHERE case_id = ? ORDER BY number", (case_id,))
+            decisions = _decisions(rows.fetchall())
+            wire = on_the_wire(report, decisions)
+            done = SignOff(account, signed, final_tier(report, decisions))
+            connection.execute(
+                "INSERT INTO sign_offs (case_id, account, signed, tier) VALUES (?,?,?,?)",
+                (case_id, account, signed.isoformat(), done.tier),
+            )
+            pending, withdrawn = connection.execute(
+                "SELECT pending_result, withdrawn FROM cases WHERE case_id = ?", (case_id,)
+            ).fetchone()
+            if pending is not None and not withdrawn:
+                told = {
+                    **json.loads(pending),
+                    "decisions": [row.model_dump() for row in wire],
+                    "triage_final": done.tier,
+                }
+                append_record(connection, Result.model_validate_json(json.dumps(told)), created=signed)
+            connection.execute("UPDATE cases SET pending_result = NULL WHERE case_id = ?", (case_id,))
+        return done
+
+    def sign_off(self, case_id: str) -> SignOff | None:
+        """Return who signed a case's report; None while nobody has."""
+        rows = self._database.rows("SELECT account, signed, tier FROM sign_offs WHERE case_id = ?", (case_id,))
+        return SignOff(rows[0][0], datetime.fromisoformat(rows[0][1]), rows[0][2]) if rows else None
+
+    def add_second_reading(self, case_id: str, reading: SecondReading) -> None:
+        """Add a second reading of a reported case, signed or not.
+
+        Raises:
+            CaseError: no such case, no report yet, or its record is locked.
+            StoreFull: no space; nothing was added.
+        """
+        with self._database.transaction() as connection:
+            _report(connection, case_id)
+            check_unlocked(connection, case_id)
+            connection.execute(
+                "INSERT INTO second_readings (case_id, body) VALUES (?,?)", (case_id, reading.model_dump_json())
+            )
+
+    def second_readings(self, case_id: str) -> tuple[SecondReading, ...]:
+        """Return every second reading of a case, in order.
+
+        Raises:
+            StoreCorrupt: one cannot be read.
+        """
+        rows = self._database.rows("SELECT body FROM second_readings WHERE case_id = ? ORDER BY number", (case_id,))
+        try:
+            return tuple(SecondReading.model_validate_json(row[0]) for row in rows)
+        except ValidationError as exc:
+            raise StoreCorrupt("a second reading cannot be read by this program") from exc
+
+
+def _decisions(rows: Sequence[tuple[Any, ...]]) -> tuple[Decision, ...]:
+    try:
+        return tuple(Decision.model_validate_json(row[0]) for row in rows)
+    except ValidationError as exc:
+        raise StoreCorrupt("a decision cannot be read by this program: restore the store from its backup") from exc
+
+
+def _report(connection: Connection, case_id: str) -> dict[str, Any]:
+    row = connection.execute("SELECT report FROM cases WHERE case_id = ?", (case_id,)).fetchone()
+    if row is None:
+        raise CaseError(f"there is no case {case_id} in the store")
+    if row[0] is None:
+        raise CaseError("the case has no report yet: wait until it is ready")
+    return readable(json.loads(row[0]))
+
+
+def _refuse_signed(connection: Connection, case_id: str) -> None:
+    if connection.execute("SELECT 1 FROM sign_offs WHERE case_id = ?", (case_id,)).fetchone() is not None:
+        raise CaseError("the report is signed: its decisions stand")

@@ -1,0 +1,219 @@
+"""The rules of the rooms of stored cases: the list, who decides and signs, second readings, looks at pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from edge_agent.kiosk.parts import KioskParts
+from edge_agent.review.sections import SECTIONS
+from edge_agent.store.accounts import Role
+from edge_agent.store.reviews import ReviewStore
+from tests.simulators.consultation_kiosk import consultation_kiosk
+from tests.simulators.kiosk_parts import Browser, HandClock
+from tests.simulators.reported_visits import Told, add_visit, golden
+
+MORNING = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[KioskParts]:
+    with consultation_kiosk(tmp_path, clock=HandClock()) as built:
+        yield built
+
+
+@pytest.fixture
+def browser(parts: KioskParts) -> Browser:
+    return Browser(parts).come_in()
+
+
+def _as(browser: Browser, name: str, *roles: Role) -> Browser:
+    browser.sign_in(browser.account(name, *roles))
+    return browser
+
+
+def _order(page: str) -> list[str]:
+    return re.findall(r'href="/cases/([a-z0-9-]+)"><span', page)
+
+
+def _decide_all(browser: Browser, case_id: str = "one") -> None:
+    assert browser.submit(f"/cases/{case_id}/accept-open").status_code == 303
+
+
+def _trail(parts: KioskParts) -> list[tuple[str, str, str | None, str | None]]:
+    rows = parts.database.rows("SELECT who, action, case_ref, detail FROM audit ORDER BY seq")
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+def _dated(name: str, deadline: str | None, tier: str) -> dict[str, object]:
+    found = golden(name)
+    found["triage"] = {**found["triage"], "final": tier, "deadline": deadline}
+    return found
+
+
+def test_the_list_shows_what_is_due_first_and_says_overdue_in_words(parts: KioskParts, browser: Browser) -> None:
+    """An emergency, then by deadline; a deadline that has passed is said in a word, not in a colour."""
+    add_visit(parts, "later", created=MORNING, report=_dated("psoriasis", "2026-12-20T08:00:00+00:00", "T4_routine"))
+    add_visit(parts, "late", created=MORNING, report=_dated("psoriasis", "2026-11-21T08:00:00+00:00", "T2_same_day"))
+    add_visit(parts, "now", Told("sjs"), created=MORNING)
+    page = _as(browser, "Nurse Li").get("/cases").text
+    assert _order(page) == ["now", "late", "later"]
+    assert page.count("Overdue</span>") == 2  # the emergency is, from its first minute
+    assert "2 cases are overdue." in page
+
+
+def test_the_start_page_leads_to_the_cases(parts: KioskParts, browser: Browser) -> None:
+    """A tile says how many reports wait, and that one is overdue."""
+    add_visit(parts, "late", created=MORNING, report=_dated("psoriasis", "2026-11-21T08:00:00+00:00", "T2_same_day"))
+    page = _as(browser, "Nurse Li").get("/").text
+    assert 'href="/cases"' in page
+    assert "One case is overdue." in page
+
+
+def test_whoever_only_maintains_the_device_sees_no_case(parts: KioskParts, browser: Browser) -> None:
+    """Records of people are for those who care for them."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Technician", Role.MAINTAINER)
+    assert 'href="/cases"' not in browser.get("/").text
+    paths = ("", "/one", "/one/pictures/0", "/one/second-reading")
+    assert {browser.get(f"/cases{path}").status_code for path in paths} == {403}
+
+
+@pytest.mark.parametrize("action", ["decide", "accept-open", "sign", "second-reading"])
+def test_a_worker_decides_nothing(parts: KioskParts, browser: Browser, action: str) -> None:
+    """A worker reads the report; every form that decides is refused."""
+    add_visit(parts, "one", created=MORNING)
+    page = _as(browser, "Nurse Li").get("/cases/one")
+    assert page.status_code == 200
+    assert "/decide" not in page.text
+    form = {"section": "triage", "verdict": "accepted", "confirmed": "yes", "agrees": "yes"}
+    assert browser.submit(f"/cases/one/{action}", **form).status_code == 403
+    assert ReviewStore(parts.database).decisions("one") == ()
+
+
+def test_a_clinician_corrects_the_tier_with_a_reason(parts: KioskParts, browser: Browser) -> None:
+    """The correction counts, stands with name, reason and note on the page, and in the trail without the note."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    form = {"section": "triage", "verdict": "corrected", "value_tier": "T3_urgent", "note": "spreads quickly"}
+    answer = browser.submit("/cases/one/decide", reason="missed_red_flag", **form)
+    assert answer.headers["location"] == "/cases/one#section_triage", answer.text
+    page = browser.get("/cases/one").text
+    assert "corrected" in page
+    assert "spreads quickly" in page
+    assert ("dr.lin", "part_corrected", "one", "triage:missed_red_flag") in _trail(parts)
+
+
+def test_a_correction_without_a_reason_is_refused_in_words(parts: KioskParts, browser: Browser) -> None:
+    """Who rejects says why; nothing is stored otherwise."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    answer = browser.submit("/cases/one/decide", section="plan", verdict="rejected")
+    assert "Choose a reason" in browser.get(answer.headers["location"]).text
+    assert browser.submit("/cases/one/decide", section="nothing", verdict="accepted").status_code == 422
+    assert ReviewStore(parts.database).decisions("one") == ()
+
+
+def test_a_tcm_practitioner_accepts_the_reasoning_alone(parts: KioskParts, browser: Browser) -> None:
+    """Of all open parts only the reasoning is theirs, and they do not sign."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Wang", Role.TCM_PRACTITIONER)
+    _decide_all(browser)
+    assert [one.section for one in ReviewStore(parts.database).decisions("one")] == ["reasoning"]
+    assert browser.submit("/cases/one/sign", confirmed="yes").status_code == 403
+
+
+def test_a_report_is_signed_when_every_part_is_decided(parts: KioskParts, browser: Browser) -> None:
+    """Before that it is refused; after it the result leaves, the form is gone, and the next visit has its day."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    assert browser.submit("/cases/one/sign", confirmed="yes").status_code == 422
+    assert parts.database.rows("SELECT count(*) FROM outbox")[0][0] == 0
+    _decide_all(browser)
+    page = browser.get("/cases/one").text
+    assert 'value="2026-12-20"' in page  # 28 days after the test's today, as the golden plan asks
+    assert browser.submit("/cases/one/sign").status_code == 422
+    assert browser.submit("/cases/one/sign", confirmed="yes", follow_up="2026-12-24").status_code == 303
+    assert parts.database.rows("SELECT count(*) FROM outbox")[0][0] == 1
+    page = browser.get("/cases/one").text
+    assert "/decide" not in page
+    assert "Signed by" in page
+    assert str(parts.consultation.episodes.visit("one").follow_up_due) == "2026-12-24"  # type: ignore[union-attr]
+    assert len(ReviewStore(parts.database).decisions("one")) == len(SECTIONS)
+
+
+def test_dark_skin_and_minors_ask_for_another_reader(parts: KioskParts, browser: Browser) -> None:
+    """The queue of second readings holds them with the reasons; one reading by another person takes a case off it."""
+    add_visit(parts, "dark", Told(fitzpatrick=6), created=MORNING)
+    add_visit(parts, "child", Told(age_years=9), created=MORNING)
+    add_visit(parts, "plain", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    assert sorted(_order(browser.get("/cases?show=second").text)) == ["child", "dark"]
+    assert "dark skin" in browser.get("/cases/dark").text
+    _decide_all(browser, "dark")
+    assert browser.get("/cases/dark/second-reading").status_code == 422
+    assert browser.submit("/cases/dark/second-reading", agrees="yes").status_code == 422
+    _as(browser, "Dr Wang", Role.CLINICIAN)
+    answer = browser.submit("/cases/dark/second-reading", agrees="yes", lesion_description="9", accuracy="4")
+    assert answer.status_code == 303
+    assert _order(browser.get("/cases?show=second").text) == ["child"]
+    assert ("dr.wang", "second_reading", "dark", "agrees") in _trail(parts)
+
+
+def test_a_reader_who_does_not_agree_says_why(parts: KioskParts, browser: Browser) -> None:
+    """A no without words, and a score off the scale, are refused."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Wang", Role.CLINICIAN)
+    assert browser.submit("/cases/one/second-reading", agrees="no").status_code == 422
+    assert browser.submit("/cases/one/second-reading", agrees="yes", accuracy="6").status_code == 422
+    assert ReviewStore(parts.database).second_readings("one") == ()
+
+
+def test_every_look_at_a_picture_is_logged_by_name(parts: KioskParts, browser: Browser) -> None:
+    """One picture, one row: who, which case, which view (R13)."""
+    add_visit(parts, "one", created=MORNING)
+    answer = _as(browser, "Nurse Li").get("/cases/one/pictures/1")
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.headers["cache-control"] == "no-store"
+    assert [row for row in _trail(parts) if row[1] == "picture_viewed"] == [
+        ("nurse.li", "picture_viewed", "one", "view-1")
+    ]
+    assert browser.get("/cases/one/pictures/7").status_code == 404
+    assert browser.get("/cases/nobody/pictures/0").status_code == 404
+
+
+def test_intimate_pictures_are_hidden_and_for_clinicians(parts: KioskParts, browser: Browser) -> None:
+    """A worker finds no way to them; a clinician opens each by hand (R5)."""
+    add_visit(parts, "one", Told(sites=("genital", "elbow", "knee")), created=MORNING)
+    page = _as(browser, "Nurse Li").get("/cases/one").text
+    assert "/cases/one/pictures/0" not in page
+    assert "/cases/one/pictures/1" in page
+    assert browser.get("/cases/one/pictures/0").status_code == 403
+    page = _as(browser, "Dr Lin", Role.CLINICIAN).get("/cases/one").text
+    assert re.search(r'<details class="hidden-picture">.{0,200}/cases/one/pictures/0', page, re.DOTALL)
+    assert browser.get("/cases/one/pictures/0").status_code == 200
+
+
+def test_a_read_report_is_told_of_no_more(parts: KioskParts, browser: Browser) -> None:
+    """Opening it takes the notice away, and Done takes the person off the list of people on their way."""
+    add_visit(parts, "one", created=MORNING)
+    episodes = parts.consultation.episodes  # type: ignore[union-attr]
+    _as(browser, "Nurse Li")
+    assert len(episodes.ready("nurse.li")) == 1
+    browser.get("/cases/one")
+    assert episodes.ready("nurse.li") == []
+    assert browser.submit("/cases/one/done").status_code == 303
+    assert episodes.queue() == []
+
+
+def test_due_follow_ups_are_listed(parts: KioskParts, browser: Browser) -> None:
+    """Who should have come back stands in the list, with the way to begin."""
+    episode = add_visit(parts, "one", created=MORNING)
+    parts.consultation.episodes.set_follow_up("one", MORNING.date())  # type: ignore[union-attr]
+    _as(browser, "Nurse Li")
+    assert 'href="/cases?show=due"' in browser.get("/").text
+    assert f"/consultation/new?episode={episode}" in browser.get("/cases?show=due").text
