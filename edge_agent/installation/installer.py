@@ -104,7 +104,7 @@ class Installer:
         return verified
 
     def losses(self) -> str:
-        """Say in one line what ``roll_back`` would drop; empty where nothing would be.
+        """Say in one line what ``roll_back`` would drop; empty where nothing would be. Stops the service while it asks.
 
         Raises:
             UpdateError: there is no way back.
@@ -112,7 +112,11 @@ class Installer:
         way, is_restoring = self._way_back(self._idle())
         if not is_restoring:
             return ""
-        words = self._program.losses(self._slots.folder(way.slot), way.backup) if way.backup else ""
+        self._system.stop()  # the store is asked by another process, and only one may have it
+        try:
+            words = self._program.losses(self._slots.folder(way.slot), way.backup) if way.backup else ""
+        finally:
+            self._system.start()
         return words or f"everything recorded since {way.left:%Y-%m-%d %H:%M} UTC: its store is restored as it was then"
 
     def roll_back(self) -> str:
