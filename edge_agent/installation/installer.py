@@ -53,6 +53,7 @@ class Installer:
         self._slots = Slots(layout)
         self._journal = Journal(layout.journal)
         self._program = program
+        self._system = system
         self._note = note
         self._work = StageWork(layout, program=program, system=system, clock=clock, note=note)
 
