@@ -53,6 +53,7 @@ class Installer:
         self._slots = Slots(layout)
         self._journal = Journal(layout.journal)
         self._program = program
+        self._system = system
         self._note = note
         self._work = StageWork(layout, program=program, system=system, clock=clock, note=note)
 
@@ -104,7 +105,7 @@ class Installer:
         return verified
 
     def losses(self) -> str:
-        """Say in one line what ``roll_back`` would drop; empty where nothing would be.
+        """Say in one line what ``roll_back`` would drop; empty where nothing would be. Stops the service while it asks.
 
         Raises:
             UpdateError: there is no way back.
@@ -112,7 +113,11 @@ class Installer:
         way, is_restoring = self._way_back(self._idle())
         if not is_restoring:
             return ""
-        words = self._program.losses(self._slots.folder(way.slot), way.backup) if way.backup else ""
+        self._system.stop()  # the store is asked by another process, and only one may have it
+        try:
+            words = self._program.losses(self._slots.folder(way.slot), way.backup) if way.backup else ""
+        finally:
+            self._system.start()
         return words or f"everything recorded since {way.left:%Y-%m-%d %H:%M} UTC: its store is restored as it was then"
 
     def roll_back(self) -> str:

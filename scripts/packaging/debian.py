@@ -45,9 +45,11 @@ def fetch(names: Sequence[str], *, into: Path) -> None:
     """
     bare = into / ".bare"
     bare.write_bytes(b"")
-    offered = _run(
-        ["apt-get", "--print-uris", "-y", "--no-install-recommends", f"-oDir::State::status={bare}", "install", *names]
-    )
+    alone = [
+        f"-oDir::State::status={bare}",
+        f"-oDir::Cache::archives={into}/",
+    ]  # nothing installed, nothing fetched yet
+    offered = _run(["apt-get", *alone, "--print-uris", "-y", "--no-install-recommends", "install", *names])
     bare.unlink()
     files = _URI.findall(offered.stdout)
     if not files:

@@ -86,6 +86,7 @@ def test_a_rollback_over_a_migration_says_what_is_lost(used: Kiosk, tmp_path: Pa
     used.installer().bring(program_package(tmp_path, version="1.1", schema=3), keys=KEYS)
     used.program.take_case("second")
     assert used.installer().losses() == "1 cases"
+    assert used.system.is_running()
     used.installer().roll_back()
     assert used.program.store() == {"schema": 2, "cases": ["first"]}
     used.check_whole()
