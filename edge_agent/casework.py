@@ -9,11 +9,14 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.intake import Consent
+from edge_agent.contracts.result import Result
 from edge_agent.contracts.shown_field import OnField
 from edge_agent.errors import (
     ConfigError,
@@ -50,6 +53,8 @@ class CaseWork:
         profile_class: the coarse device class that a result may name.
         is_stopping: says whether the process is ending; then an interrupted case is left for the next start.
         on_failure: told of every attempt that the engine or the program failed, with the case's id.
+        may_leave: whether policy lets the result of a case with this consent leave; the consent itself is asked anyway.
+        is_help_withdrawn: whether the person took back the consent to the program's help while the case waited.
     """
 
     def __init__(
@@ -61,6 +66,8 @@ class CaseWork:
         profile_class: str,
         is_stopping: Callable[[], bool],
         on_failure: Callable[[str, InferenceError], None],
+        may_leave: Callable[[Consent | None], bool] = lambda _consent: True,
+        is_help_withdrawn: Callable[[str], bool] = lambda _case_id: False,
     ) -> None:
         self._store = store
         self._runner = runner
@@ -68,6 +75,8 @@ class CaseWork:
         self._profile_class = profile_class
         self._is_stopping = is_stopping
         self._on_failure = on_failure
+        self._may_leave = may_leave
+        self._is_help_withdrawn = is_help_withdrawn
 
     def complete(
         self, case_id: str, *, on_progress: OnProgress | None = None, on_field: OnField | None = None
@@ -127,8 +136,15 @@ class CaseWork:
 
     def _report(self, case_id: str, answer: Callable[[Case], Report]) -> Report:
         case = self._store.load(case_id)
+        if self._is_help_withdrawn(case_id):
+            case = without_help(case)
         report = answer(case)
-        result = deidentify(
+        result = self._result(case_id, case, report) if self._may_leave(case.consent) else None
+        self._store.finish(case_id, report, result)
+        return report
+
+    def _result(self, case_id: str, case: Case, report: Report) -> Result | None:
+        return deidentify(
             report,
             intake=case.intake,
             consent=case.consent,
@@ -137,8 +153,15 @@ class CaseWork:
             profile_class=self._profile_class,
             language=self._store.status(case_id).language,
         )
-        self._store.finish(case_id, report, result)
-        return report
+
+
+def without_help(case: Case) -> Case:
+    """Return a case as if the program's help had been refused: withdrawn consent counts from the next thing that is done."""
+    consent = case.consent
+    if consent is None:
+        return case
+    refused = consent.program_help.model_copy(update={"granted": False})
+    return replace(case, consent=consent.model_copy(update={"program_help": refused}))
 
 
 def _is_the_cases_fault(error: EdgeError) -> bool:

@@ -23,9 +23,12 @@ from edge_agent.daemon import Daemon, Parts
 from edge_agent.engine_bootstrap import verify_bundle
 from edge_agent.errors import EdgeError, InferenceError
 from edge_agent.inference_child import InferenceChild, OnProgress, StartError, State
+from edge_agent.policy.load import PolicyInForce, policy_in_force
+from edge_agent.policy.rules import sync_rule
 from edge_agent.practice import load_practice
 from edge_agent.rules_only import rules_only_report
 from edge_agent.state_dir import StateLock, prepare_state_dir
+from edge_agent.store.withdrawal import Withdrawals, WithdrawnPurpose
 from edge_agent.supervision.engine_guard import EngineGuard
 from edge_agent.supervision.logs import FOLDER, Log, LogLimits, build_log
 from edge_agent.supervision.notify import Notifier
@@ -38,13 +41,13 @@ if TYPE_CHECKING:
     from edge_agent.capture.live import LiveCamera
     from edge_agent.contracts.case import Case
     from edge_agent.contracts.manifest import Manifest
+    from edge_agent.contracts.policy import Policy
     from edge_agent.contracts.shown_field import OnField
     from edge_agent.device_bootstrap import Devices
     from edge_agent.devices.ladder import Ladder, OnStep
     from edge_agent.kiosk.consultation_parts import ConsultationParts
     from edge_agent.kiosk.parts import KioskParts
     from edge_agent.kiosk.server import KioskServer
-    from edge_agent.policy.load import PolicyInForce
     from edge_agent.supervision.upkeep import Upkeep
 
 SPARE_PROFILE = "generic"
@@ -105,13 +108,16 @@ def open_daemon(
         keep_last_good(wish)
         for fault in wish.faults:
             log.warning("safe_mode", fault=fault)
+        policy = policy_in_force(config)
+        if policy.refusal:
+            log.warning("policy.refused", refusal=policy.refusal)
         child, guard = _engine(checked, stop=stop, log=log, devices=devices)
         try:
             parts = Parts(
                 cases=store.cases,
                 outbox=store.outbox,
                 child=child,
-                work=_case_work(checked, store, child=child, guard=guard, stop=stop, log=log),
+                work=_case_work(checked, store, child=child, guard=guard, policy=policy.policy, stop=stop, log=log),
                 uplink=_uplink(config, store, log),
                 stop=stop,
                 log=log,
@@ -130,7 +136,7 @@ def open_daemon(
             )
             if camera is not None:
                 daemon.supervise(ServicePart("camera", CameraService(camera)))
-            rooms = _rooms(config, store, daemon=daemon, log=log)
+            rooms = _rooms(config, store, policy=policy, daemon=daemon, log=log)
             daemon.supervise(rooms.upkeep)
             _add_web(daemon, wish, store, rooms=rooms, log=log)
             yield daemon
@@ -158,9 +164,11 @@ def _case_work(
     *,
     child: Ladder | None,
     guard: EngineGuard | None,
+    policy: Policy,
     stop: threading.Event,
     log: Log,
 ) -> CaseWork:
+    withdrawals = Withdrawals(store.database, vault=store.vault)
     return CaseWork(
         store.cases,
         runner=guard or _Held(),
@@ -168,6 +176,10 @@ def _case_work(
         profile_class=checked.profile.profile_class,
         is_stopping=stop.is_set,
         on_failure=(lambda _case_id, _error: None) if child is None else report_failure(child, log),
+        may_leave=lambda consent: sync_rule(policy, consent).is_allowed,
+        is_help_withdrawn=lambda case_id: any(
+            one.purpose is WithdrawnPurpose.PROGRAM_HELP for one in withdrawals.of(case_id)
+        ),
     )
 
 
@@ -221,18 +233,14 @@ class Rooms:
         return (*self.upkeep.faults(), *(("policy_refused",) if self.policy.refusal else ()))
 
 
-def _rooms(config: Config, store: Store, *, daemon: Daemon, log: Log) -> Rooms:
+def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemon, log: Log) -> Rooms:
     from edge_agent.consultation_bootstrap import build_consultation, tend_consultations
     from edge_agent.kiosk_bootstrap import build_registry, utc_now
-    from edge_agent.policy.load import policy_in_force
     from edge_agent.store_bootstrap import build_retention, build_storage_room
     from edge_agent.supervision.upkeep import DAY_S, HOUR_S, Chore, Upkeep
 
     if store.upkeep_error is not None:
         log.warning("store.upkeep", **store.upkeep_error.diagnostics())
-    policy = policy_in_force(config)
-    if policy.refusal:
-        log.warning("policy.refused", refusal=policy.refusal)
     room = build_consultation(store.database, cases=store.cases, vault=store.vault, policy=policy.policy)
     audit = build_registry(store.database).audit
     retention = build_retention(

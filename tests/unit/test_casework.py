@@ -237,3 +237,52 @@ def test_a_case_that_cannot_be_run_is_put_aside(database: Database) -> None:
     assert status.error is not None and status.error["error"] == "CaseError"
     assert device.store.pending() == []
     assert len(device.store.load("case-1").views) == 1
+
+
+class Asked:
+    """Remember the cases that it is asked to run, and answer as the rules alone do."""
+
+    def __init__(self) -> None:
+        self.cases: list[Case] = []
+
+    def run(self, case: Case, *, on_progress: OnProgress | None = None, on_field: OnField | None = None) -> Report:  # noqa: ARG002
+        """Remember the case."""
+        self.cases.append(case)
+        return rules_only_report(case, manifest=manifest())
+
+
+def _governed(database: Database, asked: Asked, **rules: Any) -> CaseWork:
+    return CaseWork(
+        CaseStore(database),
+        runner=asked,
+        without_model=partial(rules_only_report, manifest=manifest()),
+        profile_class="generic",
+        is_stopping=lambda: False,
+        on_failure=lambda _case_id, _error: None,
+        **rules,
+    )
+
+
+def test_help_that_was_taken_back_while_the_case_waited_is_not_given(database: Database) -> None:
+    """The case is run as if the program had been refused; the stored consent stays as it was given."""
+    asked, store = Asked(), CaseStore(database)
+    for name in ("kept", "withdrawn"):
+        store.add(case(agreed=consent(), case_id=name), language="en")
+        _governed(database, asked, is_help_withdrawn=lambda case_id: case_id == "withdrawn").complete(name)
+    granted = {one.case_id: one.consent.program_help.granted for one in asked.cases if one.consent}
+    assert granted == {"kept": True, "withdrawn": False}
+    kept = store.load("withdrawn").consent
+    assert kept is not None
+    assert kept.program_help.granted
+
+
+def test_a_policy_that_keeps_results_here_queues_none(database: Database) -> None:
+    """The person consented, the authority did not: the report is stored and nothing waits for the hub."""
+    asked, store = Asked(), CaseStore(database)
+    queued = {}
+    for name, may in (("kept", False), ("sent", True)):
+        store.add(case(agreed=consent(), case_id=name), language="en")
+        _governed(database, asked, may_leave=lambda _consent, may=may: may).complete(name)
+        queued[name] = Outbox(database).status().queued
+        assert store.status(name).state is CaseState.REPORTED
+    assert queued == {"kept": 0, "sent": 1}
