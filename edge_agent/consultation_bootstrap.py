@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge_agent.contracts.policy import Policy
     from edge_agent.kiosk.consultation_parts import ConsultationParts
-    from edge_agent.store.audit import AuditTrail
     from edge_agent.store.cases import CaseStore
     from edge_agent.store.consultations import CaseDesk
     from edge_agent.store.database import Database
     from edge_agent.store.vault import ImageVault
-
-EXPIRED = "no consent within the time that the policy allows"
-NOBODY = "(device)"  # who the trail names where no person did it
-
-
-@dataclass(frozen=True, slots=True)
-class Tended:
-    """What was found: drafts that still cannot be handed over, and how many were destroyed for want of a consent."""
-
-    waiting: tuple[str, ...]
-    expired: int
 
 
 def build_consultation(database: Database, *, cases: CaseStore, vault: ImageVault, policy: Policy) -> ConsultationParts:
@@ -57,17 +44,16 @@ def build_consultation(database: Database, *, cases: CaseStore, vault: ImageVaul
     )
 
 
-def tend_consultations(room: ConsultationParts, *, desk: CaseDesk, audit: AuditTrail, now: datetime) -> Tended:
-    """Finish hand-overs that a power cut or a full disk cut off, and destroy drafts whose time is over (R12).
+def tend_consultations(room: ConsultationParts, *, desk: CaseDesk, now: datetime) -> tuple[str, ...]:
+    """Finish hand-overs that a power cut or a full disk cut off.
 
-    Call it at each start and every hour.
+    Call it at each start and every hour. Drafts whose time is over are the store's to destroy (``store.retention``): it alone
+    asks whether the clock can be believed.
+
+    Returns:
+        The ids of cases that still cannot be handed over.
 
     Raises:
-        StoreError: the store is busy or full; call it again later.
+        StoreError: the store cannot be read; call it again later.
     """
-    waiting = room.consultations.finish_hand_overs(desk=desk, build=room.course.case_of, now=now)
-    due = room.consultations.due_drafts(now, hours=room.course.permits.policy.retention_unconsented_draft_hours)
-    for case_id in due:
-        audit.note(NOBODY, "case_discarded", case_ref=case_id, detail="no_consent_in_time")
-        room.consultations.discard(case_id, why=EXPIRED)
-    return Tended(tuple(waiting), len(due))
+    return tuple(room.consultations.finish_hand_overs(desk=desk, build=room.course.case_of, now=now))

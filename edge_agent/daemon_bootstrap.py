@@ -235,14 +235,13 @@ class Rooms:
 
 def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemon, log: Log) -> Rooms:
     from edge_agent.consultation_bootstrap import build_consultation, tend_consultations
-    from edge_agent.kiosk_bootstrap import build_registry, utc_now
+    from edge_agent.kiosk_bootstrap import utc_now
     from edge_agent.store_bootstrap import build_retention, build_storage_room
-    from edge_agent.supervision.upkeep import DAY_S, HOUR_S, Chore, Upkeep
+    from edge_agent.supervision.upkeep import HOUR_S, Chore, Upkeep
 
     if store.upkeep_error is not None:
         log.warning("store.upkeep", **store.upkeep_error.diagnostics())
     room = build_consultation(store.database, cases=store.cases, vault=store.vault, policy=policy.policy)
-    audit = build_registry(store.database).audit
     retention = build_retention(
         config,
         store,
@@ -250,8 +249,8 @@ def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemo
         picture_period=timedelta(days=policy.policy.retention_images_days_after_signoff),
     )
     chores = (
-        Chore("drafts", HOUR_S, lambda: tend_consultations(room, desk=daemon.desk, audit=audit, now=utc_now())),
-        Chore("retention", DAY_S, lambda: retention.run(is_dry=False)),
+        Chore("drafts", HOUR_S, lambda: tend_consultations(room, desk=daemon.desk, now=utc_now())),
+        Chore("retention", HOUR_S, lambda: retention.run(is_dry=False)),
     )
     upkeep = Upkeep(chores, look_at_room=build_storage_room(config, store).step, log=log)
     return Rooms(policy, room, upkeep)

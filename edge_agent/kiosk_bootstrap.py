@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent.config import Config
+from edge_agent.errors import StoreError
 from edge_agent.state_dir import prepare_state_dir
 
 if TYPE_CHECKING:
@@ -118,4 +119,8 @@ def build_kiosk_parts(
 def _faults(others: Callable[[], Sequence[str]], audit: AuditTrail) -> Sequence[str]:
     from edge_agent.store.audit import ClockTrust
 
-    return (*others(), "clock_wrong") if audit.clock_trust() is ClockTrust.WRONG else tuple(others())
+    try:
+        is_wrong = audit.clock_trust() is ClockTrust.WRONG
+    except StoreError:  # a page that says so must still be drawn
+        is_wrong = False
+    return (*others(), "clock_wrong") if is_wrong else tuple(others())

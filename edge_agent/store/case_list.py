@@ -23,7 +23,10 @@ SELECT c.case_id, coalesce(json_extract(c.intake, '$.local_reference'), ''), c.c
        json_extract(c.intake, '$.age_years'), json_extract(c.intake, '$.age_months'), json_extract(c.intake, '$.fitzpatrick'), json_extract(c.intake, '$.monk'),
        json_extract(c.report, '$.abstentions'), json_extract(c.report, '$.triage.final'),
        json_extract(c.report, '$.representation.fields.stage.value'),
-       (SELECT count(*) FROM second_readings r WHERE r.case_id = c.case_id),
+       (SELECT count(*) FROM second_readings r WHERE r.case_id = c.case_id
+        AND json_extract(r.body, '$.account') IS NOT s.account
+        AND json_extract(r.body, '$.account') NOT IN
+            (SELECT json_extract(d.body, '$.account') FROM decisions d WHERE d.case_id = c.case_id)),
        c.consent IS NULL, c.withdrawn
 FROM cases c LEFT JOIN sign_offs s ON s.case_id = c.case_id
 WHERE (? IS NULL OR c.case_id = ?)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, Protocol
 
 from pydantic import ValidationError
@@ -174,21 +174,6 @@ class Consultations:
             if owner in {None, whose}
         ]
 
-    def due_drafts(self, now: datetime, *, hours: int = 24) -> list[str]:
-        """Return the drafts that hold no consent and are older than they may be (R12); ``discard`` ends one.
-
-        Args:
-            now: with a time zone. A draft from the future (a clock was wrong) is due too, once it is as far away.
-            hours: how long the policy lets such a draft live.
-        """
-        limit_s = timedelta(hours=hours).total_seconds()
-        rows = self._database.rows(
-            "SELECT case_id FROM drafts WHERE is_consented = 0 AND step <> ? AND abs(? - created_s) >= ?"
-            " ORDER BY position",
-            (Step.RUNNING, now.timestamp(), limit_s),
-        )
-        return [row[0] for row in rows]
-
     def hand_over(self, case_id: str, *, desk: CaseDesk, build: BuildCase, now: datetime) -> None:
         """Give a finished draft to the desk; then it is a visit. Cut off anywhere, it may be called again.
 
@@ -222,7 +207,7 @@ class Consultations:
         """Hand over what a power cut or a full disk left behind; return what could not be handed over now."""
         waiting = [row.case_id for row in self.open_drafts() if row.step is Step.RUNNING]
         for case_id in list(waiting):
-            with suppress(CaseError):  # it stays in the list that is returned, and in the store
+            with suppress(EdgeError):  # it stays in the list that is returned, and in the store; the others go on
                 self.hand_over(case_id, desk=desk, build=build, now=now)
                 waiting.remove(case_id)
         return waiting

@@ -1,7 +1,7 @@
 """The part ``upkeep``: what must be done now and then so that the device keeps its promises.
 
-Each minute it measures the room and clears what may be cleared; each hour it finishes cut-off hand-overs and destroys
-drafts without a consent; each day it deletes what policy says is due. Every deed can be done twice. Does not decide what
+Each minute it measures the room and clears what may be cleared; each hour it finishes cut-off hand-overs and deletes what
+policy says is due. Every deed can be done twice. Does not decide what
 is due: store, policy and consultation do.
 """
 

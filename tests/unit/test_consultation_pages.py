@@ -338,6 +338,16 @@ def test_every_look_at_a_picture_is_logged_by_name(browser: Browser) -> None:
     assert (newest.who, newest.action, newest.case_ref) == ("nurse.li", "picture_viewed", draft.case_id)
 
 
+def test_an_intimate_picture_is_for_clinicians_also_in_a_workers_own_visit(browser: Browser) -> None:
+    """R5: whoever began the visit cannot open it by its address; nothing is logged as seen."""
+    draft = _begun(browser, Step.VIEWS)
+    browser.submit(f"/consultation/{draft.case_id}/capture", site="0", shot="overview")
+    view = _draft(browser, draft).views[0].model_copy(update={"kind": "intimate"})
+    _room(browser.parts).consultations.change(draft.case_id, lambda now: now.model_copy(update={"views": (view,)}))
+    assert browser.get(f"/consultation/{draft.case_id}/pictures/{view.image_id}.png").status_code == 403
+    assert browser.parts.audit.newest(1)[0].action != "picture_viewed"
+
+
 def test_a_slip_in_one_answer_does_not_cost_the_others(browser: Browser) -> None:
     """A temperature of 400 is marked; the heart rate beside it is kept; the screen stays."""
     draft = _begun(browser, Step.EXAMINATION)

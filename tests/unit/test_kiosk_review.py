@@ -164,6 +164,16 @@ def test_dark_skin_and_minors_ask_for_another_reader(parts: KioskParts, browser:
     assert ("dr.wang", "second_reading", "dark", "agrees") in _trail(parts)
 
 
+def test_one_person_cannot_give_both_readings(parts: KioskParts, browser: Browser) -> None:
+    """A reading by somebody who decided later counts as no second one: the case stays in the queue."""
+    add_visit(parts, "dark", Told(fitzpatrick=6), created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    assert browser.submit("/cases/dark/second-reading", agrees="yes").status_code == 303
+    assert _order(browser.get("/cases?show=second").text) == []
+    _decide_all(browser, "dark")
+    assert _order(browser.get("/cases?show=second").text) == ["dark"]
+
+
 def test_a_reader_who_does_not_agree_says_why(parts: KioskParts, browser: Browser) -> None:
     """A no without words, and a score off the scale, are refused."""
     add_visit(parts, "one", created=MORNING)

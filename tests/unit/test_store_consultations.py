@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -160,20 +160,6 @@ def test_an_unfinished_draft_is_not_handed_over(post: Post) -> None:
     draft = post.consultations.begin(owner="worker 1", now=NOW)
     with pytest.raises(RuntimeError, match="not finished"):
         post.hand_over(draft.case_id)
-
-
-def test_a_draft_without_consent_is_due_after_a_day(post: Post) -> None:
-    """R12: 24 hours; one with decided consents stays; a clock that jumped either way does not keep it for ever."""
-    unconsented = post.consultations.begin(owner="worker 1", now=NOW).case_id
-    consented = post.consultations.begin(owner="worker 1", now=NOW).case_id
-    for answer in steps()[:3]:
-        post.consultations.change(consented, answer)
-    day = timedelta(hours=24)
-    assert post.consultations.due_drafts(NOW + day - timedelta(seconds=1)) == []
-    assert post.consultations.due_drafts(NOW + day) == [unconsented]
-    assert post.consultations.due_drafts(NOW - day) == [unconsented]
-    post.consultations.discard(unconsented, why="no consent within 24 hours")
-    assert post.consultations.due_drafts(NOW + day) == []
 
 
 def test_a_discarded_draft_leaves_nothing(post: Post) -> None:

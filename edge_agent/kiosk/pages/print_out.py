@@ -68,14 +68,14 @@ def report_pdf(
         raise HTTPException(403)
     if audience == "person" and not _may_advise(request, language):
         raise CaseError("advice cannot be printed in a language that nobody has verified: choose another language")
-    stored = _stored(request, case_id)
+    stored = _unchanged(request, case_id)
     return _pdf(_exporter(request, person).report_pdf(stored, language=language, audience=audience))
 
 
 @router.get("/cases/{case_id}/print/letter.pdf")
 def letter_pdf(request: Request, case_id: str, person: Carer, to: str, language: Speech = "en") -> Response:
     """Print the referral letter to one destination."""
-    stored = _stored(request, case_id)
+    stored = _unchanged(request, case_id)
     return _pdf(_exporter(request, person).letter_pdf(stored, language=language, destination=to))
 
 
@@ -120,11 +120,27 @@ def _stored(request: Request, case_id: str) -> Stored:
     told = parts.cases.report(case_id)
     if told is None:
         raise CaseError("the case has no report yet: wait until it is ready")
-    decided = standing(ReviewStore(parts.database).decisions(case_id)).values()
+    reviews = ReviewStore(parts.database)
+    # Before the signature nothing is decided for anybody outside: a half-decided report is still the program's.
+    decided = standing(reviews.decisions(case_id)).values() if reviews.sign_off(case_id) is not None else ()
     decisions = tuple(
         Decision(str(one.section), one.verdict, one.account, one.decided, reason=one.reason) for one in decided
     )
     return Stored(parts.cases.load(case_id), told, decisions)
+
+
+def _unchanged(request: Request, case_id: str) -> Stored:
+    """Return a case whose report no clinician has corrected or rejected in any part.
+
+    Paper shows the program's own words. Where somebody found them wrong, paper that says them again would do harm.
+
+    Raises:
+        CaseError: a part was corrected or rejected.
+    """
+    taken = standing(ReviewStore(parts_of(request).database).decisions(case_id)).values()
+    if any(one.verdict != "accepted" for one in taken):
+        raise CaseError("a part of this report was corrected or rejected, and paper cannot show that: write it by hand")
+    return _stored(request, case_id)
 
 
 def _exporter(request: Request, person: Person) -> Exporter:

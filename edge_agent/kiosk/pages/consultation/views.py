@@ -163,6 +163,9 @@ def done(request: Request, case_id: str, person: Worker) -> Response:
 def picture(request: Request, case_id: str, image_id: str, person: Worker) -> Response:
     """Show one picture of this draft; the look is logged by name (R13)."""
     turn = turn_of(request, case_id, person)
+    view = next((one for one in turn.draft.views if one.image_id == image_id), None)
+    if view is not None and view.kind == "intimate" and turn.clinician is None:
+        raise HTTPException(403)  # R5: also for the worker who began the visit
     data = turn.room.consultations.picture(case_id, image_id)
     turn.parts.audit.note(person.name, "picture_viewed", case_ref=case_id)
     return Response(data, media_type="image/png")
