@@ -150,10 +150,10 @@ def test_a_migration_that_fails_leaves_the_old_schema(
 
 def test_a_full_store_says_so_and_goes_on(path: Path, key: StoreKey) -> None:
     """Without space a write is StoreFull and undone; what was stored stays readable and small writes still work."""
-    with Database(path, key, max_bytes=200_000) as database:
+    with Database(path, key, max_bytes=600_000) as database:
         _add_setting(database, "small")
         with pytest.raises(StoreFull) as caught:
-            _add_setting(database, "x" * 400_000)
+            _add_setting(database, "x" * 1_200_000)
         assert caught.value.retryable
         _add_setting(database, "small again")
         assert len(database.rows("SELECT note FROM notes")) == 2
