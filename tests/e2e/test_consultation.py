@@ -27,7 +27,7 @@ from tests.simulators.kiosk import wait_until
 from tests.simulators.kiosk_parts import PIN, HandClock
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's package chromium is not installed"),
 ]
 SHOTS = os.environ.get("DERM_SCREENSHOTS")

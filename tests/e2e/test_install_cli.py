@@ -12,7 +12,7 @@ import pytest
 from edge_agent.cli import run
 from tests.simulators.tiny_package import wheel_package
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

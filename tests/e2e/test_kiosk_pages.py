@@ -23,7 +23,7 @@ from tests.simulators.browser import CHROMIUM, axe_violations, chromium, small_t
 from tests.simulators.kiosk_parts import PIN, HandClock, kiosk_parts
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's package chromium is not installed"),
 ]
 SIGNED_IN = (

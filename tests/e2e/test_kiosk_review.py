@@ -25,7 +25,7 @@ from tests.simulators.paper_press import PaperPress
 from tests.simulators.reported_visits import Told, add_visit, golden
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's package chromium is not installed"),
 ]
 SHOTS = os.environ.get("DERM_SCREENSHOTS")

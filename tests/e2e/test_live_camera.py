@@ -27,6 +27,8 @@ from edge_agent.capture.live_source import CameraSettings
 from edge_agent.capture.live_states import Fault, State
 from tests.simulators.mjpeg_camera import MjpegCamera, Picture, PipeCamera, jpeg, scene
 
+pytestmark = pytest.mark.long
+
 PATIENCE_S = 60.0  # a loaded machine starts a process slowly; a pass does not wait for it
 DETECTED_S = 5.0  # the promise of docs/camera.md
 

@@ -21,6 +21,8 @@ from edge_agent.installation.layout import Layout
 from tests.simulators.slot_program import KEYS, Kiosk
 from tests.simulators.tiny_package import program_package
 
+pytestmark = pytest.mark.long
+
 _PATHS = {"os.rename": 1, "os.symlink": 1, "os.link": 1, "os.remove": 0, "os.rmdir": 0, "os.mkdir": 0, "os.chmod": 0}
 Work = Callable[[Kiosk], object]
 
