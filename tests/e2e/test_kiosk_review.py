@@ -115,7 +115,8 @@ def _seen(page: Page, name: str) -> None:
     if SHOTS:
         Path(SHOTS).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
-    is_wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    page.wait_for_load_state()
+    is_wide = page.locator("html").evaluate("it => it.scrollWidth > it.clientWidth")  # waits while a page is replaced
     assert axe_violations(page) == [], name
     assert small_targets(page) == [], name
     assert not is_wide, f"{name} has to be moved sideways"
@@ -147,7 +148,10 @@ def test_a_report_is_decided_signed_read_again_and_printed(kiosk: Kiosk) -> None
     _seen(page, "report_signed")
     page.get_by_role("link", name="Print, letter, file").click()
     _seen(page, "print")
-    answer = page.request.get(f"{page.url}/report.pdf?audience=person&language=zh")
+    expect(page.locator("main")).to_contain_text("write it by hand")
+    asked = "report.pdf?audience=person&language=zh"
+    assert page.request.get(f"{page.url}/{asked}").status == 422  # its tier was corrected
+    answer = page.request.get(f"{page.url.split('/cases/')[0]}/cases/late/print/{asked}")
     assert answer.headers["content-type"] == "application/pdf"
     other = kiosk.signed_in("Wang Min", Role.CLINICIAN)
     other.goto(page.url.replace("/print", "/second-reading"))

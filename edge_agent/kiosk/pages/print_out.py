@@ -45,6 +45,7 @@ def choose(request: Request, case_id: str, person: Carer) -> Response:
         row=row,
         has_report=has_report,
         is_signed=row.is_signed,
+        is_corrected=_is_corrected(request, case_id),
         speeches=[(code, name, _may_advise(request, code)) for code, name in LANGUAGES],
         lang=lang,
         destinations=[
@@ -137,10 +138,14 @@ def _unchanged(request: Request, case_id: str) -> Stored:
     Raises:
         CaseError: a part was corrected or rejected.
     """
-    taken = standing(ReviewStore(parts_of(request).database).decisions(case_id)).values()
-    if any(one.verdict != "accepted" for one in taken):
+    if _is_corrected(request, case_id):
         raise CaseError("a part of this report was corrected or rejected, and paper cannot show that: write it by hand")
     return _stored(request, case_id)
+
+
+def _is_corrected(request: Request, case_id: str) -> bool:
+    taken = standing(ReviewStore(parts_of(request).database).decisions(case_id)).values()
+    return any(one.verdict != "accepted" for one in taken)
 
 
 def _exporter(request: Request, person: Person) -> Exporter:
