@@ -68,6 +68,8 @@ def test_manifests_agree(shipped: Bundle, rebuilt: tuple[Path, Manifest]) -> Non
         document = manifest.model_dump(mode="json")
         document["files"] = [row for row in document["files"] if row["path"] != BY_TOLERANCE]
         del document["canary"]["bounds"]["strict_max_abs"]
+        # Lists of the kiosk came after this bundle was signed; that it says nothing unknown is ``check_manifest``'s to see.
+        del document["vocabulary_sha256"]
         return document
 
     assert said(rebuilt[1]) == said(shipped.manifest)
