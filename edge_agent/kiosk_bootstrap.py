@@ -55,11 +55,10 @@ def open_registry(config: Config) -> Iterator[Registry]:
         ConfigError: the state folder cannot be written.
     """
     from edge_agent.store.database import Database
-    from edge_agent.store.key import load_or_create_key
+    from edge_agent.store_bootstrap import store_key
 
     prepare_state_dir(config.state_dir)
-    path = config.state_dir / "store.db"
-    with Database(path, load_or_create_key(config.state_dir / "store.key", database=path)) as database:
+    with Database(*store_key(config)) as database:
         yield build_registry(database)
 
 

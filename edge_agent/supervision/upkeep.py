@@ -20,7 +20,6 @@ from edge_agent.supervision.keeper import Pulse
 
 MINUTE_S: Final = 60.0
 HOUR_S: Final = 3600.0
-DAY_S: Final = 86_400.0
 PATIENCE_S: Final = 600.0  # a day's deletions empty the log and go through every backup
 _FAULTS: Final = {Stage.LOW: "disk_low", Stage.TIGHT: "disk_tight", Stage.FULL: "disk_full"}
 Log = structlog.typing.FilteringBoundLogger

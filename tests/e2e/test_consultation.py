@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -24,23 +22,13 @@ from edge_agent.store.accounts import Role
 from tests.simulators.browser import CHROMIUM, axe_violations, chromium, small_targets
 from tests.simulators.consultation_kiosk import PatientDesk, ScriptedGate, Verdict, consultation_kiosk
 from tests.simulators.kiosk import wait_until
-from tests.simulators.kiosk_parts import PIN, HandClock
+from tests.simulators.kiosk_parts import PIN, RealClock
 
 pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's package chromium is not installed"),
 ]
 SHOTS = os.environ.get("DERM_SCREENSHOTS")
-
-
-class RealClock(HandClock):
-    """The system's clocks: a browser lives in real time."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from edge_agent.kiosk.server import KioskServer
 from edge_agent.store.accounts import EMERGENCY, Role
 from edge_agent.store.audit import Action
 from tests.simulators.browser import CHROMIUM, axe_violations, chromium, small_targets
-from tests.simulators.kiosk_parts import PIN, HandClock, kiosk_parts
+from tests.simulators.kiosk_parts import PIN, RealClock, kiosk_parts
 
 pytestmark = [
     pytest.mark.long,
@@ -52,16 +50,6 @@ CONTROLS = """{% extends "base.html" %}
 <p><span class="overdue">overdue</span></p>
 {% for kind in ["info", "caution", "alert", "good"] %}{{ banner(kind, "Strong words.", "And what to do.") }}{% endfor %}
 {% endblock %}"""
-
-
-class RealClock(HandClock):
-    """The system's clocks: a browser lives in real time."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from edge_agent.kiosk.server import KioskServer
 from edge_agent.store.accounts import Role
 from tests.simulators.browser import CHROMIUM, axe_violations, chromium, small_targets
 from tests.simulators.consultation_kiosk import consultation_kiosk
-from tests.simulators.kiosk_parts import PIN, HandClock
+from tests.simulators.kiosk_parts import PIN, RealClock
 from tests.simulators.paper_press import PaperPress
 from tests.simulators.reported_visits import Told, add_visit, golden
 
@@ -29,16 +28,6 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's package chromium is not installed"),
 ]
 SHOTS = os.environ.get("DERM_SCREENSHOTS")
-
-
-class RealClock(HandClock):
-    """The system's clocks: a browser lives in real time."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 @dataclass(frozen=True)

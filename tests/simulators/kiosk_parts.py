@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -65,6 +66,18 @@ class HandClock:
         """Let time pass."""
         self.moment += timedelta(seconds=seconds)
         self.seconds += seconds
+
+
+class RealClock(HandClock):
+    """The system's clocks: a browser lives in real time."""
+
+    def now(self) -> datetime:
+        """Return the present moment."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return the present seconds."""
+        return time.monotonic()
 
 
 class QuietDesk:

@@ -9,8 +9,9 @@ import structlog
 from edge_agent.errors import StoreError
 from edge_agent.store.space import Allowance, Stage, Thresholds, allowance
 from edge_agent.supervision.keeper import Pulse
-from edge_agent.supervision.upkeep import DAY_S, HOUR_S, MINUTE_S, Chore, Upkeep
+from edge_agent.supervision.upkeep import HOUR_S, MINUTE_S, Chore, Upkeep
 
+DAY_S = 24 * HOUR_S
 ROOM = Thresholds(low_bytes=1000, tight_bytes=500, full_bytes=100, budget_bytes=10_000)
 
 
