@@ -29,11 +29,13 @@ from edge_agent.practice import load_practice
 from edge_agent.rules_only import rules_only_report
 from edge_agent.state_dir import StateLock, prepare_state_dir
 from edge_agent.store.withdrawal import Withdrawals, WithdrawnPurpose
+from edge_agent.store_bootstrap import build_storage_room
 from edge_agent.supervision.engine_guard import EngineGuard
 from edge_agent.supervision.logs import FOLDER, Log, LogLimits, build_log
 from edge_agent.supervision.notify import Notifier
 from edge_agent.supervision.parts import CameraService, NoUplink, Sending, ServicePart
 from edge_agent.supervision.safe_mode import Wish, keep_last_good
+from edge_agent.supervision.upkeep import HOUR_S, MINUTE_S, Chore, Upkeep
 from edge_agent.workload import predicted_s
 
 if TYPE_CHECKING:
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
     from edge_agent.kiosk.consultation_parts import ConsultationParts
     from edge_agent.kiosk.parts import KioskParts
     from edge_agent.kiosk.server import KioskServer
-    from edge_agent.supervision.upkeep import Upkeep
 
 SPARE_PROFILE = "generic"
 
@@ -112,6 +113,7 @@ def open_daemon(
         if policy.refusal:
             log.warning("policy.refused", refusal=policy.refusal)
         child, guard = _engine(checked, stop=stop, log=log, devices=devices)
+        room = build_storage_room(config, store, profile=checked.profile)
         try:
             parts = Parts(
                 cases=store.cases,
@@ -124,6 +126,7 @@ def open_daemon(
                 guard=guard,
                 faults=wish.faults,
                 reasons=_quality_reasons(),
+                storage=lambda: room.stage,
                 notifier=notifier or Notifier(),
             )
             camera = _camera(checked)
@@ -136,8 +139,10 @@ def open_daemon(
             )
             if camera is not None:
                 daemon.supervise(ServicePart("camera", CameraService(camera)))
-            rooms = _rooms(config, store, policy=policy, daemon=daemon, log=log)
-            daemon.supervise(rooms.upkeep)
+            rooms = _rooms(config, store, policy=policy, daemon=daemon)
+            if store.upkeep_error is not None:
+                log.warning("store.upkeep", **store.upkeep_error.diagnostics())
+            daemon.supervise(Upkeep((Chore("room", MINUTE_S, room.step), *rooms.chores), log=log))
             _add_web(daemon, wish, store, rooms=rooms, log=log)
             yield daemon
         finally:
@@ -222,25 +227,22 @@ def _camera(checked: Checked) -> LiveCamera | None:
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Hold what the pages and the upkeep share: the policy in force, the consultations, the upkeep itself."""
+    """Hold what the pages and the upkeep share: the policy in force, the consultations, what is done every hour."""
 
     policy: PolicyInForce
     consultation: ConsultationParts
-    upkeep: Upkeep
+    chores: tuple[Chore, ...]
 
     def faults(self) -> tuple[str, ...]:
         """Return ids of what is wrong here, for the banner on every page."""
-        return (*self.upkeep.faults(), *(("policy_refused",) if self.policy.refusal else ()))
+        return ("policy_refused",) if self.policy.refusal else ()
 
 
-def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemon, log: Log) -> Rooms:
+def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemon) -> Rooms:
     from edge_agent.consultation_bootstrap import build_consultation, tend_consultations
     from edge_agent.kiosk_bootstrap import utc_now
-    from edge_agent.store_bootstrap import build_retention, build_storage_room
-    from edge_agent.supervision.upkeep import HOUR_S, Chore, Upkeep
+    from edge_agent.store_bootstrap import build_retention
 
-    if store.upkeep_error is not None:
-        log.warning("store.upkeep", **store.upkeep_error.diagnostics())
     room = build_consultation(store.database, cases=store.cases, vault=store.vault, policy=policy.policy)
     retention = build_retention(
         config,
@@ -252,8 +254,7 @@ def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemo
         Chore("drafts", HOUR_S, lambda: tend_consultations(room, desk=daemon.desk, now=utc_now())),
         Chore("retention", HOUR_S, lambda: retention.run(is_dry=False)),
     )
-    upkeep = Upkeep(chores, look_at_room=build_storage_room(config, store).step, log=log)
-    return Rooms(policy, room, upkeep)
+    return Rooms(policy, room, chores)
 
 
 def _add_web(daemon: Daemon, wish: Wish, store: Store, *, rooms: Rooms, log: Log) -> None:

@@ -14,13 +14,14 @@ from edge_agent.errors import StoreError
 from edge_agent.state_dir import prepare_state_dir
 
 if TYPE_CHECKING:
+    from device_profiles.profile import Profile
     from edge_agent.store.backups import Backups
     from edge_agent.store.cases import CaseStore
     from edge_agent.store.database import Database
     from edge_agent.store.key import StoreKey
     from edge_agent.store.outbox import Outbox
     from edge_agent.store.retention import Retention
-    from edge_agent.store.space import StorageRoom
+    from edge_agent.store.space import StorageRoom, Thresholds
     from edge_agent.store.vault import ImageVault
 
 
@@ -130,18 +131,30 @@ def build_retention(
     )
 
 
-def build_storage_room(config: Config, store: Store) -> StorageRoom:
-    """Build the disk-full ladder from the configuration and the profile. Clears nothing yet."""
-    from edge_agent.bootstrap import resolve_profile
-    from edge_agent.store.space import StorageRoom, Thresholds
+def storage_thresholds(config: Config, profile: Profile) -> Thresholds:
+    """Return where each stage of the disk-full ladder begins, from the configuration and the profile in use."""
+    from edge_agent.store.space import Thresholds
 
     wish = config.storage
-    thresholds = Thresholds(
+    return Thresholds(
         low_bytes=wish.low_bytes,
         tight_bytes=wish.tight_bytes,
         full_bytes=wish.full_bytes,
-        budget_bytes=wish.budget_bytes or resolve_profile(config).storage.disk_budget_bytes,
+        budget_bytes=wish.budget_bytes or profile.storage.disk_budget_bytes,
     )
+
+
+def build_storage_room(config: Config, store: Store, *, profile: Profile) -> StorageRoom:
+    """Build the disk-full ladder. Clears nothing yet.
+
+    Args:
+        config: the device's configuration.
+        store: the open store.
+        profile: the one in use, in safe mode the spare one.
+    """
+    from edge_agent.store.space import StorageRoom
+
+    thresholds = storage_thresholds(config, profile)
     return StorageRoom(
         store.database, vault=store.vault, thresholds=thresholds, cache=(config.state_dir / "thumbnails",)
     )
