@@ -51,7 +51,7 @@ def test_the_disk_is_judged_by_the_ladder(tmp_path: Path, low: int, tight: int, 
     (tmp_path / "s").mkdir()
     config = _config(tmp_path, storage=storage)
     if stage == "tight":
-        with pytest.raises(StoreFull, match="storage is tight.*no new pictures"):
+        with pytest.raises(StoreFull, match=r"storage is tight.*no new pictures"):
             doctor_checks.check_disk(config)
     else:
         assert ("storage is low" in doctor_checks.check_disk(config)) == (stage == "low")
