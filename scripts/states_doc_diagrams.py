@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from edge_agent import inference_child
 from edge_agent.capture import live_states
@@ -14,7 +15,8 @@ from edge_agent.installation import steps as installation
 from edge_agent.store import states as store
 from edge_agent.supervision import restarts
 
-Table = Mapping[tuple[StrEnum, StrEnum], StrEnum | None]
+# Each table has enums of its own, and the key of a Mapping is invariant: (state, event) to the next state, or None.
+Table = Mapping[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Machine:
 
     table: Table
     start: StrEnum
-    resume: Mapping[StrEnum, str] = field(default_factory=dict)
+    resume: Mapping[Any, str] = field(default_factory=dict)
     group: Sequence[StrEnum] = ()
     frame: str = ""
 
@@ -102,7 +104,7 @@ def _edges(moves: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
     return [f"{here} --> {there}: {', '.join(events)}" for (here, there), events in moves.items()]
 
 
-def _table(resume: Mapping[StrEnum, str]) -> str:
+def _table(resume: Mapping[Any, str]) -> str:
     told: dict[str, list[str]] = {}
     for state, words in resume.items():
         told.setdefault(words, []).append(f"`{state}`")
