@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -235,7 +235,9 @@ class Rooms:
 
     def faults(self) -> tuple[str, ...]:
         """Return ids of what is wrong here, for the banner on every page."""
-        return ("policy_refused",) if self.policy.refusal else ()
+        if self.policy.refusal:
+            return ("policy_refused",)
+        return ("policy_expired",) if self.policy.policy.is_expired(datetime.now(UTC).date()) else ()
 
 
 def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemon) -> Rooms:

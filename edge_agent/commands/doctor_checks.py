@@ -95,6 +95,15 @@ def check_practice(config: Config) -> str:
     return "no practice file: the strict defaults hold" if chosen is None else f"{chosen} is sound"
 
 
+def check_policy(config: Config) -> str:
+    """Look at the policy file as the daemon does: missing, unsigned, refused, or due for a new one. Accepts nothing."""
+    from edge_agent.kiosk_bootstrap import utc_now
+    from edge_agent.policy.load import policy_in_force
+    from edge_agent.policy.standing import standing
+
+    return standing(policy_in_force(config, remember=False), today=utc_now().date())
+
+
 def check_camera(config: Config) -> str:
     """Look whether the camera that is configured is there. Takes no picture: the daemon may be using it."""
     source = config.capture.source
