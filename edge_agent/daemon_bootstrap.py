@@ -19,12 +19,13 @@ from device_profiles.profile import Profile
 from edge_agent.bootstrap import build_uplink, engine_wish, open_store, resolve_profile
 from edge_agent.casework import CaseWork
 from edge_agent.config import Config
+from edge_agent.contracts.terms import Vocabulary
 from edge_agent.daemon import Daemon, Parts
 from edge_agent.engine_bootstrap import verify_bundle
 from edge_agent.errors import EdgeError, InferenceError
 from edge_agent.inference_child import InferenceChild, OnProgress, StartError, State
 from edge_agent.policy.load import PolicyInForce, policy_in_force
-from edge_agent.policy.rules import sync_rule
+from edge_agent.policy.rules import sync_rule, with_country_deadlines
 from edge_agent.practice import load_practice
 from edge_agent.rules_only import rules_only_report
 from edge_agent.state_dir import StateLock, prepare_state_dir
@@ -177,7 +178,11 @@ def _case_work(
     return CaseWork(
         store.cases,
         runner=guard or _Held(),
-        without_model=partial(rules_only_report, manifest=checked.manifest),
+        without_model=partial(
+            rules_only_report,
+            manifest=checked.manifest,
+            vocabulary=with_country_deadlines(policy, Vocabulary.load()),
+        ),
         profile_class=checked.profile.profile_class,
         is_stopping=stop.is_set,
         on_failure=(lambda _case_id, _error: None) if child is None else report_failure(child, log),

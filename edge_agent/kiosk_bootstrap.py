@@ -15,6 +15,7 @@ from edge_agent.errors import StoreError
 from edge_agent.state_dir import prepare_state_dir
 
 if TYPE_CHECKING:
+    from edge_agent.contracts.policy import Policy
     from edge_agent.contracts.practice import Practice
     from edge_agent.kiosk.parts import CameraPort, CaseDesk, KioskParts, Log
     from edge_agent.store.accounts import Accounts
@@ -72,6 +73,7 @@ def build_kiosk_parts(
     faults: Callable[[], Sequence[str]],
     uplink_seen: Callable[[], datetime | None],
     practice: Practice | None = None,
+    policy: Policy | None = None,
     **more: Any,
 ) -> KioskParts:
     """Build the parts of the page over the daemon's open store.
@@ -85,25 +87,28 @@ def build_kiosk_parts(
         faults: ids of what is wrong now; quick. A wrong clock is added here.
         uplink_seen: the last exchange with the centre.
         practice: None reads the configured file.
+        policy: in force; its deadlines hold on every page. None: the built-in strict one.
         **more: fields that other rooms added to ``KioskParts``.
 
     Raises:
         ConfigError: the practice file or the vocabulary cannot be read.
     """
+    from edge_agent.contracts.policy import Policy
     from edge_agent.contracts.terms import Vocabulary
     from edge_agent.kiosk.parts import KioskParts
+    from edge_agent.policy.rules import with_country_deadlines
     from edge_agent.practice import load_practice
     from edge_agent.store.cases import CaseStore
     from edge_agent.store.outbox import Outbox
 
-    registry = build_registry(database)
+    registry, held = build_registry(database), policy or Policy()
     fields: dict[str, Any] = {"cases": CaseStore(database), "outbox": Outbox(database), **more}
     return KioskParts(
         database=database,
         accounts=registry.accounts,
         audit=registry.audit,
         practice=load_practice(config.practice_file) if practice is None else practice,
-        vocabulary=Vocabulary.load(),
+        vocabulary=with_country_deadlines(held, Vocabulary.load()),
         config=config,
         clock=utc_now,
         desk=desk,
@@ -111,6 +116,7 @@ def build_kiosk_parts(
         log=log,
         faults=partial(_faults, faults, registry.audit),
         uplink_seen=uplink_seen,
+        policy=held,
         **fields,
     )
 

@@ -49,8 +49,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
         StoreError: the store cannot be read, or the file cannot be written.
     """
     _check(options)
-    from edge_agent.bootstrap import open_store
-    from edge_agent.contracts.terms import Vocabulary
+    from edge_agent.bootstrap import country_vocabulary, open_store
     from edge_agent.interop.exporter import Exporter, ExportEvent, Stored
     from edge_agent.interop.pdf import PdfPress
     from edge_agent.kiosk_bootstrap import build_registry
@@ -72,7 +71,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             raise CaseError(f"case {options.case} has no report yet ({state}): let derm-edge run finish it first")
         stored = Stored(store.cases.load(options.case), report)
         exporter = Exporter(
-            Vocabulary.load(),
+            country_vocabulary(config),
             PdfPress(),
             on_export=on_export,
             clock=now,

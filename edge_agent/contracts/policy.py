@@ -116,6 +116,11 @@ class Policy(_Part):
         """Return the age under which a person is a minor for R4: never below 18, and the country's age if higher."""
         return max(ADULT_YEARS, self.age_of_consent_years)
 
+    @property
+    def routine_deadline_hours(self) -> int:
+        """Return by when a case of tier T4 must have been read, in hours from the visit."""
+        return self.t4_deadline_weeks * 7 * 24
+
     def is_expired(self, today: date) -> bool:
         """Say whether the authority wanted it looked at again by now; its rules hold all the same."""
         return self.valid_until is not None and today > self.valid_until

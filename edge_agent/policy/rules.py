@@ -43,6 +43,7 @@ from edge_agent.policy.reading import (
     program_notices,
     safeguarding_rule,
     second_reading_reasons,
+    with_country_deadlines,
 )
 from edge_agent.policy.retention import Due, Kept, RetentionClass, RetentionRule, RetentionWait, due_items, retention
 from edge_agent.policy.sharing import (
@@ -124,5 +125,6 @@ __all__ = [
     "secondary_use_rule",
     "sync_rule",
     "viewing_rule",
+    "with_country_deadlines",
     "withdrawal_plan",
 ]

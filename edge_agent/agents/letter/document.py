@@ -149,7 +149,7 @@ def _deadline(report: Mapping[str, Any], tier: str, vocabulary: Vocabulary) -> d
     """Return the deadline of the letter's tier: a time, and the hours from the visit (None: no fixed date)."""
     if tier == report["triage"]["final"]:
         return {name: report["triage"][name] for name in ("deadline", "deadline_hours")}
-    hours: int | None = vocabulary.lists["triage"].terms[tier].facts.get("deadline_hours")
+    hours = vocabulary.deadline_hours(tier)
     visited = datetime.fromisoformat(report["created"])
     due = visited + timedelta(hours=hours) if hours is not None and is_clock_set(visited) else None
     return {

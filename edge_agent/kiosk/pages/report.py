@@ -7,7 +7,7 @@ print and terminal (``agents.report.words.page_of``), so none can say what anoth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Form, Request, Response
@@ -19,7 +19,7 @@ from edge_agent.agents.report.reading import readable
 from edge_agent.agents.report.words import page_of
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.result import Section
-from edge_agent.contracts.terms import Language, Vocabulary
+from edge_agent.contracts.terms import ROUTINE_TIER, Language, Vocabulary
 from edge_agent.errors import CaseError
 from edge_agent.kiosk.access import requires
 from edge_agent.kiosk.case_rooms import (
@@ -102,10 +102,18 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
 
 
 def _follow_up(told: dict[str, Any], today: date) -> date | None:
-    """Return the day that the plan proposes for the next visit; None where it proposes none."""
+    """Return the day that the plan proposes for the next visit; None where it proposes none.
+
+    A routine case is not proposed for later than its deadline, which a country may have set shorter than the plan knows.
+    """
     days = [item["interval_days"] for item in told["plan"]["items"] if item["action"] == "follow_up"]
     known = [one for one in days if one]
-    return today + timedelta(days=min(known)) if known else None
+    if not known:
+        return None
+    planned, triage = today + timedelta(days=min(known)), told["triage"]
+    if triage["final"] != ROUTINE_TIER or triage["deadline"] is None:
+        return planned
+    return max(today, min(planned, datetime.fromisoformat(triage["deadline"]).date()))
 
 
 def kind(block: Block) -> str:
