@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -251,12 +251,7 @@ def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemo
     from edge_agent.store_bootstrap import build_retention
 
     room = build_consultation(store.database, cases=store.cases, vault=store.vault, policy=policy.policy)
-    retention = build_retention(
-        config,
-        store,
-        draft_period=timedelta(hours=policy.policy.retention_unconsented_draft_hours),
-        picture_period=timedelta(days=policy.policy.retention_images_days_after_signoff),
-    )
+    retention = build_retention(config, store, policy=policy.policy)
     chores = (
         Chore("drafts", HOUR_S, lambda: tend_consultations(room, desk=daemon.desk, now=utc_now())),
         Chore("retention", HOUR_S, lambda: retention.run(is_dry=False)),

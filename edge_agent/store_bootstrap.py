@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from edge_agent.state_dir import prepare_state_dir
 
 if TYPE_CHECKING:
     from device_profiles.profile import Profile
+    from edge_agent.contracts.policy import Policy
     from edge_agent.store.backups import Backups
     from edge_agent.store.cases import CaseStore
     from edge_agent.store.database import Database
@@ -103,20 +104,13 @@ def store_key(config: Config) -> tuple[Path, StoreKey]:
     return path, load_store_key(config.store.key, state_dir=config.state_dir, database=path)
 
 
-def build_retention(
-    config: Config,
-    store: Store,
-    *,
-    draft_period: timedelta = timedelta(hours=24),
-    picture_period: timedelta = timedelta(days=365),
-) -> Retention:
+def build_retention(config: Config, store: Store, *, policy: Policy) -> Retention:
     """Build retention over the kiosk's classes. Deletes nothing yet.
 
     Args:
         config: the device's configuration.
         store: the open store.
-        draft_period: how long a draft waits for a consent (policy: retention_unconsented_draft_hours).
-        picture_period: how long a picture stays after the sign-off (policy: retention_images_days_after_signoff).
+        policy: in force; says how long each class is kept.
     """
     from edge_agent.store.backups import Backups
     from edge_agent.store.retention import Retention
@@ -126,7 +120,7 @@ def build_retention(
         store.database,
         vault=store.vault,
         backups=Backups(*store_key(config)),
-        classes=standard_classes(store.vault, draft_period=draft_period, picture_period=picture_period),
+        classes=standard_classes(store.vault, policy),
         clock=lambda: datetime.now(UTC),
     )
 
