@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from edge_agent.agents.plan.book import PlanBook
+from edge_agent.agents.rules.expressions import Fact
 from edge_agent.agents.rules.rule_file import EMERGENCY, TIERS
 from edge_agent.contracts.terms import Vocabulary
 
@@ -41,14 +42,17 @@ def at_tier(items: Sequence[Row], tier: str, *, before: str, vocabulary: Vocabul
     allowed = {rule.id for rule in PlanBook.load(vocabulary).rules if rule.in_emergency}
     new = list(_items_of(tier, vocabulary))
     known = {row["object"] for row in new}
-    kept, gone = [], []
+    kept: list[Row] = []
+    gone: list[Row] = []
     for row in items:
         if row["object"] in known:
             continue  # comes with the new tier
         is_out = _hangs_on_tier(row) or (tier == EMERGENCY and row["rule"] not in allowed)
         (gone if is_out else kept).append(row)
     kept = [_with_tier(row, tier) for row in kept]
-    order = {name: number for number, name in enumerate(("refer", "notify", "investigate", "treat", "advise", "follow_up"))}
+    order = {
+        name: number for number, name in enumerate(("refer", "notify", "investigate", "treat", "advise", "follow_up"))
+    }
     rows = sorted([*new, *kept], key=lambda row: (order[row["action"]], TIERS.index(row["tier"]) if row["tier"] else 9))
     return [{**row, "order": number} for number, row in enumerate(rows, start=1)], gone
 
@@ -87,7 +91,7 @@ def _with_tier(row: Row, tier: str) -> Row:
 
 def _items_of(tier: str, vocabulary: Vocabulary) -> Iterator[dict[str, Any]]:
     book = PlanBook.load(vocabulary)
-    facts = {"tier": tier, "needs_human_reading": tier != TIERS[-1]}
+    facts: dict[str, Fact] = {"tier": tier, "needs_human_reading": tier != TIERS[-1]}
     for rule, because in book.fired(facts):
         if tier == EMERGENCY and not rule.in_emergency:
             continue

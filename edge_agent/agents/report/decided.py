@@ -73,7 +73,12 @@ class Pen:
         if self.audience == "person":
             return [*self.withheld(ruling), by_hand] if is_open else list(blocks)
         if is_open:
-            return [self._by(ruling), by_hand, Line(self.words.word("does_not_stand"), "quiet", CAUTION), *struck(blocks)]
+            return [
+                self._by(ruling),
+                by_hand,
+                Line(self.words.word("does_not_stand"), "quiet", CAUTION),
+                *struck(blocks),
+            ]
         return [*blocks, self._by(ruling)]
 
     def tier_line(self, line: Line, *, is_open: bool) -> Line:
@@ -107,7 +112,9 @@ class Pen:
 
     def _by(self, ruling: Ruling) -> Line:
         reason = self.words.label(ruling.reason, of="decision_reason")
-        told = self.words.word(_BY[ruling.verdict], name=name_of(ruling.by, self.words), date=day(ruling), reason=reason)
+        told = self.words.word(
+            _BY[ruling.verdict], name=name_of(ruling.by, self.words), date=day(ruling), reason=reason
+        )
         is_accepted = ruling.verdict == "accepted"
         section = self.words.label(ruling.section, of="decided_section")
         sign = SUPPORTED if is_accepted else CAUTION
@@ -154,4 +161,6 @@ def _struck(block: Block) -> Block:
         return replace(block, mark="struck", sign=STRUCK, tier=None)
     if isinstance(block, Table):
         return replace(block, is_struck=True)
-    return replace(block, lines=tuple(f"{STRUCK} {line}" for line in block.lines)) if isinstance(block, Listing) else block
+    return (
+        replace(block, lines=tuple(f"{STRUCK} {line}" for line in block.lines)) if isinstance(block, Listing) else block
+    )

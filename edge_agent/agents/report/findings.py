@@ -235,8 +235,7 @@ def changed(
     days = "" if told["days"] is None else f", {told['days']} {words.word('days')}"
     rows: list[Block] = [Line(f"{words.label('change', of='severity_word')} ({when}{days})", "strong")]
     return rows + [
-        Line(words.said(words.label(name, of="change_measure"), _comparison(told[name], words)))
-        for name in measures
+        Line(words.said(words.label(name, of="change_measure"), _comparison(told[name], words))) for name in measures
     ]
 
 

@@ -77,7 +77,9 @@ class Review:
         found = self.rulings.get(section)
         if found is None or (found.verdict == "accepted" and not self.is_signed):
             return "program"
-        return "accepted" if found.verdict == "accepted" else "corrected" if found.verdict == "corrected" else "rejected"
+        return (
+            "accepted" if found.verdict == "accepted" else "corrected" if found.verdict == "corrected" else "rejected"
+        )
 
     def stands(self, section: str) -> bool:
         """Say whether the program's own words of a part may be told as they are."""

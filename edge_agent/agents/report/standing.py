@@ -82,7 +82,10 @@ def deadline_of(tier: str, report: Mapping[str, Any], vocabulary: Vocabulary) ->
 
 
 def _triage(report: Mapping[str, Any], review: Review, tier: str | None, vocabulary: Vocabulary) -> dict[str, Any]:
-    triage = {**report["triage"], "needs_human_reading": report["triage"]["needs_human_reading"] and not review.is_signed}
+    triage = {
+        **report["triage"],
+        "needs_human_reading": report["triage"]["needs_human_reading"] and not review.is_signed,
+    }
     if tier is None or tier == triage["final"]:
         return triage
     ruling = review.rulings["triage"]
@@ -102,7 +105,8 @@ def _without_conclusions(
     items: Sequence[Mapping[str, Any]], review: Review
 ) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
     """Part the items into those that stand and those that rest on a syndrome or a suspicion that does not."""
-    kept, gone = [], []
+    kept: list[Mapping[str, Any]] = []
+    gone: list[Mapping[str, Any]] = []
     for row in items:
         falls = (rests_on_syndrome(row) and not review.stands("reasoning")) or (
             rests_on_suspicion(row) and not review.suspicion_stands

@@ -89,7 +89,11 @@ def _integrated(told: Mapping[str, Any], pen: Pen) -> list[Block]:
     """Return description, severity and change; numbers that people entered stand whatever was decided on the rest."""
     rows = pen.part("representation", found.representation(told, pen.words))
     if pen.review.stands("severity"):
-        return [*rows, *pen.part("severity", found.severity(told, pen.words)), *found.changed(told["change"], pen.words)]
+        return [
+            *rows,
+            *pen.part("severity", found.severity(told, pen.words)),
+            *found.changed(told["change"], pen.words),
+        ]
     rows += found.numbers(told, pen.words)
     rows += pen.part("severity", found.computed(told, pen.words))
     return [*rows, *found.changed(told["change"], pen.words, measures=("bsa",))]
@@ -97,7 +101,9 @@ def _integrated(told: Mapping[str, Any], pen: Pen) -> list[Block]:
 
 def _biomedical(told: Mapping[str, Any], pen: Pen) -> list[Block]:
     blocks = reasons.biomedical(told, pen.words)
-    if pen.review.suspicion_stands or (told["biomedical"] is None and pen.review.value("reasoning", "condition") is None):
+    if pen.review.suspicion_stands or (
+        told["biomedical"] is None and pen.review.value("reasoning", "condition") is None
+    ):
         return blocks
     return pen.part("reasoning", blocks, fields={"condition"}, is_told=False)
 
