@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_agent.config import Config
-from edge_agent.errors import CaseError, ConfigError
+from edge_agent.errors import ConfigError
 from edge_agent.store.durable import replace_file
 
 if TYPE_CHECKING:

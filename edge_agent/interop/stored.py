@@ -16,6 +16,7 @@ from edge_agent.contracts.case import Case
 from edge_agent.errors import CaseError
 from edge_agent.review.decisions import Decision, standing
 from edge_agent.review.sections import CORRECTABLE, SECTIONS
+from edge_agent.store.accounts import display_names
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Database
 from edge_agent.store.episodes import Episodes
@@ -76,11 +77,6 @@ def is_taken_back(database: Database, *, vault: ImageVault, case_id: str) -> boo
     """Say whether the person took back what a file for another system needs."""
     taken = {one.purpose for one in Withdrawals(database, vault=vault).of(case_id)}
     return bool(taken & {WithdrawnPurpose.REFERRAL_PACKAGE, WithdrawnPurpose.CARE_PICTURES})
-
-
-def display_names(database: Database) -> dict[str, str]:
-    """Return the name that people write for each account's sign-in name; disabled accounts too, for they signed once."""
-    return dict(database.rows("SELECT name, display_name FROM accounts"))
 
 
 def _ruling(one: Decision, names: Mapping[str, str]) -> Ruling:

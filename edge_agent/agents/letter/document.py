@@ -73,7 +73,7 @@ def letter(
     secrets = Secrets.of(vocabulary, wish.destination)
     made, is_reviewed = report, bool(review.rulings)
     after = after_review(readable(report), review, vocabulary) if is_reviewed else None
-    report = report if after is None else without_overruled(readable(report), after)
+    report = report if after is None else without_overruled(readable(report), after, review)
     tier = _tier(report, wish.destination, secrets) if after is None else _decided_tier(made, after, wish, secrets)
     return {
         "letter_version": LETTER_VERSION,

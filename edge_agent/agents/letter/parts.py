@@ -209,6 +209,7 @@ def program_part(
         "differential": [row["condition"] for row in biomedical.get("differential", ()) if review.suspicion_stands],
         "abstentions": _abstentions(report, secrets),
         "decision": wish.decision or overall(review),
+        "is_decided": review.has_doubts,  # then it stands part by part, in a section of its own
     }
 
 

@@ -154,7 +154,9 @@ class LetterWords(LetterTerms):
             nothing = "none_marked" if kind == "yes" and letter["danger_signs"]["no"] else "nothing_done"
             rows.append(Row(self.word(f"danger_{kind}"), told or self.word(nothing), mark if names else "quiet"))
         if letter["rules_not_assessed"]:
-            rows.append(Row(self.word("rules_not_assessed"), self.comma.join(letter["rules_not_assessed"]), "unknown"))
+            rows.append(
+                Row(self.word("rules_not_assessed"), self.between_ids.join(letter["rules_not_assessed"]), "unknown")
+            )
         return rows
 
     def _flags(self, letter: Mapping[str, Any]) -> list[Row]:
@@ -172,12 +174,16 @@ class LetterWords(LetterTerms):
             return []
         rows = [Row("", self.signed(letter))]
         for part in letter["decided"]:
-            own = self.comma.join(f"{self.name(one['of'])}{self.colon}{self.label(one['value'], one['of'])}"
-                                  for one in part["values"])  # fmt: skip
+            own = self.comma.join(self._own(one) for one in part["values"])
             open_words = "changed_in_words" if part["is_in_words"] else "not_confirmed"
             text = own or self.label(open_words, "word").replace("{blank}", BLANK * 2)
             rows.append(Row(self.label(part["section"], "decided_section"), text, "strong" if own else "unknown"))
         return rows
+
+    def _own(self, one: Mapping[str, str]) -> str:
+        if one["of"] == "triage":
+            return self.tier(one["value"])
+        return f"{self.name(one['of'])}{self.colon}{self.label(one['value'], one['of'])}"
 
     def _worker(self, worker: Mapping[str, Any]) -> list[Row]:
         rows = [self.line("", worker["impression"] or "")]
@@ -190,7 +196,7 @@ class LetterWords(LetterTerms):
             return [Row("", self.word("program_refused"))]
         if told["is_silent"]:
             return [Row("", self.word("program_silent"))]
-        decision = self.id(told["decision"], "decision") or self.word("decision_open")
+        decision = None if told["is_decided"] else self.id(told["decision"], "decision") or self.word("decision_open")
         release = f"{told['bundle']['name']} {told['bundle']['version']}"
         if not told["bundle"]["clinical_use"]:
             release += f" ({self.label('clinician_use', 'word')})"

@@ -87,8 +87,9 @@ class Pen:
             return line
         text, ruling = self.words.word("not_confirmed"), self.review.rulings["triage"]
         if self.audience == "person":
-            return Line(withheld_words(ruling, self.review, self.words), "tier", CAUTION)
-        return Line(f"{line.text} ({self.words.word('does_not_stand')})", "struck", STRUCK, text)
+            what = withheld_words(ruling, self.review, self.words)
+            return Line(self.words.said(self.words.word("section_triage"), what), "tier", CAUTION)
+        return Line(line.text, "struck", STRUCK, text)
 
     def plan(self, blocks: Sequence[Block], items: Sequence[Mapping[str, Any]], fallen: Sequence[str]) -> list[Block]:
         """Return the plan; where it was refused, what everybody is told anyway stays.

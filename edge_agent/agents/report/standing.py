@@ -11,13 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from edge_agent.agents.plan.by_tier import at_tier, rests_on_suspicion, rests_on_syndrome
 from edge_agent.agents.report.review import Review
 from edge_agent.agents.rules.rule_file import TIERS
 from edge_agent.agents.rules.triage import is_clock_set
 from edge_agent.contracts.terms import Vocabulary
+
+# How a pointer of the evidence begins -> the part that a clinician decides on.
+POINTS_AT: Final = {"view:": "findings", "representation.": "representation"}
+_SIDES: Final = ("supported_by", "less_supported_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +55,18 @@ def after_review(report: Mapping[str, Any], review: Review, vocabulary: Vocabula
     return AfterReview(told, (*fallen, *also), tier)
 
 
-def without_overruled(report: Mapping[str, Any], after: AfterReview) -> dict[str, Any]:
-    """Leave out what only the old tier said, for readers who are never told what was found wrong.
+def without_overruled(report: Mapping[str, Any], after: AfterReview, review: Review) -> dict[str, Any]:
+    """Leave out what rests on what fell, for readers who are never told what was found wrong.
 
-    Rules that asked for more than the clinician's tier go with their instruction, and so do the reasons of the old tier; the
-    signs that people ticked stay with the form.
+    Evidence that points at findings or a description that do not stand goes. Rules that asked for more than the clinician's
+    tier go with their instruction, and so do the reasons of the old tier; the signs that people ticked stay with the form.
 
     Args:
         report: the program's, of version 2.
         after: the same report as it stands.
+        review: what was decided.
     """
-    told, tier = after.report, after.tier
+    told, tier = _without_evidence(after.report, review), after.tier
     if tier == report["triage"]["final"]:
         return told
     flags = [] if tier is None else [row for row in told["red_flags"] if TIERS.index(row["tier"]) >= TIERS.index(tier)]
@@ -71,6 +76,28 @@ def without_overruled(report: Mapping[str, Any], after: AfterReview) -> dict[str
         "triage": {**told["triage"], "reasons": [], "private_reasons": []},
         "worker": {**told["worker"], "tier": None},
     }
+
+
+def _without_evidence(told: Mapping[str, Any], review: Review) -> dict[str, Any]:
+    """Leave out pointers at parts that fell, and grades of pictures whose findings fell."""
+    fallen = tuple(start for start, part in POINTS_AT.items() if not review.stands(part))
+    if not fallen:
+        return dict(told)
+
+    def kept(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        return [row for row in rows if not str(row["pointer"]).startswith(fallen)]
+
+    def of_condition(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        return None if row is None else {**row, **{name: kept(row[name]) for name in _SIDES}}
+
+    biomedical, reasoning = told["biomedical"], told["reasoning"]
+    if biomedical is not None:
+        others = [of_condition(row) for row in biomedical["differential"]]
+        biomedical = {"working": of_condition(biomedical["working"]), "differential": others}
+    if reasoning is not None:
+        reasoning = {**reasoning, "steps": [{**one, "evidence": kept(one["evidence"])} for one in reasoning["steps"]]}
+    severity = told["severity"] if review.stands("findings") else {**told["severity"], "local_score": []}
+    return {**told, "biomedical": biomedical, "reasoning": reasoning, "severity": severity}
 
 
 def deadline_of(tier: str, report: Mapping[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:

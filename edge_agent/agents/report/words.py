@@ -48,7 +48,7 @@ def page_of(
     words, pen = Terms(vocabulary, lang), Pen(review, Terms(vocabulary, lang), audience)
     made = readable(report)
     after = after_review(made, review, vocabulary)
-    standing = without_overruled(made, after) if audience == "person" else after.report
+    standing = without_overruled(made, after, review) if audience == "person" else after.report
     told = seen_by(standing, audience, is_private=private_rules(words.danger_rules))
     tier = danger.tier_line(told["triage"], words)
     tier = replace(tier, note=words.joined([tier.note, _fired(told, words)]))
@@ -94,7 +94,10 @@ def _integrated(told: Mapping[str, Any], pen: Pen) -> list[Block]:
             *pen.part("severity", found.severity(told, pen.words)),
             *found.changed(told["change"], pen.words),
         ]
-    rows += found.numbers(told, pen.words)
+    shown = told
+    if pen.review.value("severity", "pga") is not None:  # it stands below as the clinician's
+        shown = {**told, "severity": {**told["severity"], "pga": None}}
+    rows += found.numbers(shown, pen.words)
     rows += pen.part("severity", found.computed(told, pen.words))
     return [*rows, *found.changed(told["change"], pen.words, measures=("bsa",))]
 
