@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_agent.config import Config
-from edge_agent.errors import CaseError, ConfigError
+from edge_agent.errors import ConfigError
 from edge_agent.store.durable import replace_file
 
 if TYPE_CHECKING:
     from edge_agent.agents.report.reading import ReportAudience
     from edge_agent.commands.screen import Screen
-    from edge_agent.interop.exporter import Exporter, Stored
+    from edge_agent.interop.exporter import Exporter
+    from edge_agent.interop.stored import Stored
 
 BY = "command-line"  # nobody signs in here; the account of the system is not a person
 
@@ -50,10 +51,12 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     """
     _check(options)
     from edge_agent.bootstrap import country_vocabulary, open_store
-    from edge_agent.interop.exporter import Exporter, ExportEvent, Stored
+    from edge_agent.interop.exporter import Exporter, ExportEvent
     from edge_agent.interop.pdf import PdfPress
+    from edge_agent.interop.stored import stored_case
     from edge_agent.kiosk_bootstrap import build_registry
     from edge_agent.store.audit import Action
+    from edge_agent.store.vault import ImageVault
 
     def now() -> datetime:
         return datetime.now(UTC)
@@ -65,11 +68,8 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             trail.note(event.by, Action.REPORT_EXPORTED, case_ref=event.case_id, detail=event.form)
             screen.note(f"Export of case {event.case_id}: {event.form}, {event.pictures} pictures, by {event.by}.")
 
-        report = store.cases.report(options.case)
-        if report is None:
-            state = store.cases.status(options.case).state
-            raise CaseError(f"case {options.case} has no report yet ({state}): let derm-edge run finish it first")
-        stored = Stored(store.cases.load(options.case), report)
+        vault = ImageVault(store.database)
+        stored = stored_case(store.database, cases=store.cases, vault=vault, case_id=options.case)
         exporter = Exporter(
             country_vocabulary(config),
             PdfPress(),
@@ -77,6 +77,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             clock=now,
             new_id=lambda: secrets.token_hex(8),
             by=BY,
+            shown_as=BY,
         )
         content = _made(exporter, stored, options=options, config=config)
     _write(content, options.out, screen)

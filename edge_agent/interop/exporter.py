@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from PIL import Image
@@ -24,7 +24,8 @@ from edge_agent.contracts.terms import Language, Vocabulary
 from edge_agent.interop.fhir import fhir_document
 from edge_agent.interop.pages import letter_page, report_page
 from edge_agent.interop.pdf import PageToPrint
-from edge_agent.interop.request import DESTINATION, Decision, ExportWish, check_consent, why_kept
+from edge_agent.interop.request import DESTINATION, ExportWish, check_consent, why_kept
+from edge_agent.interop.stored import Stored
 
 MAX_SIDE_PX = 1600
 Form = Literal["fhir", "pdf_clinician", "pdf_person", "pdf_letter"]
@@ -60,15 +61,6 @@ class Press(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A case of the store with its report and what clinicians decided about it."""
-
-    case: Case
-    report: dict[str, Any]
-    decisions: tuple[Decision, ...] = ()
-
-
 class Exporter:
     """Make exports.
 
@@ -78,7 +70,8 @@ class Exporter:
         on_export: told of every export before it is made.
         clock: the present time, with a zone.
         new_id: makes a random id.
-        by: the account that asks.
+        by: the account that asks, for the trail.
+        shown_as: its name as people write it, for the file's own audit event; empty is "not signed in".
     """
 
     def __init__(
@@ -90,9 +83,10 @@ class Exporter:
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
         by: str,
+        shown_as: str = "",
     ) -> None:
         self._vocabulary, self._press, self._on_export = vocabulary, press, on_export
-        self._clock, self._new_id, self._by = clock, new_id, by
+        self._clock, self._new_id, self._by, self._shown_as = clock, new_id, by, shown_as
 
     def fhir(
         self, stored: Stored, *, language: Language, has_pictures: bool = False, has_reference: bool = False
@@ -103,14 +97,14 @@ class Exporter:
             CaseError: the consent does not allow it.
             StoreError: the export cannot be told of.
         """
-        check_consent(stored.case.consent)
+        check_consent(stored.case.consent, is_taken_back=stored.is_taken_back)
         shown = self._pictures(stored.case) if has_pictures else {}
         self._tell(stored, "fhir", pictures=len(shown))
         wish = ExportWish(
             self._new_id(),
             self._clock(),
             language,
-            by=self._by,
+            by=self._shown_as,
             has_reference=has_reference,
             pictures={index: _jpeg(frame) for index, frame in shown.items()},
         )
@@ -120,7 +114,7 @@ class Exporter:
             consent=stored.case.consent,
             wish=wish,
             vocabulary=self._vocabulary,
-            decisions=stored.decisions,
+            review=stored.review,
         )
         return json.dumps(told, ensure_ascii=False, indent=1).encode() + b"\n"
 
@@ -136,7 +130,9 @@ class Exporter:
         """
         shown = self._pictures(stored.case) if has_pictures else {}
         self._tell(stored, "pdf_person" if audience == "person" else "pdf_clinician", pictures=len(shown))
-        page = report_page(stored.report, self._vocabulary, language, audience=audience, pictures=shown)
+        page = report_page(
+            stored.report, self._vocabulary, language, audience=audience, pictures=shown, review=stored.review
+        )
         return self._press.print(page)
 
     def letter_pdf(self, stored: Stored, *, language: Language, destination: str = DESTINATION) -> bytes:
@@ -151,10 +147,16 @@ class Exporter:
         case = stored.case
         wish = Wish(destination, self._new_id(), self._clock(), language)
         told = letter(
-            stored.report, case.intake, consent=case.consent, sender=Sender(), wish=wish, vocabulary=self._vocabulary
+            stored.report,
+            case.intake,
+            consent=case.consent,
+            sender=Sender(),
+            wish=wish,
+            vocabulary=self._vocabulary,
+            review=stored.review,
         )
         self._tell(stored, "pdf_letter", pictures=0)
-        return self._press.print(letter_page(told, stored.report, self._vocabulary))
+        return self._press.print(letter_page(told, stored.report, self._vocabulary, review=stored.review))
 
     def _pictures(self, case: Case) -> dict[int, Frame]:
         return {view.index: view.frame for view in case.views if why_kept(view, self._vocabulary) is None}

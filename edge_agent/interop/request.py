@@ -16,25 +16,11 @@ DESTINATION = "dermatology_in_person"  # nobody's private signs go there, nor th
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What a clinician decided about one part of the program's answer.
-
-    ``section``: an id of ``decided_section``; ``decision``: of ``decision``; ``reason``: of ``decision_reason`` or None;
-    ``by``: the account's name as the post knows it; ``at`` has a time zone.
-    """
-
-    section: str
-    decision: str
-    by: str
-    at: datetime
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ExportWish:
     """What one export is to be.
 
-    ``export_id`` names it and makes every id in it; ``made`` has a time zone; ``by``: the account that asked for it.
+    ``export_id`` names it and makes every id in it; ``made`` has a time zone; ``by``: who asked for it, as
+    people write the name.
     ``has_reference`` adds the local reference. ``pictures``: JPEG by view index, only those that may leave
     (``may_leave``).
     """
@@ -48,16 +34,22 @@ class ExportWish:
     pictures: Mapping[int, bytes] | None = None
 
 
-def check_consent(consent: Consent | None) -> None:
+def check_consent(consent: Consent | None, *, is_taken_back: bool = False) -> None:
     """Refuse a file for another system that nobody consented to. A printed page, which the person carries, needs none.
 
+    Args:
+        consent: the case's record; None for a test case.
+        is_taken_back: whether the person took back the referral package, or the pictures.
+
     Raises:
-        CaseError: a test case, or the referral package was refused.
+        CaseError: a test case, or the referral package was refused or taken back.
     """
     if consent is None:
         raise CaseError("a test case has no consent record and does not leave the device: print it with --pdf")
     if not consent.referral_package.granted:
         raise CaseError("the person refused the referral package: print the letter or the page with --pdf")
+    if is_taken_back:
+        raise CaseError("the person took back what may be sent: print the letter or the page with --pdf")
 
 
 def why_kept(view: View, vocabulary: Vocabulary) -> str | None:

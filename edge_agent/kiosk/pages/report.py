@@ -38,7 +38,7 @@ from edge_agent.kiosk.rendering import page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.review.decisions import REASONS, Decision, check_decision, may_decide, open_sections, standing
 from edge_agent.review.sections import CORRECTABLE, SHOWN_IN, decidable
-from edge_agent.store.accounts import Person, Role
+from edge_agent.store.accounts import Person, Role, display_names
 from edge_agent.store.audit import Action
 from edge_agent.store.reviews import ReviewStore
 from edge_agent.store.withdrawal import Withdrawals
@@ -91,6 +91,7 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         pictures=shown_pictures(request, case_id, person),
         reasons=[(one, words.label(one, lang, of="decision_reason")) for one in REASONS if one != "agree"],
         kind=kind,
+        names=display_names(parts.database),
         again=again,
         lang=lang,
         may_sign=Role.CLINICIAN in person.roles and not is_locked,

@@ -15,6 +15,7 @@ from edge_agent.kiosk.case_rooms import CARERS, Carer, listed_case, policy_of, r
 from edge_agent.kiosk.rendering import page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.policy.rules import WithdrawalStep, withdrawal_plan
+from edge_agent.store.accounts import display_names
 from edge_agent.store.audit import Action
 from edge_agent.store.withdrawal import Withdrawal, Withdrawals, WithdrawnPurpose
 
@@ -90,6 +91,7 @@ def _show(request: Request, case_id: str, *, chosen: tuple[ConsentPurpose, ...])
         intro=words.label("withdrawal", lang, of="consent_text"),
         limits=words.label("withdrawal_limits", lang, of="consent_text"),
         is_locked=withdrawals.is_locked(case_id),
+        names=display_names(parts.database),
     )
 
 

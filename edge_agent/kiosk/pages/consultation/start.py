@@ -18,7 +18,7 @@ from edge_agent.kiosk.pages.consultation.progress import exists, running_page
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room, Tile
-from edge_agent.store.accounts import Person, Role
+from edge_agent.store.accounts import Person, Role, display_names
 
 SCREENS: Final[dict[Step, Screen]] = {
     screen.step: screen for room in (danger, person, sites, views, intake) for screen in room.SCREENS
@@ -97,6 +97,7 @@ def people(request: Request, who: Worker) -> Response:
         "shows_owner": is_clinician,
         "due": [] if who.is_emergency else room.episodes.due_follow_ups(parts.clock().date()),
         "step_names": STEP_NAMES,
+        "names": display_names(parts.database),
         "ready_steps": {Step.REPORT, Step.FAILED},
     }
     return page(request, "consultation/people.html", **values)
