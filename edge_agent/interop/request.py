@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edge_agent.contracts.case import View
-from edge_agent.contracts.intake import Consent
 from edge_agent.contracts.intake_values import INTIMATE_SITES
 from edge_agent.contracts.terms import Language, Vocabulary
 from edge_agent.errors import CaseError
+from edge_agent.policy.sharing import SharingRefusal, SharingRule
 
 DESTINATION = "dermatology_in_person"  # nobody's private signs go there, nor the TCM block
 
@@ -34,22 +34,25 @@ class ExportWish:
     pictures: Mapping[int, bytes] | None = None
 
 
-def check_consent(consent: Consent | None, *, is_taken_back: bool = False) -> None:
-    """Refuse a file for another system that nobody consented to. A printed page, which the person carries, needs none.
+_WHY: Mapping[SharingRefusal, str] = {
+    SharingRefusal.TEST_CASE: "a test case has no consent record and does not leave the device",
+    SharingRefusal.STOPPED: "pictures of this case do not leave: photography was stopped to protect the person",
+    SharingRefusal.WITHDRAWN: "the person took back what may be sent",
+    SharingRefusal.OFF_BY_POLICY: "the policy of this device lets no referral package leave",
+    SharingRefusal.EMERGENCY_BASIS: "nobody could consent to a referral package in this emergency",
+    SharingRefusal.NOT_CONSENTED: "the person refused the referral package, or consented to an older text of it",
+    SharingRefusal.NO_KEY: "pictures leave encrypted to a named receiver only: name one with --for",
+}
 
-    Args:
-        consent: the case's record; None for a test case.
-        is_taken_back: whether the person took back the referral package, or the pictures.
+
+def check_rule(rule: SharingRule) -> None:
+    """Refuse what policy does not let leave. A page without pictures, which the person carries, is not asked about.
 
     Raises:
-        CaseError: a test case, or the referral package was refused or taken back.
+        CaseError: says why, and what is possible instead.
     """
-    if consent is None:
-        raise CaseError("a test case has no consent record and does not leave the device: print it with --pdf")
-    if not consent.referral_package.granted:
-        raise CaseError("the person refused the referral package: print the letter or the page with --pdf")
-    if is_taken_back:
-        raise CaseError("the person took back what may be sent: print the letter or the page with --pdf")
+    if rule.reason is not None:
+        raise CaseError(f"{_WHY[rule.reason]}; a page without pictures can always be printed (--pdf)")
 
 
 def why_kept(view: View, vocabulary: Vocabulary) -> str | None:

@@ -18,7 +18,7 @@ from edge_agent.agents.plan.by_tier import referral_for
 from edge_agent.agents.report.reading import ReportAudience, readable
 from edge_agent.contracts.terms import Language
 from edge_agent.errors import CaseError
-from edge_agent.interop.exporter import Exporter, ExportEvent
+from edge_agent.interop.exporter import Carrier, Exporter, ExportEvent
 from edge_agent.interop.stored import Stored, is_taken_back, review_of, stored_case
 from edge_agent.kiosk.access import requires
 from edge_agent.kiosk.case_rooms import Carer, listed_case, policy_of, report_language, row_of, vault_of
@@ -159,8 +159,7 @@ def _exporter(request: Request, person: Person) -> Exporter:
         on_export=tell,
         clock=parts.clock,
         new_id=lambda: secrets.token_hex(8),
-        by=person.name,
-        shown_as=person.display_name,
+        carrier=Carrier(person.name, policy_of(parts), shown_as=person.display_name),
     )
 
 
