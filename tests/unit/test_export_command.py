@@ -18,9 +18,17 @@ from edge_agent.bootstrap import open_store
 from edge_agent.cli import run
 from edge_agent.config import load_config
 from edge_agent.errors import StoreFull
-from edge_agent.interop.exporter import Exporter, ExportEvent, Stored
+from edge_agent.interop.exporter import Exporter, ExportEvent
 from edge_agent.interop.pdf import PageToPrint
+from edge_agent.interop.stored import Stored, stored_case
+from edge_agent.kiosk_bootstrap import build_registry
+from edge_agent.review.decisions import Decision
+from edge_agent.review.sections import decidable
+from edge_agent.store.accounts import Role
 from edge_agent.store.audit import AuditTrail
+from edge_agent.store.reviews import ReviewStore
+from edge_agent.store.vault import ImageVault
+from edge_agent.store.withdrawal import Withdrawals, WithdrawnPurpose
 from tests.simulators.cases import CREATED, consent
 from tests.simulators.interop_cases import REFUSED, VOCABULARY, reported
 
@@ -43,6 +51,34 @@ class Device:
             if is_reported:
                 store.cases.finish(case_id, {**given.report, "case_id": case_id}, None)
 
+    def sign(self, case_id: str, *, condition: str) -> None:
+        """Let a clinician put the suspected disease right and sign."""
+        with open_store(load_config(self.config)) as store:
+            accounts = build_registry(store.database).accounts
+            account = accounts.add("Lin Hua", roles=[Role.CLINICIAN], pin="739154", by="(test)")
+            reviews = ReviewStore(store.database)
+            told = store.cases.report(case_id)
+            assert told is not None
+            for section in decidable(told):
+                is_wrong = section == "reasoning"
+                decision = {
+                    "section": section,
+                    "verdict": "corrected" if is_wrong else "accepted",
+                    "reason": "wrong_condition" if is_wrong else "agree",
+                    "values": {"condition": condition} if is_wrong else {},
+                    "note": "ask the family" if is_wrong else "",
+                    "account": account.name,
+                    "decided": CREATED,
+                }
+                reviews.decide(case_id, Decision.model_validate(decision))
+            reviews.sign(case_id, account=account.name, signed=CREATED)
+
+    def take_back(self, case_id: str) -> None:
+        """Let the person take the referral package back."""
+        with open_store(load_config(self.config)) as store:
+            withdrawals = Withdrawals(store.database, vault=ImageVault(store.database))
+            withdrawals.record(case_id, WithdrawnPurpose.REFERRAL_PACKAGE, account="lin.hua", now=CREATED)
+
     def export(self, *words: str) -> int:
         """Run the command."""
         return run(["--config", str(self.config), "export", *words])
@@ -50,13 +86,17 @@ class Device:
 
 @pytest.fixture(scope="module")
 def device() -> Iterator[Device]:
-    """Four cases: one whole, one refused, one for tests, one that waits."""
+    """Six cases: one whole, one refused, one for tests, one that waits, one signed, one taken back."""
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
         told = Device(Path(folder))
         told.keep("plaque", case_id="whole")
         told.keep("plaque", case_id="refused", agrees=False)
         told.keep("test_case", case_id="test")
         told.keep("plaque", case_id="waits", is_reported=False)
+        told.keep("plaque", case_id="signed")
+        told.sign("signed", condition="scabies")
+        told.keep("plaque", case_id="taken")
+        told.take_back("taken")
         yield told
 
 
@@ -112,6 +152,7 @@ def test_a_pdf_comes_from_the_store(device: Device, tmp_path: Path, words: tuple
         (("waits", "--fhir"), 22, "no report yet"),
         (("refused", "--fhir"), 22, "refused the referral package"),
         (("test", "--fhir"), 22, "no consent record"),
+        (("taken", "--fhir"), 22, "took back"),
         (("whole", "--pdf", "--letter", "the_moon"), 22, "is no destination"),
         (("whole", "--fhir", "--audience", "person"), 10, "ask for --pdf"),
         (("whole", "--pdf", "--with-reference"), 10, "by hand"),
@@ -130,8 +171,46 @@ def test_a_refusal_is_one_line_and_leaves_no_file(
 
 def test_paper_is_possible_where_the_file_is_refused(device: Device, tmp_path: Path) -> None:
     """The person carries it: a refused package and a test case can be printed."""
-    for name in ("refused", "test"):
+    for name in ("refused", "test", "taken"):
         assert device.export(name, "--pdf", "--audience", "person", "--out", str(tmp_path / name)) == 0
+
+
+def test_the_command_tells_what_the_clinician_decided(device: Device, tmp_path: Path) -> None:
+    """As the page does: the corrected disease by the clinician's own name, never the note, the sign-in name or the old one."""
+    out = tmp_path / "case.json"
+    assert device.export("signed", "--fhir", "--out", str(out)) == 0
+    text = out.read_text(encoding="utf-8")
+    Bundle.model_validate_json(text)
+    assert '"scabies"' in text and '"Lin Hua"' in text
+    paper = tmp_path / "case.pdf"
+    assert device.export("signed", "--pdf", "--audience", "person", "--out", str(paper)) == 0
+    printed = "".join("".join(page.extract_text().split()) for page in PdfReader(io.BytesIO(paper.read_bytes())).pages)
+    assert "condition:scabies" in printed and f"SignedbyLinHua,{CREATED:%Y-%m-%d}" in printed
+    assert "psoriasis" not in printed.replace("knownpsoriasis", "")
+    for never in ("lin.hua", "ask the family"):
+        assert never not in text and "".join(never.split()) not in printed
+
+
+def test_every_sheet_is_signed_at_its_foot(device: Device, tmp_path: Path) -> None:
+    """Sheets get apart; a signed case names the clinician on each one, an open one that nobody signed."""
+    for name, words in (("signed", "SignedbyLinHua"), ("whole", "Notsigned:theprogram'sownwords")):
+        out = tmp_path / f"{name}.pdf"
+        assert device.export(name, "--pdf", "--out", str(out)) == 0
+        pages = PdfReader(io.BytesIO(out.read_bytes())).pages
+        assert len(pages) > 1
+        assert all(words in "".join(page.extract_text().split()) for page in pages)
+
+
+def test_an_account_of_another_device_has_no_name_on_paper(device: Device) -> None:
+    """A sign-in name never takes its place."""
+    with open_store(load_config(device.config)) as store:
+        with store.database.transaction() as connection:
+            connection.execute("UPDATE sign_offs SET account = 'somebody.else' WHERE case_id = 'signed'")
+        vault = ImageVault(store.database)
+        found = stored_case(store.database, cases=store.cases, vault=vault, case_id="signed").review
+        with store.database.transaction() as connection:
+            connection.execute("UPDATE sign_offs SET account = 'lin.hua' WHERE case_id = 'signed'")
+    assert found.signed_by == "" and found.is_signed
 
 
 def test_an_export_that_cannot_be_told_of_is_not_made() -> None:
