@@ -17,8 +17,10 @@ from pypdf import PdfReader
 from edge_agent.bootstrap import open_store
 from edge_agent.cli import run
 from edge_agent.config import load_config
+from edge_agent.contracts.intake import Consent
+from edge_agent.contracts.policy import Policy
 from edge_agent.errors import StoreFull
-from edge_agent.interop.exporter import Exporter, ExportEvent
+from edge_agent.interop.exporter import Carrier, Exporter, ExportEvent
 from edge_agent.interop.pdf import PageToPrint
 from edge_agent.interop.stored import Stored, stored_case
 from edge_agent.kiosk_bootstrap import build_registry
@@ -31,6 +33,15 @@ from edge_agent.store.vault import ImageVault
 from edge_agent.store.withdrawal import Withdrawals, WithdrawnPurpose
 from tests.simulators.cases import CREATED, consent
 from tests.simulators.interop_cases import REFUSED, VOCABULARY, reported
+from tests.simulators.receivers import Hospital
+
+NOT_FREE = consent(
+    given_by="nobody",
+    emergency_reason="not awake",
+    deidentified_result=REFUSED,
+    referral_package=REFUSED,
+    training=REFUSED,
+)
 
 
 class Device:
@@ -39,13 +50,15 @@ class Device:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config = folder / "config.toml"
-        self.config.write_text(f'state_dir = "{folder / "device"}"\nlanguage = "en"\n', encoding="utf-8")
+        self.hospital = Hospital(folder / "receivers")
+        self.hospital.enrol()
+        lines = (f'state_dir = "{folder / "device"}"', 'language = "en"', f'receivers_dir = "{self.hospital.folder}"')
+        self.config.write_text("\n".join((*lines, "")), encoding="utf-8")
 
-    def keep(self, name: str, *, case_id: str, is_reported: bool = True, agrees: bool = True) -> None:
-        """Store a case and its report."""
+    def keep(self, name: str, *, case_id: str, is_reported: bool = True, agreed: Consent | None = None) -> None:
+        """Store a case and its report; ``agreed`` in the place of its own consent."""
         given = reported(name)
-        agreed = given.case.consent if agrees else consent(referral_package=REFUSED)
-        case = replace(given.case, case_id=case_id, consent=agreed)
+        case = replace(given.case, case_id=case_id, consent=agreed or given.case.consent)
         with open_store(load_config(self.config)) as store:
             store.cases.add(case, language="en")
             if is_reported:
@@ -86,16 +99,18 @@ class Device:
 
 @pytest.fixture(scope="module")
 def device() -> Iterator[Device]:
-    """Six cases: one whole, one refused, one for tests, one that waits, one signed, one taken back."""
+    """Cases by what became of them: whole, refused, for tests, waiting, signed, taken back, of abuse, of an emergency."""
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
         told = Device(Path(folder))
         told.keep("plaque", case_id="whole")
-        told.keep("plaque", case_id="refused", agrees=False)
+        told.keep("plaque", case_id="refused", agreed=consent(referral_package=REFUSED))
         told.keep("test_case", case_id="test")
         told.keep("plaque", case_id="waits", is_reported=False)
         told.keep("plaque", case_id="signed")
         told.sign("signed", condition="scabies")
         told.keep("plaque", case_id="taken")
+        told.keep("emergency", case_id="abuse")
+        told.keep("plaque", case_id="emergency", agreed=NOT_FREE)
         told.take_back("taken")
         yield told
 
@@ -123,13 +138,42 @@ def test_a_case_can_be_exported_while_the_store_is_in_use(device: Device, tmp_pa
 
 
 def test_pictures_and_reference_come_when_asked_for(device: Device, tmp_path: Path) -> None:
-    """The close-up of the knee; the overview stays, for it may show who it is."""
-    out = tmp_path / "case.json"
-    assert device.export("whole", "--fhir", "--with-pictures", "--with-reference", "--out", str(out)) == 0
-    told = json.loads(out.read_text(encoding="utf-8"))
+    """The close-up of the knee, for the hospital alone; the overview stays, for it may show who it is."""
+    out = tmp_path / "case.p7m"
+    words = ("--fhir", "--with-pictures", "--with-reference", "--for", "hospital", "--out", str(out))
+    assert device.export("whole", *words) == 0
+    assert b"BOOK-77" not in out.read_bytes()
+    told = json.loads(text := device.hospital.open(out.read_bytes()).decode())
     media = [row["resource"] for row in told["entry"] if row["resource"]["resourceType"] == "Media"]
     assert [one["bodySite"]["coding"][0]["code"] for one in media] == ["knee"]
-    assert "BOOK-77" in out.read_text(encoding="utf-8")
+    assert "BOOK-77" in text
+
+
+def test_a_pdf_with_pictures_is_sealed_too(device: Device, tmp_path: Path) -> None:
+    """Whatever the form: with a picture in it no file leaves in clear."""
+    out = tmp_path / "case.p7m"
+    assert device.export("whole", "--pdf", "--with-pictures", "--for", "hospital", "--out", str(out)) == 0
+    assert not out.read_bytes().startswith(b"%PDF")
+    assert device.hospital.open(out.read_bytes()).startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(("case", "line"), [("abuse", "to protect the person"), ("emergency", "in this emergency")])
+def test_pictures_stay_where_policy_says_so(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str, line: str
+) -> None:
+    """After a sign of abuse, and where nobody could decide freely, also to a named receiver (R9, R10)."""
+    out = tmp_path / "none"
+    assert device.export(case, "--pdf", "--with-pictures", "--for", "hospital", "--out", str(out)) == 22
+    assert line in capsys.readouterr().err and not out.exists()
+
+
+def test_the_receipt_of_pictures_is_noted(device: Device, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row of the trail, by which retention knows that they have served; nothing is written elsewhere."""
+    assert device.export("whole", "--received") == 0
+    assert "the pictures of case whole arrived" in " ".join(capsys.readouterr().err.split())
+    with open_store(load_config(device.config)) as store:
+        trail = AuditTrail(store.database, clock=lambda: CREATED, is_synchronised=lambda: False)
+        assert trail.of_case("whole")[-1].action == "pictures_received"
 
 
 @pytest.mark.parametrize(
@@ -156,6 +200,12 @@ def test_a_pdf_comes_from_the_store(device: Device, tmp_path: Path, words: tuple
         (("whole", "--pdf", "--letter", "the_moon"), 22, "is no destination"),
         (("whole", "--fhir", "--audience", "person"), 10, "ask for --pdf"),
         (("whole", "--pdf", "--with-reference"), 10, "by hand"),
+        (("whole", "--fhir", "--with-pictures"), 22, "name one with --for"),
+        (("whole", "--pdf", "--with-pictures"), 22, "name one with --for"),
+        (("whole", "--pdf", "--with-pictures", "--for", "nobody"), 10, "no receiver nobody"),
+        (("refused", "--pdf", "--with-pictures", "--for", "hospital"), 22, "refused the referral package"),
+        (("test", "--pdf", "--with-pictures", "--for", "hospital"), 22, "no consent record"),
+        (("nobody", "--received"), 10, "leave the other options out"),
         (("whole", "--pdf", "--letter", "dermatology_in_person", "--with-pictures"), 10, "leave"),
     ],
 )
@@ -226,7 +276,12 @@ def test_an_export_that_cannot_be_told_of_is_not_made() -> None:
         raise StoreFull(f"no space to note {event.form}")
 
     exporter = Exporter(
-        VOCABULARY, Press(), on_export=full, clock=lambda: CREATED, new_id=lambda: "x" * 8, by="nurse-1"
+        VOCABULARY,
+        Press(),
+        on_export=full,
+        clock=lambda: CREATED,
+        new_id=lambda: "x" * 8,
+        carrier=Carrier("nurse-1", Policy()),
     )
     given = reported("text_only")
     stored = Stored(given.case, given.report)

@@ -17,10 +17,12 @@ from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
 
 from edge_agent.agents.report.review import NO_REVIEW
+from edge_agent.contracts.policy import Policy
 from edge_agent.errors import CaseError
 from edge_agent.interop.fhir import fhir_document
 from edge_agent.interop.fhir_values import Entries
-from edge_agent.interop.request import ExportWish, check_consent, why_kept
+from edge_agent.interop.request import ExportWish, check_rule, why_kept
+from edge_agent.policy.rules import package_rule
 from tests.contract.test_golden_reports import FOLDER, SCENES
 from tests.simulators.cases import CREATED, consent, form, view
 from tests.simulators.interop_cases import REFUSED, VOCABULARY, Reported, reported
@@ -331,12 +333,14 @@ def test_each_of_the_five_consents_is_told_as_it_was_given() -> None:
 
 def test_without_consent_to_the_package_there_is_no_file() -> None:
     """Refused, or a test case that has none: one line with what is possible instead."""
-    check_consent(consent())
+    check_rule(package_rule(Policy(), consent()))
     for given in (None, consent(referral_package=REFUSED)):
         with pytest.raises(CaseError, match="--pdf"):
-            check_consent(given)
+            check_rule(package_rule(Policy(), given))
     with pytest.raises(CaseError, match="took back"):
-        check_consent(consent(), is_taken_back=True)
+        check_rule(package_rule(Policy(), consent(), is_withdrawn=True))
+    with pytest.raises(CaseError, match="no referral package"):
+        check_rule(package_rule(Policy(share_images="off"), consent()))
 
 
 @pytest.mark.parametrize(
