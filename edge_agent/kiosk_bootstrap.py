@@ -109,7 +109,7 @@ def build_kiosk_parts(
         audit=registry.audit,
         practice=load_practice(config.practice_file) if practice is None else practice,
         vocabulary=with_country_deadlines(held, Vocabulary.load()),
-        config=config,
+        config=by_policy(config, held),
         clock=utc_now,
         desk=desk,
         camera=camera,
@@ -119,6 +119,18 @@ def build_kiosk_parts(
         policy=held,
         **fields,
     )
+
+
+def by_policy(config: Config, policy: Policy) -> Config:
+    """Return the configuration with the page as patient as the policy allows: an operator's wish can only be stricter (R7)."""
+    from edge_agent.policy.rules import preview_rule
+
+    kiosk = config.kiosk
+    shorter = {
+        "blank_after_s": min(kiosk.blank_after_s, float(preview_rule(policy).blanks_after_s)),
+        "sign_out_after_s": min(kiosk.sign_out_after_s, policy.session_timeout_min * 60.0),
+    }
+    return config.model_copy(update={"kiosk": kiosk.model_copy(update=shorter)})
 
 
 def _faults(others: Callable[[], Sequence[str]], audit: AuditTrail) -> Sequence[str]:

@@ -36,6 +36,7 @@ from edge_agent.kiosk.case_rooms import (
 )
 from edge_agent.kiosk.rendering import page, parts_of
 from edge_agent.kiosk.room import Room
+from edge_agent.policy.rules import program_notices
 from edge_agent.review.decisions import REASONS, Decision, check_decision, may_decide, open_sections, standing
 from edge_agent.review.sections import CORRECTABLE, SHOWN_IN, decidable
 from edge_agent.store.accounts import Person, Role, display_names
@@ -80,6 +81,9 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         request,
         "cases/report.html",
         row=row,
+        notices=[
+            words.label(one, lang, of="consent_text") for one in program_notices(was_program_used=is_described(told))
+        ],
         why_second=[words.label(one, lang, of="second_reading_reason") for one in row.needs_second_reading],
         told=page_of(told, words, lang),
         controls=_controls(request, told, decisions, person),
@@ -100,6 +104,11 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         is_closed=visit is not None and visit.step is Step.DONE,
         follow_up=_follow_up(told, parts.clock().date()),
     )
+
+
+def is_described(told: dict[str, Any]) -> bool:
+    """Say whether the program described anything of the case: then people are told so, and how to ask for a person (R16)."""
+    return "ai_notice" in told["notices"]
 
 
 def _follow_up(told: dict[str, Any], today: date) -> date | None:
