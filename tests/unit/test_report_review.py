@@ -20,6 +20,7 @@ from edge_agent.agents.report.decided import signature
 from edge_agent.agents.report.html import render_html
 from edge_agent.agents.report.parts import Line, Page, Table
 from edge_agent.agents.report.review import NO_REVIEW, Review
+from edge_agent.agents.report.standing import for_the_person
 from edge_agent.agents.report.terms import Terms
 from edge_agent.agents.report.text import build_text
 from edge_agent.agents.report.words import page_of
@@ -356,6 +357,20 @@ def test_decisions_change_nothing_in_the_report_itself() -> None:
     before = json.dumps(report)
     sheet(signed(*(rejected(part) for part in PARTS), follow_up=date(2026, 4, 1)), report=report)
     assert json.dumps(report) == before
+
+
+def test_what_is_said_to_the_person_is_what_paper_says() -> None:
+    """Word of mouth follows the decisions too: no advice for a disease that fell, and of a refused plan only the safety net."""
+    report = reported("plaque").report
+
+    def said(review: Review) -> set[str]:
+        told = for_the_person(report, review, VOCABULARY)
+        return {row["object"] for row in told["plan"]["items"] if row["action"] == "advise"}
+
+    assert "sn_contagious_no" in said(NO_REVIEW)
+    assert said(signed(rejected("reasoning"))) == said(NO_REVIEW) - {"sn_contagious_no"}
+    assert said(signed(rejected("plan"))) == {"sn_return", "sn_no_stop"}
+    assert "sn_return" not in said(signed(corrected("triage", tier="T1_emergency")))
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
