@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from edge_agent.agents.plan.by_tier import at_tier, rests_on_suspicion, rests_on_syndrome
+from edge_agent.agents.plan.by_tier import at_tier, is_general, rests_on_suspicion, rests_on_syndrome
 from edge_agent.agents.report.review import Review
 from edge_agent.agents.rules.rule_file import TIERS
 from edge_agent.agents.rules.triage import is_clock_set
@@ -53,6 +53,17 @@ def after_review(report: Mapping[str, Any], review: Review, vocabulary: Vocabula
         "severity": _severity(report["severity"], review, vocabulary),
     }
     return AfterReview(told, (*fallen, *also), tier)
+
+
+def for_the_person(report: Mapping[str, Any], review: Review, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Return what a person may be told by word of mouth: the plan that stands, of a refused one only what everybody is told.
+
+    Does not leave out what is private (``reading.seen_by``).
+    """
+    told = without_overruled(report, after_review(report, review, vocabulary), review)
+    if review.stands("plan"):
+        return told
+    return {**told, "plan": {**told["plan"], "items": [row for row in told["plan"]["items"] if is_general(row)]}}
 
 
 def without_overruled(report: Mapping[str, Any], after: AfterReview, review: Review) -> dict[str, Any]:
