@@ -7,8 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from edge_agent.errors import CaseError
-from edge_agent.store.cases import withdraw_result
 from edge_agent.store.database import Connection, Database
+from edge_agent.store.leaving import withdraw_result
 from edge_agent.store.vault import ImageVault
 
 
