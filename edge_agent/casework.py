@@ -152,6 +152,7 @@ class CaseWork:
             year=case.created.year,
             profile_class=self._profile_class,
             language=self._store.status(case_id).language,
+            refusals=case.photography.refusals,
         )
 
 

@@ -241,7 +241,13 @@ def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemo
 
     if store.upkeep_error is not None:
         log.warning("store.upkeep", **store.upkeep_error.diagnostics())
-    room = build_consultation(store.database, cases=store.cases, vault=store.vault, policy=policy.policy)
+    room = build_consultation(
+        store.database,
+        cases=store.cases,
+        vault=store.vault,
+        policy=policy.policy,
+        on_refused=daemon.metrics.refused,
+    )
     retention = build_retention(
         config,
         store,

@@ -70,7 +70,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
         if report is None:
             state = store.cases.status(options.case).state
             raise CaseError(f"case {options.case} has no report yet ({state}): let derm-edge run finish it first")
-        stored = Stored(store.cases.load(options.case), report)
+        stored = Stored(store.cases.load(options.case, has_pictures=options.with_pictures), report)
         exporter = Exporter(
             Vocabulary.load(),
             PdfPress(),

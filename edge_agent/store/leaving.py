@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from edge_agent.contracts.intake import Consent
 from edge_agent.contracts.result import Result
 from edge_agent.store.case_rows import state_of
@@ -39,10 +41,18 @@ def withdraw_result(connection: Connection, case_id: str, *, now: datetime) -> N
     record_id, consent, withdrawn, pending = connection.execute(
         "SELECT record_id, consent, withdrawn, pending_result FROM cases WHERE case_id = ?", (case_id,)
     ).fetchone()
-    has_left = is_reported and pending is None
+    has_left = is_reported and pending is None and _may_have_left(consent)
     connection.execute("UPDATE cases SET withdrawn = 1, pending_result = NULL WHERE case_id = ?", (case_id,))
-    if has_left and not withdrawn and _is_sync_allowed(consent):
+    if has_left and not withdrawn:
         withdraw_record(connection, record_id, created=now)
+
+
+def _may_have_left(consent: str | None) -> bool:
+    """Say whether the hub may hold the result; a record that nobody can read any more is called back to be sure."""
+    try:
+        return _is_sync_allowed(consent)
+    except ValidationError:
+        return True
 
 
 def _is_sync_allowed(consent: str | None) -> bool:

@@ -127,7 +127,7 @@ def _stored(request: Request, case_id: str) -> Stored:
     decisions = tuple(
         Decision(str(one.section), one.verdict, one.account, one.decided, reason=one.reason) for one in decided
     )
-    return Stored(parts.cases.load(case_id), told, decisions)
+    return Stored(parts.cases.load(case_id, has_pictures=False), told, decisions)
 
 
 def _unchanged(request: Request, case_id: str) -> Stored:

@@ -34,6 +34,7 @@ from edge_agent.kiosk.case_rooms import (
     vault_of,
     visit_here,
 )
+from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.rendering import page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.review.decisions import REASONS, Decision, check_decision, may_decide, open_sections, standing
@@ -151,10 +152,8 @@ def _said(decision: Decision, vocabulary: Vocabulary, lang: Language) -> tuple[s
 
 
 @router.post("/cases/{case_id}/decide")
-async def decide(request: Request, case_id: str) -> Response:
+def decide(request: Request, case_id: str, person: Decider, form: Sent) -> Response:
     """Take one decision on one part."""
-    person = requires(*DECIDERS)(request)
-    form = await request.form()
     told = _report_of(request, case_id)
     section, verdict = str(form.get("section", "")), str(form.get("verdict", ""))
     values = {name: str(form[f"value_{name}"]) for name in CORRECTABLE.get(section, {}) if form.get(f"value_{name}")}  # type: ignore[call-overload]

@@ -10,10 +10,11 @@ from fastapi.responses import RedirectResponse
 
 from edge_agent.consultation.steps import INTERRUPTIONS, Step
 from edge_agent.errors import CaseError
+from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import Text, counted
 from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.pages.consultation import danger, intake, person, sites, views
-from edge_agent.kiosk.pages.consultation.desk import HOME, Screen, Sent, Worker, room_of, show, to_draft, turn_of
+from edge_agent.kiosk.pages.consultation.desk import HOME, Screen, Worker, noting, room_of, show, to_draft, turn_of
 from edge_agent.kiosk.pages.consultation.progress import exists, running_page
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import language_of, page, parts_of
@@ -131,6 +132,6 @@ def discard(request: Request, case_id: str, who: Worker, form: Sent) -> Response
     if not form.get("is_sure"):
         is_urgent = turn.draft.step in INTERRUPTIONS or bool(turn.draft.seen)
         return page(request, "consultation/discard.html", draft=turn.draft, is_urgent=is_urgent)
-    turn.parts.audit.note(who.name, "case_discarded", case_ref=case_id, detail=str(turn.draft.step))
-    turn.room.consultations.discard(case_id, why="thrown away by the worker")
+    noted = noting(turn, "case_discarded", detail=str(turn.draft.step))
+    turn.room.consultations.discard(case_id, why="thrown away by the worker", noted=noted)
     return RedirectResponse(HOME, status_code=303)
