@@ -117,6 +117,7 @@ def build_retention(
         draft_period: how long a draft waits for a consent (policy: retention_unconsented_draft_hours).
         picture_period: how long a picture stays after the sign-off (policy: retention_images_days_after_signoff).
     """
+    from edge_agent.store.audit import PROGRAM_DATE
     from edge_agent.store.backups import Backups
     from edge_agent.store.retention import Retention
     from edge_agent.store.retention_classes import standard_classes
@@ -127,6 +128,7 @@ def build_retention(
         backups=Backups(*store_key(config)),
         classes=standard_classes(store.vault, draft_period=draft_period, picture_period=picture_period),
         clock=lambda: datetime.now(UTC),
+        made=PROGRAM_DATE.date(),
     )
 
 

@@ -47,6 +47,7 @@ ACTION_WORDS: Final = MappingProxyType(
         Action.CONSENT_GIVEN: _("noted a consent"),
         Action.CONSENT_REFUSED: _("noted a refusal"),
         Action.CONSENT_WITHDRAWN: _("noted a withdrawal"),
+        Action.DATE_CONFIRMED: _("confirmed the date"),
     }
 )
 _WHO_WORDS: Final = MappingProxyType(
