@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from edge_agent.agents.report.text import render_text
 from edge_agent.casework import CaseWork, OnProgress, Report, is_without_model
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.photography import Photography
 from edge_agent.contracts.shown_field import OnField
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import CaseError, InferenceError, SignatureRejected, StoreCorrupt, StoreError
@@ -286,3 +289,12 @@ def test_a_policy_that_keeps_results_here_queues_none(database: Database) -> Non
         queued[name] = Outbox(database).status().queued
         assert store.status(name).state is CaseState.REPORTED
     assert queued == {"kept": 0, "sent": 1}
+
+
+def test_refused_pictures_are_counted_in_the_result(database: Database) -> None:
+    """What the check refused at the camera is in the record that leaves, by reason."""
+    store = CaseStore(database)
+    told = Photography(refusals={"glare": 3})
+    store.add(replace(case(case_id="glared", agreed=consent()), photography=told), language="en")
+    _work(store, _overflow, failures=[]).complete("glared")
+    assert json.loads(database.rows("SELECT body FROM outbox")[0][0])["quality_refusals"] == {"glare": 3}
