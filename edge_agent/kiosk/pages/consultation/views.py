@@ -156,7 +156,8 @@ def asked(request: Request, case_id: str, person: Worker, form: Sent) -> Respons
 
     noted = noting(turn, "picture_asked", detail=turn.draft.sites[place].body_site)
     turn.room.consultations.change(case_id, answer, noted=noted)
-    return RedirectResponse(f"{HOME}/{case_id}?site={place}", status_code=303)
+    shot = next((f"&shot={one}" for one in shots_of(turn.draft.sites[place]) if one == form.get("shot")), "")
+    return RedirectResponse(f"{HOME}/{case_id}?site={place}{shot}", status_code=303)
 
 
 @router.post("/consultation/{case_id}/pictures/{image_id}/remove")
