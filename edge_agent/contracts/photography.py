@@ -5,6 +5,7 @@ No picture is in it: a refused one is never kept (policy R12), only counted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field
@@ -25,4 +26,8 @@ class Photography(Record):
     """
 
     refusals: Refusals = Field(default_factory=dict)
-    lost: Annotated[tuple[ViewNote, ...], Lax, Field(max_length=12)] = ()
+    lost: Annotated[tuple[ViewNote, ...], Lax] = ()
+
+    def without(self, notes: Iterable[ViewNote]) -> Photography:
+        """Return the same with more pictures that are lost."""
+        return self.model_copy(update={"lost": (*self.lost, *notes)})

@@ -6,13 +6,13 @@ import json
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from edge_agent.contracts.case import Case
-from edge_agent.contracts.intake import Consent
+from edge_agent.contracts.intake import Consent, ViewNote
 from edge_agent.contracts.result import Result
 from edge_agent.errors import EdgeError, StoreError
 from edge_agent.store.case_rows import insert_case, no_case, read_case, read_consent, set_state, state_of
@@ -101,6 +101,21 @@ class CaseStore:
         """
         opened = partial(load_views, self._database, self._vault)
         return read_case(self._database, case_id, views_at=opened if has_pictures else lambda _position: ())
+
+    def load_readable(self, case_id: str) -> Case:
+        """Return a stored case without the pictures that are damaged; ``photography.lost`` tells of those too.
+
+        For whoever works on the case: a damaged picture must not cost the person the rest.
+
+        Raises:
+            CaseError: no such case.
+            StoreCorrupt: its record cannot be read.
+            StoreError: a picture cannot be opened just now.
+        """
+        damaged: list[ViewNote] = []
+        opened = partial(load_views, self._database, self._vault, on_damaged=damaged.append)
+        case = read_case(self._database, case_id, views_at=opened)
+        return replace(case, photography=case.photography.without(damaged))
 
     def consent(self, case_id: str) -> Consent | None:
         """Return the consent record of a case without opening anything else of it; None for a test case.

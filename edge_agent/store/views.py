@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from edge_agent.contracts.case import View
+from edge_agent.contracts.intake import ViewNote
 from edge_agent.contracts.intake_values import INTIMATE_SITES
-from edge_agent.errors import ImageGone, StoreError
+from edge_agent.errors import ImageGone, StoreCorrupt, StoreError
 from edge_agent.store.database import Connection, Database
 from edge_agent.store.pictures import decode_png
 from edge_agent.store.vault import ImageKind, ImageVault
@@ -66,21 +67,35 @@ def keep_views(
         )
 
 
-def load_views(database: Database, vault: ImageVault, position: int) -> tuple[View, ...]:
+def load_views(
+    database: Database, vault: ImageVault, position: int, *, on_damaged: Callable[[ViewNote], None] | None = None
+) -> tuple[View, ...]:
     """Return a case's pictures in order, bit-equal to those kept; shredded ones are left out.
 
+    Args:
+        database: the open store.
+        vault: of the pictures.
+        position: of the case.
+        on_damaged: told of every picture that can never be opened again, which is then left out; None stops at the first.
+
     Raises:
-        StoreCorrupt: a picture cannot be read.
+        StoreCorrupt: a picture is damaged, and nobody is told.
+        StoreError: a picture cannot be opened just now.
     """
     views = []
     for index, png, image_id, shot, body_site, laterality, kind in database.rows(_BY_VIEW, (position,)):
         try:
-            data = png if image_id is None else vault.get(image_id)
+            frame = decode_png(png if image_id is None else vault.get(image_id))
         except ImageGone:
             continue  # care goes on without a picture that was withdrawn or whose time had come
+        except StoreCorrupt:
+            if on_damaged is None:
+                raise
+            on_damaged(ViewNote(shot=shot, body_site=body_site, laterality=laterality))
+            continue
         is_plain = kind_of(body_site=body_site, shot=shot) is ImageKind.ORDINARY
         has_mark = kind == ImageKind.IDENTIFYING and is_plain  # nothing else makes such a picture identifying
-        views.append(View(index, decode_png(data), shot, body_site, laterality, has_mark))
+        views.append(View(index, frame, shot, body_site, laterality, has_mark))
     return tuple(views)
 
 

@@ -28,6 +28,7 @@ from edge_agent.store.database import Database
 from edge_agent.store.key import StoreKey
 from edge_agent.store.outbox import Outbox
 from edge_agent.store.states import CaseState
+from edge_agent.store.vault import ImageVault
 from tests.simulators.cases import case, consent, form, manifest
 
 EMERGENCY = {"blisters_or_peeling": "yes", "skin_pain_severe": "yes"}
@@ -202,6 +203,23 @@ def test_a_corrupt_record_is_put_aside(database: Database) -> None:
     with pytest.raises(StoreCorrupt):
         _work(store, lambda: None, failures=[]).complete("case-1")
     assert store.status("case-1").state is CaseState.FAILED
+
+
+def test_a_damaged_picture_does_not_cost_the_rest_of_the_case(database: Database) -> None:
+    """The program reads what is left; the report says that a picture is missing, and the case is not put aside."""
+    store, vault = CaseStore(database), ImageVault(database)
+    store.add(case(marks=(1, 1)), language="en")
+    damaged = store.views("case-1")[0].image_id
+    assert damaged is not None
+    vault.path_of(damaged).write_bytes(b"damaged")
+    report = _work(store, _overflow, failures=[]).complete("case-1")  # by the rules: they say the notices too
+    assert "picture_lost" in report["notices"]
+    assert store.status("case-1").state is CaseState.REPORTED
+    readable = store.load_readable("case-1")
+    assert [view.index for view in readable.views] == [1]
+    assert len(readable.photography.lost) == 1
+    with pytest.raises(StoreCorrupt):
+        store.load("case-1")
 
 
 def test_a_programmers_mistake_counts_as_a_failed_attempt(database: Database) -> None:

@@ -74,6 +74,12 @@ def _hand_over(browser: Browser, case_id: str, **form: str) -> str:
     return str(browser.submit(f"/consultation/{case_id}/impression", tier="T4_routine", **form).headers["location"])
 
 
+def _tend(browser: Browser) -> list[str]:
+    """Finish hand-overs as the daemon does every hour; return what has to wait."""
+    room, parts = _room(browser), browser.parts
+    return room.consultations.finish_hand_overs(desk=parts.desk, build=room.course.case_of, now=parts.clock())
+
+
 def _damage(browser: Browser, image_id: str) -> None:
     _room(browser).vault.path_of(image_id).write_bytes(secrets.token_bytes(400))
 
@@ -201,11 +207,7 @@ def test_damage_after_the_last_answer_stops_no_hand_over(browser: Browser) -> No
     _to_the_own_view(browser, case_id)
     _room(browser).consultations.change(case_id, steps()[-1])
     _room(browser).vault.path_of(_draft(browser, case_id).views[0].image_id).unlink()
-    room = _room(browser)
-    left = room.consultations.finish_hand_overs(
-        desk=browser.parts.desk, build=room.course.case_of, now=browser.parts.clock()
-    )
-    assert left == []
+    assert _tend(browser) == []
     assert len(browser.parts.cases.load(case_id).photography.lost) == 1
 
 
@@ -227,9 +229,8 @@ def test_a_picture_that_cannot_be_opened_just_now_is_not_given_up(
         patch.setattr(Path, "read_bytes", refuses)
         with pytest.raises(StoreError, match="try again later"):
             room.vault.get(image_id)
-        handed = {"desk": browser.parts.desk, "build": room.course.case_of, "now": browser.parts.clock()}
-        assert room.consultations.finish_hand_overs(**handed) == [case_id]
-    assert room.consultations.finish_hand_overs(**handed) == []
+        assert _tend(browser) == [case_id]
+    assert _tend(browser) == []
     assert len(browser.parts.cases.load(case_id).views) == 1
 
 
