@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from edge_agent.kiosk.language import Language, Text
 from edge_agent.kiosk.language import text as _
-from edge_agent.store.accounts import Accounts, emergency_entry
+from edge_agent.store.accounts import Accounts
+from edge_agent.store.emergency_access import emergency_entry
 
 
 def emergency_words(name: str, language: Language) -> Text | None:

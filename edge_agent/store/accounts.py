@@ -9,7 +9,6 @@ Source: argon2id, RFC 9106; argon2-cffi's default profile (RFC 9106 low memory).
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import unicodedata
 from collections.abc import Collection
@@ -30,7 +29,6 @@ MAX_NAME: Final = 40
 COMMAND_LINE: Final = "(command line)"
 SET_UP: Final = "(first set-up)"
 EMERGENCY: Final = "(emergency access)"
-_EMERGENCY_NAME = re.compile(r"\(emergency access (\S+) [0-9a-f]{6}\)")
 _COLUMNS = "account_id, name, display_name, roles, created, is_disabled, must_change_pin, failures, last_failure"
 
 
@@ -74,25 +72,6 @@ class Person:
     roles: frozenset[Role]
     is_emergency: bool = False
     must_change_pin: bool = False
-
-
-def emergency_person(now: datetime) -> Person:
-    """Return somebody without a name here, who may help a person now and see nobody's earlier record.
-
-    Each entry has a name of its own, so that nobody who comes in like this sees what another one began.
-
-    Args:
-        now: aware; the name tells the minute.
-    """
-    minute = now.astimezone(UTC).isoformat(timespec="minutes")
-    name = f"{EMERGENCY[:-1]} {minute} {secrets.token_hex(3)})"
-    return Person(None, name, "", frozenset({Role.WORKER}), is_emergency=True)
-
-
-def emergency_entry(name: str) -> datetime | None:
-    """Return when the emergency access with this name began; None for the name of an account."""
-    found = _EMERGENCY_NAME.fullmatch(name)
-    return None if found is None else datetime.fromisoformat(found[1])
 
 
 def person_of(account: Account) -> Person:

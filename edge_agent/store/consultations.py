@@ -106,7 +106,7 @@ class Consultations:
         Args:
             case_id: the draft.
             answer: a pure function; what it raises leaves the draft as it was.
-            noted: called where the answer changes the draft; both stand or fall together.
+            noted: called where the answer changes the draft.
 
         Raises:
             CaseError: no such draft, or the answer was refused.
@@ -204,8 +204,7 @@ class Consultations:
     def hand_over(self, case_id: str, *, desk: CaseDesk, build: BuildCase, now: datetime) -> None:
         """Give a finished draft to the desk; then it is a visit. Cut off anywhere, it may be called again.
 
-        A picture that can never be opened again stops nobody's care: the case goes on without it and says so
-        (``Photography.lost``).
+        Without a picture that can never be opened again the case goes on, and says so (``Photography.lost``).
 
         Args:
             case_id: a draft at ``Step.RUNNING``, or one that was handed over already (then nothing happens).

@@ -20,8 +20,9 @@ from edge_agent.kiosk.rendering import language_of, local_path, page, parts_of
 from edge_agent.kiosk.role_words import problem_words
 from edge_agent.kiosk.room import Room
 from edge_agent.kiosk.sessions import Sessions
-from edge_agent.store.accounts import emergency_person, person_of
+from edge_agent.store.accounts import person_of
 from edge_agent.store.audit import Action
+from edge_agent.store.emergency_access import emergency_person
 
 router = Room()
 EMERGENCY_REASONS: Final = MappingProxyType(
