@@ -38,8 +38,14 @@ class Course:
         return alerts(draft, self.rules)
 
     def is_photography_stopped(self, draft: Draft) -> bool:
-        """Say whether signs of abuse forbid any further picture (R9)."""
-        return any(alert.stops_photography for alert in self.alerts(draft))
+        """Say whether signs of abuse forbid any further picture (R9).
+
+        For the rest of the case: once its instruction was read, unticking the sign opens no camera.
+        """
+        told = {mark.partition(":")[0] for mark in draft.seen}
+        was_told = any(rule.id in told and rule.stops_photography for rule in self.rules.rules)
+        is_suspected = was_told or any(alert.stops_photography for alert in self.alerts(draft))
+        return self.permits.safeguarding(is_suspected=is_suspected).stops_camera
 
     def is_emergency(self, draft: Draft) -> bool:
         """Say whether a rule of the most urgent tier fires; only then can care go on without a consent (R3, R10)."""

@@ -7,6 +7,7 @@ browser sends ``Origin: null`` with the kiosk's own forms (fetch.spec.whatwg.org
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -33,6 +34,9 @@ CONTENT_POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
+# The page that shows a printed sheet frames the PDF, and the PDF lets itself be framed by our own pages alone.
+PAPER_PAGE: Final = "/print/paper"
+PAPER: Final = (PAPER_PAGE, ".pdf")
 HEADERS: Final = {
     "content-security-policy": CONTENT_POLICY,
     "x-content-type-options": "nosniff",
@@ -69,7 +73,7 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":  # no room speaks WebSocket
-            await self._serve(scope, receive, _Answer(send))
+            await self._serve(scope, receive, _Answer(send, headers_of(scope["path"])))
 
     async def _serve(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         request = Request(scope)
@@ -125,6 +129,16 @@ class Guard:
         return host.lower() in allowed
 
 
+def headers_of(path: str) -> Mapping[str, str]:
+    """Return the headers of an answer: the same for every room, but that a PDF may stand in a frame of our own page."""
+    if not path.endswith(PAPER):
+        return HEADERS
+    if path.endswith(PAPER_PAGE):
+        return {**HEADERS, "content-security-policy": f"{CONTENT_POLICY}; frame-src 'self'"}
+    policy = CONTENT_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
+    return {**HEADERS, "content-security-policy": policy, "x-frame-options": "SAMEORIGIN"}
+
+
 def _is_our_origin(request: Request) -> bool:
     """Say whether a request comes from a page of ours, or was typed in.
 
@@ -170,15 +184,15 @@ def _limited(receive: Receive, limit: int) -> Receive:
 class _Answer:
     """Send an answer with the headers that every answer has."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, headers: Mapping[str, str]) -> None:
+        self._send, self._headers = send, headers
         self.has_started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_started = True
             headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
+            for name, value in self._headers.items():
                 headers[name] = value
             headers.setdefault("cache-control", "no-store")
         await self._send(message)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from edge_agent.kiosk.language import Language, Text
 from edge_agent.kiosk.language import text as _
-from edge_agent.store.accounts import Accounts
+from edge_agent.store.accounts import display_names
+from edge_agent.store.database import Database
 from edge_agent.store.emergency_access import emergency_entry
 
 
@@ -16,9 +17,9 @@ def emergency_words(name: str, language: Language) -> Text | None:
     return None if began is None else _("Emergency access, %(time)s", time=language.time(began.astimezone()))
 
 
-def owner_names(accounts: Accounts, language: Language) -> Callable[[str], str]:
+def owner_names(database: Database, language: Language) -> Callable[[str], str]:
     """Return what says whose a visit is, to read; a name that nobody has any more stands as it is."""
-    shown = {one.name: one.display_name for one in accounts.all()}
+    shown = display_names(database)
 
     def named(name: str) -> str:
         words = emergency_words(name, language)

@@ -43,6 +43,7 @@ from edge_agent.policy.reading import (
     program_notices,
     safeguarding_rule,
     second_reading_reasons,
+    with_country_deadlines,
 )
 from edge_agent.policy.retention import Due, Kept, RetentionClass, RetentionRule, RetentionWait, due_items, retention
 from edge_agent.policy.sharing import (
@@ -51,6 +52,7 @@ from edge_agent.policy.sharing import (
     ViewingRule,
     counts,
     export_rule,
+    package_rule,
     secondary_use_rule,
     sync_rule,
     viewing_rule,
@@ -66,9 +68,9 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "R5": ("camera_rule", "viewing_rule", "export_rule"),
         "R6": ("camera_rule", "secondary_use_rule"),
         "R7": ("preview_rule",),
-        "R8": ("export_rule",),
+        "R8": ("export_rule", "package_rule"),
         "R9": ("safeguarding_rule", "camera_rule", "export_rule"),
-        "R10": ("consent_rule", "consent_faults", "sync_rule"),
+        "R10": ("consent_rule", "consent_faults", "sync_rule", "package_rule"),
         "R11": ("withdrawal_plan",),
         "R12": ("retention", "due_items"),
         "R13": ("viewing_rule",),
@@ -115,6 +117,7 @@ __all__ = [
     "export_rule",
     "is_minor",
     "must_assent",
+    "package_rule",
     "picture_kind",
     "preview_rule",
     "program_notices",
@@ -124,5 +127,6 @@ __all__ = [
     "secondary_use_rule",
     "sync_rule",
     "viewing_rule",
+    "with_country_deadlines",
     "withdrawal_plan",
 ]

@@ -86,6 +86,11 @@ def sign_in_name(display_name: str) -> str:
     return ".".join("".join(c if c.isalnum() else " " for c in plain).split())[:MAX_NAME]
 
 
+def display_names(database: Database) -> dict[str, str]:
+    """Return the name as people write it for every sign-in name; disabled accounts too, for they may have signed."""
+    return {str(name): str(shown) for name, shown in database.rows("SELECT name, display_name FROM accounts")}
+
+
 class Accounts:
     """Keep the accounts of this device. Every change is one transaction together with its row in the audit trail.
 

@@ -133,6 +133,16 @@ def test_taking_back_is_asked_twice(parts: KioskParts, browser: Browser) -> None
     assert browser.get("/cases/one/pictures/0").status_code == 200
 
 
+def test_who_has_got_it_is_asked_to_delete_it(parts: KioskParts, browser: Browser) -> None:
+    """R11: only where a file has left, the person is told that its receiver will be asked."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    words = "ask the receiver to delete it"
+    assert words not in browser.get("/cases/one/withdraw").text
+    browser.get("/cases/one/print/case.fhir.json")
+    assert words in browser.get("/cases/one/withdraw").text
+
+
 def test_pictures_are_gone_at_once_and_the_record_is_locked(parts: KioskParts, browser: Browser) -> None:
     """No picture opens, no file is left, nobody decides any more, and the pages say so."""
     add_visit(parts, "one", created=MORNING)

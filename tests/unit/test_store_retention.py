@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from edge_agent.contracts.policy import Policy
 from edge_agent.errors import StoreError
 from edge_agent.store.backups import Backups
 from edge_agent.store.cases import CaseStore
@@ -24,6 +25,7 @@ from tests.simulators.pages import bytes_in_clear
 from tests.simulators.records import a_case
 
 NOON = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
+POLICY = Policy()
 DRAFTS = TableRows(
     name="draft_without_consent",
     period=timedelta(hours=24),
@@ -42,13 +44,14 @@ class Desk:
     key: StoreKey
     now: datetime = NOON
     signed: Mapping[str, datetime] | None = None
+    received: Mapping[str, datetime] = field(default_factory=dict)
 
     def retention(self) -> Retention:
         """Build retention over drafts and signed pictures."""
         vault = ImageVault(self.database, clock=lambda: self.now)
         classes: list[RetentionClass] = [
             DRAFTS,
-            SignedPictures(vault, lambda _connection: self.signed or {}, timedelta(days=365)),
+            SignedPictures(vault, POLICY, lambda _connection: self.signed or {}, lambda _connection: self.received),
         ]
         backups = Backups(self.database.path, self.key)
         return Retention(self.database, vault=vault, backups=backups, classes=classes, clock=lambda: self.now)
@@ -309,11 +312,11 @@ def test_a_draft_takes_its_pictures_along(desk: Desk) -> None:
             connection.execute(f"INSERT INTO drafts ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
             image_id = vault.put(connection, b"png", kind=ImageKind.ORDINARY)
             connection.execute("INSERT INTO draft_images (image_id, case_id) VALUES (?,?)", (image_id, name))
-    classes = standard_classes(vault, draft_period=timedelta(hours=24), picture_period=timedelta(days=365))
+    classes = standard_classes(vault, POLICY)
     backups = Backups(desk.database.path, desk.key)
     desk.now = NOON + timedelta(days=2)
     retention = Retention(desk.database, vault=vault, backups=backups, classes=classes, clock=lambda: desk.now)
-    assert retention.run(is_dry=False).counts[DraftsWithoutConsent(vault, timedelta(1)).name] == 1
+    assert retention.run(is_dry=False).counts[DraftsWithoutConsent(vault, POLICY).name] == 1
     assert desk.database.rows("SELECT case_id FROM drafts") == [("with",)]
     assert sorted(desk.database.rows("SELECT state FROM images")) == [("kept",), ("shredded",)]
     assert len(list(vault.files())) == 1

@@ -52,6 +52,7 @@ class LetterWords(LetterTerms):
             ("section_history", self._history(letter["history"]), False),
             ("section_examination", self._examination(letter["examination"]), False),
             ("section_danger", self._danger(letter), False),
+            ("section_clinician", self._decided(letter), False),
             ("section_worker", self._worker(letter["worker"]), True),
             ("section_program", self._program(letter["program"]), True),
             ("section_tcm", self._tcm(letter["tcm"]), False),
@@ -126,11 +127,18 @@ class LetterWords(LetterTerms):
         signs = told["vital_signs"]
         vital = [f"{self.label(name, 'vital_sign')} {value:g}" if name != "avpu" else f"AVPU {value}"
                  for name, value in signs.items()]  # fmt: skip
-        rows = [
+        rows: list[tuple[str, str | None]] = [
             ("sites", self.comma.join(sites) or None),
             ("bsa", None if bsa is None else f"{bsa:g} %"),
-            ("severity", self.ids(told["severity_band"], "severity_band")),
-            ("pasi", None if pasi is None else f"{pasi:g}"),
+            # What a clinician found wrong is not "not asked": it stands with the decisions.
+            *(
+                []
+                if told["is_severity_open"]
+                else [
+                    ("severity", self.ids(told["severity_band"], "severity_band")),
+                    ("pasi", None if pasi is None else f"{pasi:g}"),
+                ]
+            ),
             ("pga", None if pga is None else str(pga)),
             ("vital_signs", self.comma.join(vital) or None),
             ("worker_signs", self.answers(told["worker_examination"], "worker_examination")),
@@ -146,7 +154,9 @@ class LetterWords(LetterTerms):
             nothing = "none_marked" if kind == "yes" and letter["danger_signs"]["no"] else "nothing_done"
             rows.append(Row(self.word(f"danger_{kind}"), told or self.word(nothing), mark if names else "quiet"))
         if letter["rules_not_assessed"]:
-            rows.append(Row(self.word("rules_not_assessed"), self.comma.join(letter["rules_not_assessed"]), "unknown"))
+            rows.append(
+                Row(self.word("rules_not_assessed"), self.between_ids.join(letter["rules_not_assessed"]), "unknown")
+            )
         return rows
 
     def _flags(self, letter: Mapping[str, Any]) -> list[Row]:
@@ -158,6 +168,23 @@ class LetterWords(LetterTerms):
             rows.append(Row(f"{flag['id']} {flag['tier'].split('_')[0]}", words + hint, "alert"))
         return rows or [Row(self.word("fired"), self.word("none_fired"), "quiet")]
 
+    def _decided(self, letter: Mapping[str, Any]) -> list[Row]:
+        """Return a clinician's own values as theirs, and which parts of the program's answer nobody confirmed."""
+        if letter["signature"] is None and not letter["decided"]:
+            return []
+        rows = [Row("", self.signed(letter))]
+        for part in letter["decided"]:
+            own = self.comma.join(self._own(one) for one in part["values"])
+            open_words = "changed_in_words" if part["is_in_words"] else "not_confirmed"
+            text = own or self.label(open_words, "word").replace("{blank}", BLANK * 2)
+            rows.append(Row(self.label(part["section"], "decided_section"), text, "strong" if own else "unknown"))
+        return rows
+
+    def _own(self, one: Mapping[str, str]) -> str:
+        if one["of"] == "triage":
+            return self.tier(one["value"])
+        return f"{self.name(one['of'])}{self.colon}{self.label(one['value'], one['of'])}"
+
     def _worker(self, worker: Mapping[str, Any]) -> list[Row]:
         rows = [self.line("", worker["impression"] or "")]
         if worker["tier"]:
@@ -167,9 +194,9 @@ class LetterWords(LetterTerms):
     def _program(self, told: Mapping[str, Any]) -> list[Row]:
         if told["is_refused"]:
             return [Row("", self.word("program_refused"))]
-        if told["bundle"] is None or not told["family"]:
+        if told["is_silent"]:
             return [Row("", self.word("program_silent"))]
-        decision = self.id(told["decision"], "decision") or self.word("decision_open")
+        decision = None if told["is_decided"] else self.id(told["decision"], "decision") or self.word("decision_open")
         release = f"{told['bundle']['name']} {told['bundle']['version']}"
         if not told["bundle"]["clinical_use"]:
             release += f" ({self.label('clinician_use', 'word')})"

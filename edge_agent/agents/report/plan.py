@@ -69,6 +69,12 @@ def banners(report: Mapping[str, Any], words: Terms) -> tuple[str, ...]:
     return tuple(words.text(name) for name in report["notices"] if name in BANNER)
 
 
+def item_words(item: Mapping[str, Any], words: Terms) -> str:
+    """Return one item of a plan in words, without its limits and dates."""
+    what = words.label(item["object"], of="plan_object")
+    return words.joined([words.said(words.label(item["action"], of="action"), what), _when(item, words)])
+
+
 def _what(item: Mapping[str, Any], words: Terms, *, visit: str | None) -> str:
     action = words.label(item["action"], of="action")
     is_fixed = item["action"] == "advise" and words.vocabulary.has(item["object"], of="text")

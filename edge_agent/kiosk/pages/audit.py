@@ -68,6 +68,7 @@ class Row:
 
     when: str
     who: str
+    who_name: str | None
     who_words: Text | None
     action: str
     words: Text | None
@@ -91,13 +92,14 @@ router = Room(tiles=_tiles)
 def trail(request: Request, person: Reader, before: int | None = None, action: str | None = None) -> Response:
     """Show the newest rows, whether the chain is whole, and the way to older ones."""
     parts = parts_of(request)
-    names = {one.account_id: one.name for one in parts.accounts.all()}
+    known = parts.accounts.all()
+    names, shown = {one.account_id: one.name for one in known}, {one.name: one.display_name for one in known}
     found = parts.audit.newest(SHOWN, before=before, action=action)
     is_sound, checked = _checked(parts)
     return page(
         request,
         "audit/audit.html",
-        rows=[_row(entry, language_of(request), names) for entry in found],
+        rows=[_row(entry, language_of(request), names, shown) for entry in found],
         older=found[-1].seq if len(found) == SHOWN else None,
         action=action if action in set(Action) else None,
         is_sound=is_sound,
@@ -121,12 +123,13 @@ def _checked(parts: KioskParts) -> tuple[bool, Text]:
     return True, _n("One row was checked.", "%(n)s rows were checked.", count)
 
 
-def _row(entry: Entry, language: Language, names: dict[str, str]) -> Row:
+def _row(entry: Entry, language: Language, names: dict[str, str], shown: dict[str, str]) -> Row:
     state, words = _CLOCKS[entry.clock]
     detail = entry.detail
     return Row(
         when=language.time(entry.at.astimezone()),
         who=entry.who,
+        who_name=shown.get(entry.who),
         who_words=_WHO_WORDS.get(entry.who) or emergency_words(entry.who, language),
         action=entry.action,
         words=ACTION_WORDS.get(Action(entry.action)) if entry.action in set(Action) else None,

@@ -18,10 +18,13 @@ from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.policy.rules import WithdrawalStep, withdrawal_plan
+from edge_agent.store.accounts import display_names
 from edge_agent.store.audit import Action
+from edge_agent.store.retention_classes import RECEIVED
 from edge_agent.store.withdrawal import Withdrawal, Withdrawals, WithdrawnPurpose
 
 router = Room()
+_LEFT = frozenset({Action.REPORT_EXPORTED, RECEIVED})  # then somebody else has to delete it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def _show(request: Request, case_id: str, *, chosen: tuple[ConsentPurpose, ...])
     done = {one.purpose.value: one for one in withdrawals.of(case_id)}
     is_granted = _granted(parts, case_id)
     words = parts.vocabulary
+    has_left = any(row.action in _LEFT for row in parts.audit.of_case(case_id))
 
     def told(steps: tuple[WithdrawalStep, ...]) -> tuple[tuple[str, bool], ...]:
         return tuple(
@@ -86,7 +90,7 @@ def _show(request: Request, case_id: str, *, chosen: tuple[ConsentPurpose, ...])
         Taken(
             purpose,
             words.label(purpose, lang, of="consent_title"),
-            told(withdrawal_plan([purpose])),
+            told(withdrawal_plan([purpose], was_transferred=has_left)),
             is_granted(purpose),
             done.get(purpose),
         )
@@ -98,10 +102,11 @@ def _show(request: Request, case_id: str, *, chosen: tuple[ConsentPurpose, ...])
         row=row,
         purposes=[one for one in purposes if not chosen or one.id in chosen],
         is_asked=bool(chosen),
-        steps=told(withdrawal_plan(chosen)),
+        steps=told(withdrawal_plan(chosen, was_transferred=has_left)),
         intro=words.label("withdrawal", lang, of="consent_text"),
         limits=words.label("withdrawal_limits", lang, of="consent_text"),
         is_locked=withdrawals.is_locked(case_id),
+        names=display_names(parts.database),
     )
 
 

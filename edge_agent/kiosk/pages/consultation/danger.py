@@ -125,7 +125,7 @@ def _instruction_values(turn: Turn) -> Mapping[str, Any]:
         "told": told,
         "is_reviewed": all(rules[alert.rule_id].status == "reviewed" for alert in shown) and names.is_reviewed(),
         "emergency_number": policy.emergency_number,
-        "safeguarding_contact": policy.safeguarding_contact,
+        "safeguarding_contact": course.permits.safeguarding(is_suspected=is_private).contact,
     }
 
 

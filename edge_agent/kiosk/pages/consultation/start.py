@@ -97,7 +97,7 @@ def people(request: Request, who: Worker) -> Response:
         "drafts": room.consultations.open_drafts(whose),
         "visits": [] if who.is_emergency else room.episodes.queue(whose),
         "shows_owner": is_clinician,
-        "owner_name": owner_names(parts.accounts, language_of(request)),
+        "owner_name": owner_names(parts.database, language_of(request)),
         "due": [] if who.is_emergency else room.episodes.due_follow_ups(parts.clock().date()),
         "step_names": STEP_NAMES,
         "ready_steps": {Step.REPORT, Step.FAILED},
