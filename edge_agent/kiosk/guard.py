@@ -7,6 +7,7 @@ browser sends ``Origin: null`` with the kiosk's own forms (fetch.spec.whatwg.org
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -34,9 +35,9 @@ CONTENT_POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-# The page that shows a printed sheet frames the PDF, and the PDF lets itself be framed by our own pages alone.
-PAPER_PAGE: Final = "/print/paper"
-PAPER: Final = (PAPER_PAGE, ".pdf")
+# The page that shows a printed sheet frames the PDF, and the PDF lets itself be framed by our own pages alone; nothing else
+# of the kiosk frames or is framed.
+PAPER: Final = re.compile(r"/cases/[^/]+/print/(?:(?P<page>paper)|(?:report|letter)\.pdf)")
 HEADERS: Final = {
     "content-security-policy": CONTENT_POLICY,
     "x-content-type-options": "nosniff",
@@ -131,9 +132,10 @@ class Guard:
 
 def headers_of(path: str) -> Mapping[str, str]:
     """Return the headers of an answer: the same for every room, but that a PDF may stand in a frame of our own page."""
-    if not path.endswith(PAPER):
+    found = PAPER.fullmatch(path)
+    if found is None:
         return HEADERS
-    if path.endswith(PAPER_PAGE):
+    if found["page"]:
         return {**HEADERS, "content-security-policy": f"{CONTENT_POLICY}; frame-src 'self'"}
     policy = CONTENT_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
     return {**HEADERS, "content-security-policy": policy, "x-frame-options": "SAMEORIGIN"}

@@ -69,18 +69,6 @@ def test_a_worker_prints_the_persons_copy_alone(parts: KioskParts, browser: Brow
     assert press.pages == []
 
 
-@pytest.mark.parametrize("path", ["report.pdf?audience=clinician", "letter.pdf?to=dermatology_in_person"])
-def test_what_a_clinician_found_wrong_is_not_printed_again(
-    parts: KioskParts, browser: Browser, press: PaperPress, path: str
-) -> None:
-    """Paper shows the program's words: where one part was rejected none is made, and the page says why."""
-    add_visit(parts, "one", created=MORNING)
-    _as(browser, "Dr Lin", Role.CLINICIAN)
-    browser.submit("/cases/one/decide", section="plan", verdict="rejected", reason="unsafe_plan")
-    assert browser.get(f"/cases/one/print/{path}").status_code == 422
-    assert press.pages == []
-
-
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_advice_is_not_printed_in_an_unverified_language(
     parts: KioskParts, browser: Browser, press: PaperPress, language: str
