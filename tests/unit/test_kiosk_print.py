@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.interop.exporter import Exporter
+from edge_agent.contracts.policy import Policy
+from edge_agent.interop.exporter import Carrier, Exporter
 from edge_agent.interop.stored import stored_case
 from edge_agent.kiosk.guard import HEADERS, headers_of
 from edge_agent.kiosk.parts import KioskParts
@@ -61,7 +62,7 @@ def _sign(browser: Browser, follow_up: str = "") -> None:
 def _body(browser: Browser, path: str) -> str:
     answer = browser.get(f"/cases/one/print/{path}&language=en")
     assert answer.headers["content-type"] == "application/pdf", answer.text
-    return answer.text.split("</head>")[1]
+    return str(answer.text).split("</head>")[1]
 
 
 def _chosen(browser: Browser) -> str | None:
@@ -111,7 +112,12 @@ def test_page_and_command_make_the_same_letter(clinician: Browser, parts: KioskP
     by_page = _body(clinician, SHEETS[0])
     stored = stored_case(parts.database, cases=parts.cases, vault=ImageVault(parts.database), case_id="one")
     exporter = Exporter(
-        parts.vocabulary, press, on_export=lambda _: None, clock=parts.clock, new_id=lambda: "x", by="command-line"
+        parts.vocabulary,
+        press,
+        on_export=lambda _: None,
+        clock=parts.clock,
+        new_id=lambda: "x",
+        carrier=Carrier("command-line", Policy()),
     )
     exporter.report_pdf(stored, language="en", audience="person")
     assert press.pages[-1] == press.pages[0]
@@ -192,6 +198,15 @@ def test_a_page_names_people_as_they_write_their_names(clinician: Browser, path:
     page = clinician.get(path).text.split("<main")[1]
     assert "Lin Hua" in page
     assert ("lin.hua" in page) is (path == "/audit")
+
+
+def test_the_screen_has_the_deadline_that_paper_has(clinician: Browser) -> None:
+    """Of the tier that was signed: a day after the visit, not the date of the program's tier."""
+    _decide(clinician, "triage", "corrected", "missed_red_flag", tier="T2_same_day")
+    _sign(clinician)
+    assert "2026-11-21 08:30" in _body(clinician, SHEETS[0])
+    page = clinician.get("/cases/one").text.split("<main")[1]
+    assert re.search(r"Today</span> until .{0,30}Nov 21", page), page[:800]
 
 
 def test_an_urgent_case_of_the_program_preselects_too(parts: KioskParts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 from rich.console import Console
 
 from edge_agent.agents.letter.document import letter
@@ -22,6 +24,7 @@ from edge_agent.agents.report.terms import Terms
 from edge_agent.agents.report.text import build_text
 from edge_agent.agents.report.words import page_of
 from edge_agent.interop.pages import letter_page, report_page
+from edge_agent.interop.pdf import PdfPress
 from tests.simulators.cases import CREATED
 from tests.simulators.interop_cases import VOCABULARY, Reported, reported
 from tests.simulators.reviewed import NAME, PARTS, accepted, corrected, rejected, signed, unsigned
@@ -353,3 +356,20 @@ def test_decisions_change_nothing_in_the_report_itself() -> None:
     before = json.dumps(report)
     sheet(signed(*(rejected(part) for part in PARTS), follow_up=date(2026, 4, 1)), report=report)
     assert json.dumps(report) == before
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_letter_with_every_decision_stays_on_one_sheet(lang: Any) -> None:
+    """Of an emergency with everything not assessed, signed by somebody with a long name."""
+    given = reported("emergency")
+    own = (
+        corrected("findings", family="eczematous"), corrected("representation", phenotype="flexural", stage="stationary"),
+        corrected("severity", pga="severe"), corrected("reasoning", condition="scabies", syndrome="damp_heat"),
+        corrected("triage", tier="T2_same_day"), corrected("plan"),
+    )  # fmt: skip
+    review = replace(signed(*own), signed_by="Maria Fernanda de los Angeles Gutierrez R")
+    told = the_letter(review, given=given, lang=lang)
+    pdf = PdfPress().print(letter_page(told, given.report, VOCABULARY, review=review))
+    pages = PdfReader(io.BytesIO(pdf)).pages
+    assert len(pages) == 1
+    assert "MariaFernandadelosAngelesGutierrezR" in "".join(pages[0].extract_text().split())

@@ -1,4 +1,4 @@
-"""What a referral letter tells of a clinician's decisions; ids and numbers, no words, never a note.
+"""What a referral letter tells of a clinician's decisions, as ids and as words; never a note.
 
 Source: clinical-vocabulary sections 9, 11 and 13.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from edge_agent.agents.letter.terms import BLANK, LetterTerms, Row
 from edge_agent.agents.plan.by_tier import is_general
 from edge_agent.agents.report.review import Review
 
@@ -43,3 +44,22 @@ def overall(review: Review) -> str | None:
     if not review.is_signed:
         return None
     return "corrected" if review.has_doubts else "accepted"
+
+
+def decided_rows(letter: Mapping[str, Any], words: LetterTerms) -> list[Row]:
+    """Return a clinician's own values as theirs, and which parts of the program's answer nobody confirmed."""
+    if letter["signature"] is None and not letter["decided"]:
+        return []
+    rows = [Row("", words.signed(letter))]
+    for part in letter["decided"]:
+        own = words.comma.join(_own(one, words) for one in part["values"])
+        open_words = "changed_in_words" if part["is_in_words"] else "not_confirmed"
+        text = own or words.label(open_words, "word").replace("{blank}", BLANK * 2)
+        rows.append(Row(words.label(part["section"], "decided_section"), text, "strong" if own else "unknown"))
+    return rows
+
+
+def _own(one: Mapping[str, str], words: LetterTerms) -> str:
+    if one["of"] == "triage":
+        return words.tier(one["value"])
+    return f"{words.name(one['of'])}{words.colon}{words.label(one['value'], one['of'])}"

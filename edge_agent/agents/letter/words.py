@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edge_agent.agents.letter.decided import decided_rows
 from edge_agent.agents.letter.terms import BLANK, LetterTerms, Row
 
 _HISTORY_IDS = {
@@ -52,7 +53,7 @@ class LetterWords(LetterTerms):
             ("section_history", self._history(letter["history"]), False),
             ("section_examination", self._examination(letter["examination"]), False),
             ("section_danger", self._danger(letter), False),
-            ("section_clinician", self._decided(letter), False),
+            ("section_clinician", decided_rows(letter, self), False),
             ("section_worker", self._worker(letter["worker"]), True),
             ("section_program", self._program(letter["program"]), True),
             ("section_tcm", self._tcm(letter["tcm"]), False),
@@ -167,23 +168,6 @@ class LetterWords(LetterTerms):
             hint = "" if flag["origin"] == "form" else f" ({self.word('from_picture')})"
             rows.append(Row(f"{flag['id']} {flag['tier'].split('_')[0]}", words + hint, "alert"))
         return rows or [Row(self.word("fired"), self.word("none_fired"), "quiet")]
-
-    def _decided(self, letter: Mapping[str, Any]) -> list[Row]:
-        """Return a clinician's own values as theirs, and which parts of the program's answer nobody confirmed."""
-        if letter["signature"] is None and not letter["decided"]:
-            return []
-        rows = [Row("", self.signed(letter))]
-        for part in letter["decided"]:
-            own = self.comma.join(self._own(one) for one in part["values"])
-            open_words = "changed_in_words" if part["is_in_words"] else "not_confirmed"
-            text = own or self.label(open_words, "word").replace("{blank}", BLANK * 2)
-            rows.append(Row(self.label(part["section"], "decided_section"), text, "strong" if own else "unknown"))
-        return rows
-
-    def _own(self, one: Mapping[str, str]) -> str:
-        if one["of"] == "triage":
-            return self.tier(one["value"])
-        return f"{self.name(one['of'])}{self.colon}{self.label(one['value'], one['of'])}"
 
     def _worker(self, worker: Mapping[str, Any]) -> list[Row]:
         rows = [self.line("", worker["impression"] or "")]
