@@ -250,7 +250,13 @@ def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemo
     from edge_agent.kiosk_bootstrap import utc_now
     from edge_agent.store_bootstrap import build_retention
 
-    room = build_consultation(store.database, cases=store.cases, vault=store.vault, policy=policy.policy)
+    room = build_consultation(
+        store.database,
+        cases=store.cases,
+        vault=store.vault,
+        policy=policy.policy,
+        on_refused=daemon.metrics.refused,
+    )
     retention = build_retention(config, store, policy=policy.policy)
     chores = (
         Chore("drafts", HOUR_S, lambda: tend_consultations(room, desk=daemon.desk, now=utc_now())),

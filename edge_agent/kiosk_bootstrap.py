@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent.config import Config
-from edge_agent.errors import StoreError
 from edge_agent.state_dir import prepare_state_dir
 
 if TYPE_CHECKING:
     from edge_agent.contracts.policy import Policy
     from edge_agent.contracts.practice import Practice
+    from edge_agent.kiosk.clock_watch import ClockWatch
     from edge_agent.kiosk.parts import CameraPort, CaseDesk, KioskParts, Log
     from edge_agent.store.accounts import Accounts
     from edge_agent.store.audit import AuditTrail
@@ -95,6 +95,7 @@ def build_kiosk_parts(
     """
     from edge_agent.contracts.policy import Policy
     from edge_agent.contracts.terms import Vocabulary
+    from edge_agent.kiosk.clock_watch import ClockWatch
     from edge_agent.kiosk.parts import KioskParts
     from edge_agent.policy.rules import with_country_deadlines
     from edge_agent.practice import load_practice
@@ -114,7 +115,7 @@ def build_kiosk_parts(
         desk=desk,
         camera=camera,
         log=log,
-        faults=partial(_faults, faults, registry.audit),
+        faults=partial(_faults, faults, ClockWatch(registry.audit.clock_trust)),
         uplink_seen=uplink_seen,
         policy=held,
         **fields,
@@ -133,11 +134,5 @@ def by_policy(config: Config, policy: Policy) -> Config:
     return config.model_copy(update={"kiosk": kiosk.model_copy(update=shorter)})
 
 
-def _faults(others: Callable[[], Sequence[str]], audit: AuditTrail) -> Sequence[str]:
-    from edge_agent.store.audit import ClockTrust
-
-    try:
-        is_wrong = audit.clock_trust() is ClockTrust.WRONG
-    except StoreError:  # a page that says so must still be drawn
-        is_wrong = False
-    return (*others(), "clock_wrong") if is_wrong else tuple(others())
+def _faults(others: Callable[[], Sequence[str]], clock: ClockWatch) -> Sequence[str]:
+    return (*others(), "clock_wrong") if clock.is_wrong() else tuple(others())

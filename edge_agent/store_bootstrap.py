@@ -112,6 +112,7 @@ def build_retention(config: Config, store: Store, *, policy: Policy) -> Retentio
         store: the open store.
         policy: in force; says how long each class is kept.
     """
+    from edge_agent.store.audit import PROGRAM_DATE
     from edge_agent.store.backups import Backups
     from edge_agent.store.retention import Retention
     from edge_agent.store.retention_classes import standard_classes
@@ -122,6 +123,7 @@ def build_retention(config: Config, store: Store, *, policy: Policy) -> Retentio
         backups=Backups(*store_key(config)),
         classes=standard_classes(store.vault, policy),
         clock=lambda: datetime.now(UTC),
+        made=PROGRAM_DATE.date(),
     )
 
 

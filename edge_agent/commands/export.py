@@ -85,7 +85,9 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             screen.note(f"Noted: the pictures of case {options.case} arrived. They go here once the case is signed.")
             return 0
         vault = ImageVault(store.database)
-        stored = stored_case(store.database, cases=store.cases, vault=vault, case_id=options.case)
+        stored = stored_case(
+            store.database, cases=store.cases, vault=vault, case_id=options.case, has_pictures=options.with_pictures
+        )
         exporter = Exporter(
             country_vocabulary(config),
             PdfPress(),

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from edge_agent.agents.rules.red_flags import RuleBook
 from edge_agent.agents.rules.rule_file import EMERGENCY
 from edge_agent.consultation.alerts import Alert, alerts, unread
-from edge_agent.consultation.draft import Draft, SiteChoice, TakenView
+from edge_agent.consultation.draft import Draft
 from edge_agent.consultation.permits import CameraPermit, ConsentPermit, PolicyPermits
+from edge_agent.consultation.pictures import SiteChoice, TakenView
 from edge_agent.consultation.questions import open_required
 from edge_agent.consultation.steps import INTERRUPTIONS, QUESTIONS, Event, Step, step
 from edge_agent.contracts.case import Case, Frame
@@ -185,7 +186,7 @@ class Course:
 
     def _may_stay(self, draft: Draft, view: TakenView) -> bool:
         """Judge a picture as it was taken; a later stop of photography ends further ones only."""
-        if (view.body_site, view.laterality) not in {(site.body_site, site.laterality) for site in draft.sites}:
+        if view.place not in {(site.body_site, site.laterality) for site in draft.sites}:
             return False
         permit = self.permits.camera(draft, view.as_asked, shot=view.shot, clinician=view.clinician, is_stopped=False)
         return permit.is_allowed

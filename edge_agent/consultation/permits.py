@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_agent.consultation.draft import Decider, Draft, SiteChoice
+from edge_agent.consultation.draft import Decider, Draft
+from edge_agent.consultation.pictures import SiteChoice
 from edge_agent.contracts.consent_values import PURPOSES, ConsentPurpose
 from edge_agent.contracts.policy import Policy
 from edge_agent.policy.rules import (

@@ -214,7 +214,9 @@ class Exporter:
 
 def _kind(view: View, case: Case, policy: Policy) -> PictureKind:
     minor = is_minor(policy, age_years=case.intake.age_years, age_months=case.intake.age_months)
-    return picture_kind(site=view.body_site, sex=case.intake.sex, is_minor=minor, shot=view.shot)
+    return picture_kind(
+        site=view.body_site, sex=case.intake.sex, is_minor=minor, shot=view.shot, has_mark=view.has_mark
+    )
 
 
 def _jpeg(frame: Frame) -> bytes:

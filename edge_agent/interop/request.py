@@ -62,6 +62,8 @@ def why_kept(view: View, vocabulary: Vocabulary) -> str | None:
     """
     if view.body_site is None:
         return "nobody entered the body site"
+    if view.has_mark:
+        return "a tattoo, a birthmark or jewellery shows who it is"
     flags = vocabulary.lists["body_site"].terms[view.body_site].facts.get("flags", ())
     if view.body_site in INTIMATE_SITES or "intimate" in flags:
         return "an intimate site"

@@ -35,7 +35,9 @@ class Stored:
     is_taken_back: bool = False
 
 
-def stored_case(database: Database, *, cases: CaseStore, vault: ImageVault, case_id: str) -> Stored:
+def stored_case(
+    database: Database, *, cases: CaseStore, vault: ImageVault, case_id: str, has_pictures: bool = False
+) -> Stored:
     """Return a case for an export.
 
     Args:
@@ -43,6 +45,7 @@ def stored_case(database: Database, *, cases: CaseStore, vault: ImageVault, case
         cases: its cases.
         vault: their pictures.
         case_id: which one.
+        has_pictures: open the pictures too; a damaged one is left out, for it must not stop the rest.
 
     Raises:
         CaseError: there is no such case, or it has no report yet.
@@ -53,7 +56,7 @@ def stored_case(database: Database, *, cases: CaseStore, vault: ImageVault, case
         state = cases.status(case_id).state
         raise CaseError(f"case {case_id} has no report yet ({state}): wait until it is ready")
     return Stored(
-        cases.load(case_id),
+        cases.load_readable(case_id) if has_pictures else cases.load(case_id, has_pictures=False),
         report,
         review_of(database, cases=cases, case_id=case_id),
         is_taken_back(database, vault=vault, case_id=case_id),

@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -84,12 +85,17 @@ class Guard:
             if status is None:
                 await self._app(scope, _limited(receive, _limit(request)), answer)
             else:
-                await refusal(request, status)(scope, receive, answer)
+                await self._refuse(request, status, receive, answer)
         except Exception:  # noqa: BLE001  (a mistake in a room must be a calm page, and must not end the server)
             if self._log is not None:
                 self._log.exception("kiosk.failed", path=scope.get("route_path", ""))
             if not answer.has_started:
-                await refusal(request, 500)(scope, receive, answer)
+                await self._refuse(request, 500, receive, answer)
+
+    async def _refuse(self, request: Request, status: int, receive: Receive, answer: _Answer) -> None:
+        """Answer with a calm page; it is drawn in a thread, for its banners ask the store and may wait for it."""
+        response = await run_in_threadpool(refusal, request, status)
+        await response(request.scope, receive, answer)
 
     def _session(self, request: Request) -> Session | None:
         session = self._sessions.find(request.cookies.get(COOKIE))

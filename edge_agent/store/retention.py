@@ -15,7 +15,7 @@ from typing import Protocol
 from edge_agent.store.backups import Backups, Eraser
 from edge_agent.store.clock import Clock
 from edge_agent.store.database import Connection, Database
-from edge_agent.store.trusted_day import EARLIEST, Belief, Judged, judge, note_believed, read_highest
+from edge_agent.store.trusted_day import EARLIEST, Belief, Judged, judge, note_believed, read_highest, rows_of
 from edge_agent.store.vault import ImageVault
 
 
@@ -70,6 +70,7 @@ class Retention:
         backups: are cleaned too.
         classes: what is kept for how long.
         clock: says the time; it may be wrong.
+        made: when this program was made (``trusted_day.judge``).
     """
 
     def __init__(
@@ -80,12 +81,14 @@ class Retention:
         backups: Backups,
         classes: Sequence[RetentionClass],
         clock: Clock,
+        made: date = EARLIEST,
     ) -> None:
         self._database = database
         self._vault = vault
         self._backups = backups
         self._classes = classes
         self._clock = clock
+        self._made = made
 
     def run(self, *, is_dry: bool, confirmed: date | None = None, is_commanded: bool = False) -> Due:
         """Delete what is due, or only count it. One transaction; then vault and backups are settled.
@@ -94,7 +97,7 @@ class Retention:
 
         Args:
             is_dry: count only; nothing is changed, not even the highest day.
-            confirmed: today's date, where a person has confirmed it after a long pause.
+            confirmed: today's date, where a person has confirmed it.
             is_commanded: a person wants those classes deleted too that never go by themselves.
 
         Raises:
@@ -102,7 +105,8 @@ class Retention:
         """
         now = self._clock()
         with self._database.transaction() as connection:
-            judged = judge(now.date(), highest=read_highest(connection), confirmed=confirmed)
+            highest = read_highest(rows_of(connection), made=self._made)
+            judged = judge(now.date(), highest=highest, confirmed=confirmed, made=self._made)
             if judged.belief is not Belief.BELIEVED:
                 return Due(judged)
             due = {one.name: self._due(connection, one, now=now, is_dry=is_dry) for one in self._classes}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.interop.exporter import Exporter
+from edge_agent.contracts.policy import Policy
+from edge_agent.interop.exporter import Carrier, Exporter
 from edge_agent.interop.stored import stored_case
 from edge_agent.kiosk.guard import HEADERS, headers_of
 from edge_agent.kiosk.parts import KioskParts
@@ -111,7 +112,12 @@ def test_page_and_command_make_the_same_letter(clinician: Browser, parts: KioskP
     by_page = _body(clinician, SHEETS[0])
     stored = stored_case(parts.database, cases=parts.cases, vault=ImageVault(parts.database), case_id="one")
     exporter = Exporter(
-        parts.vocabulary, press, on_export=lambda _: None, clock=parts.clock, new_id=lambda: "x", by="command-line"
+        parts.vocabulary,
+        press,
+        on_export=lambda _: None,
+        clock=parts.clock,
+        new_id=lambda: "x",
+        carrier=Carrier("command-line", Policy()),
     )
     exporter.report_pdf(stored, language="en", audience="person")
     assert press.pages[-1] == press.pages[0]

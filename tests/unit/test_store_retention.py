@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from edge_agent.contracts.policy import Policy
+from edge_agent.errors import StoreError
 from edge_agent.store.backups import Backups
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.connection import Connection
@@ -18,7 +19,7 @@ from edge_agent.store.database import Database, open_file
 from edge_agent.store.key import StoreKey
 from edge_agent.store.retention import Retention, RetentionClass
 from edge_agent.store.retention_classes import DraftsWithoutConsent, SignedPictures, TableRows, standard_classes
-from edge_agent.store.trusted_day import Belief, judge
+from edge_agent.store.trusted_day import MAX_STEP, SHELF, Belief, TrustedDay, judge
 from edge_agent.store.vault import ImageKind, ImageVault
 from tests.simulators.pages import bytes_in_clear
 from tests.simulators.records import a_case
@@ -157,7 +158,8 @@ def test_a_clock_behind_deletes_nothing(desk: Desk, wrong: datetime) -> None:
     desk.run()
     desk.draft(NOON - timedelta(days=30))
     desk.now = wrong
-    assert desk.retention().run(is_dry=False).judged.belief is Belief.BEHIND
+    wanted = Belief.BEHIND if wrong.year == NOON.year else Belief.UNSET
+    assert desk.retention().run(is_dry=False).judged.belief is wanted
     assert desk.left() == 1
     assert desk.database.rows("SELECT highest FROM seen_date") == [("2026-03-05",)]
 
@@ -211,6 +213,78 @@ def test_the_judgement_at_its_edges() -> None:
     wanted = {-2: Belief.BEHIND, -1: Belief.BELIEVED, 0: Belief.BELIEVED, 40: Belief.BELIEVED, 41: Belief.AHEAD}
     for days, belief in wanted.items():
         assert judge(highest + timedelta(days=days), highest=highest).belief is belief
+
+
+MADE = date(2026, 3, 1)
+
+
+def _noted(_connection: Connection) -> None:
+    """Write no trail."""
+
+
+@pytest.mark.parametrize("has_case", [False, True])
+@pytest.mark.parametrize(
+    ("wrong", "belief"), [(datetime(1970, 1, 1, tzinfo=UTC), Belief.UNSET), (NOON.replace(year=2036), Belief.AHEAD)]
+)
+def test_a_fresh_device_with_a_wrong_clock_deletes_nothing(
+    desk: Desk, wrong: datetime, belief: Belief, *, has_case: bool
+) -> None:
+    """Nothing was ever believed: a clock at 1970 or in ten years is not, also not by a case that was stored under it.
+
+    Afterwards the true date works without anybody's word.
+    """
+    if has_case:
+        CaseStore(desk.database).add(replace(a_case(views=0), created=wrong), language="en")
+    desk.draft(wrong - timedelta(days=3))
+    desk.now = wrong
+    assert desk.retention().run(is_dry=False).judged.belief is belief
+    assert desk.left() == 1
+    desk.now = NOON
+    assert desk.retention().run(is_dry=False).judged.belief is Belief.BELIEVED
+
+
+@pytest.mark.parametrize("days", [0, 400, SHELF.days])
+def test_a_new_device_may_have_lain_unused_for_two_years(days: int) -> None:
+    """Its first day is believed up to then, and not a day longer."""
+    assert judge(MADE + timedelta(days=days), highest=None, made=MADE).belief is Belief.BELIEVED
+    assert judge(MADE + SHELF + timedelta(days=1), highest=None, made=MADE).belief is Belief.AHEAD
+
+
+def test_a_day_before_this_program_was_made_is_never_right() -> None:
+    """Not even a person's word helps: the clock must be set. A newer program is newer than the day known before."""
+    early = MADE - timedelta(days=1)
+    assert judge(early, highest=None, confirmed=early, made=MADE).belief is Belief.UNSET
+    later = MADE + MAX_STEP
+    assert judge(later, highest=date(2026, 1, 5), made=MADE).belief is Belief.BELIEVED
+
+
+def test_a_confirmed_day_heals_a_clock_that_was_wrongly_believed(desk: Desk) -> None:
+    """A first day one year ahead was believed; set right, the device is behind until a person confirms, then it works."""
+    desk.now = NOON + timedelta(days=365)
+    desk.draft(desk.now)
+    desk.run()
+    desk.now = NOON
+    assert desk.retention().run(is_dry=False).judged.belief is Belief.BEHIND
+    day = TrustedDay(desk.database, clock=lambda: desk.now)
+    assert day.judged().can_be_confirmed
+    day.confirm(NOON.date(), noted=_noted)
+    assert day.judged().belief is Belief.BELIEVED
+    assert desk.run()["draft_without_consent"] == 0  # dated in the future: its day begins now
+    desk.now = NOON + timedelta(days=1)
+    assert desk.run()["draft_without_consent"] == 1
+
+
+def test_only_the_day_that_the_clock_shows_can_be_confirmed(desk: Desk) -> None:
+    """A page that was left open over midnight confirms nothing, and the trail has no row of it."""
+    desk.run()
+    desk.now = NOON + timedelta(days=100)
+    rows: list[str] = []
+    with pytest.raises(StoreError, match="the clock says 2026-06-13"):
+        TrustedDay(desk.database, clock=lambda: desk.now).confirm(
+            date(2026, 6, 12), noted=lambda _connection: rows.append("row")
+        )
+    assert rows == []
+    assert desk.retention().run(is_dry=False).judged.belief is Belief.AHEAD
 
 
 def test_a_class_without_its_table_in_a_backup_is_passed_over(desk: Desk) -> None:

@@ -39,7 +39,10 @@ from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import CaseError
 
 LETTER_VERSION = 1
-NOTICES = ("ref_notice", "clock_not_set", "test_case", "fictitious_consent", "rules_unreviewed", "rules_incomplete")
+NOTICES = (
+    "ref_notice", "clock_not_set", "picture_lost", "test_case", "fictitious_consent", "rules_unreviewed",
+    "rules_incomplete",
+)  # fmt: skip
 
 
 def letter(

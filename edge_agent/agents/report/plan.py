@@ -16,7 +16,9 @@ from edge_agent.agents.report.terms import Terms, code
 from edge_agent.agents.rules.triage import is_clock_set
 
 # These notices stand at the top; the others stand in the limitations.
-BANNER = ("clock_not_set", "ref_notice", "test_case", "fictitious_consent", "program_refused", "no_pictures")
+BANNER = (
+    "clock_not_set", "picture_lost", "ref_notice", "test_case", "fictitious_consent", "program_refused", "no_pictures",
+)  # fmt: skip
 SECTIONS_OF = {"recognition": "section_findings", "representation": "section_integrated"}
 
 

@@ -15,6 +15,7 @@ from edge_agent.kiosk.access import requires
 from edge_agent.kiosk.language import Language, Text
 from edge_agent.kiosk.language import counted as _n
 from edge_agent.kiosk.language import text as _
+from edge_agent.kiosk.owner_words import emergency_words
 from edge_agent.kiosk.pages.home import unseen_emergencies
 from edge_agent.kiosk.pages.sign_in import EMERGENCY_REASONS
 from edge_agent.kiosk.parts import KioskParts
@@ -46,6 +47,7 @@ ACTION_WORDS: Final = MappingProxyType(
         Action.CONSENT_GIVEN: _("noted a consent"),
         Action.CONSENT_REFUSED: _("noted a refusal"),
         Action.CONSENT_WITHDRAWN: _("noted a withdrawal"),
+        Action.DATE_CONFIRMED: _("confirmed the date"),
     }
 )
 _WHO_WORDS: Final = MappingProxyType(
@@ -128,7 +130,7 @@ def _row(entry: Entry, language: Language, names: dict[str, str], shown: dict[st
         when=language.time(entry.at.astimezone()),
         who=entry.who,
         who_name=shown.get(entry.who),
-        who_words=_WHO_WORDS.get(entry.who),
+        who_words=_WHO_WORDS.get(entry.who) or emergency_words(entry.who, language),
         action=entry.action,
         words=ACTION_WORDS.get(Action(entry.action)) if entry.action in set(Action) else None,
         detail=None if detail is None else names.get(detail, detail),
