@@ -13,14 +13,15 @@ from fastapi import Request, Response
 
 from edge_agent.consultation.draft import Draft
 from edge_agent.consultation.steps import Step
+from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.pages.consultation.desk import (
     Screen,
-    Sent,
     Turn,
     Worker,
     answered,
+    noting,
     to_draft,
     turn_of,
 )
@@ -124,7 +125,7 @@ def _instruction_values(turn: Turn) -> Mapping[str, Any]:
         "told": told,
         "is_reviewed": all(rules[alert.rule_id].status == "reviewed" for alert in shown) and names.is_reviewed(),
         "emergency_number": policy.emergency_number,
-        "safeguarding_contact": policy.safeguarding_contact,
+        "safeguarding_contact": course.permits.safeguarding(is_suspected=is_private).contact,
     }
 
 
@@ -162,6 +163,6 @@ def read(request: Request, case_id: str, person: Worker) -> Response:
     def answer(draft: Draft) -> Draft:
         return course.read(draft) if draft.step in {Step.EMERGENCY, Step.SAFEGUARDING} else draft
 
-    turn.parts.audit.note(person.name, "instruction_read", case_ref=case_id, detail=str(turn.draft.step))
-    draft = turn.room.consultations.change(case_id, answer)
+    noted = noting(turn, "instruction_read", detail=str(turn.draft.step))
+    draft = turn.room.consultations.change(case_id, answer, noted=noted)
     return to_draft(draft.case_id)
