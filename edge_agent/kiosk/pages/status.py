@@ -12,6 +12,7 @@ from fastapi import Depends, Request, Response
 
 from edge_agent.inference_child import State as ChildState
 from edge_agent.kiosk.access import requires
+from edge_agent.kiosk.case_rooms import policy_of
 from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import counted as _n
 from edge_agent.kiosk.language import text as _
@@ -19,6 +20,7 @@ from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room, Tile
 from edge_agent.kiosk.sync_words import sync_words
+from edge_agent.policy.whom_to_call import whom_to_call
 from edge_agent.store.accounts import Person
 from edge_agent.store.audit import ClockTrust
 
@@ -61,6 +63,7 @@ def device(request: Request, person: Annotated[Person, Depends(requires(in_emerg
             _("%(last)s %(waits)s", last=sync.last, waits=sync.waiting),
         ),
         _clock(parts),
+        _numbers(parts),
         *_broken(status),
     )
     return page(request, "status/status.html", rows=rows)
@@ -129,6 +132,16 @@ def _storage(folder: Path) -> Row:
     if free < LOW_BYTES:
         return Row(name, "bad", now, _("Nearly full. Call the technician soon."))
     return Row(name, "good", now, _("Enough for now. Everything is stored encrypted."))
+
+
+def _numbers(parts: KioskParts) -> Row:
+    """Say which numbers to call nobody has set: a worker would look for them in an emergency."""
+    name = _("Numbers to call")
+    say = _("The maintainer writes them under [contacts] in practice.toml.")
+    missing = whom_to_call(policy_of(parts), parts.practice).missing
+    if not missing:
+        return Row(name, "good", _("All are set"), _("They stand on the screens of danger signs."))
+    return Row(name, "bad", _n("One is missing", "%(n)s are missing", len(missing)), say)
 
 
 def _clock(parts: KioskParts) -> Row:
