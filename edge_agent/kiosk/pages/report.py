@@ -35,6 +35,7 @@ from edge_agent.kiosk.case_rooms import (
     vault_of,
     visit_here,
 )
+from edge_agent.kiosk.plain_report import without_codes
 from edge_agent.kiosk.rendering import page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.review.decisions import REASONS, Decision, check_decision, may_decide, open_sections, standing
@@ -77,12 +78,14 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
     decisions = reviews.decisions(case_id)
     words = parts.vocabulary
     is_locked = withdrawals.is_locked(case_id)
+    shown, details = without_codes(page_of(told, words, lang))
     return page(
         request,
         "cases/report.html",
         row=row,
         why_second=[term_of(request, "second_reading_reason", one) for one in row.needs_second_reading],
-        told=page_of(told, words, lang),
+        told=shown,
+        details=details,
         controls=_controls(request, told, decisions, person),
         open_sections=open_sections(told, decisions),
         sign_off=reviews.sign_off(case_id),
