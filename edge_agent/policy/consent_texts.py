@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from edge_agent.contracts.consent_values import PURPOSES, ConsentPurpose
 from edge_agent.contracts.term_lists import Term, term_list
-from edge_agent.contracts.terms import FOLDER, read_toml
+from edge_agent.contracts.terms import FOLDER, Vocabulary, read_toml
 
 FILE = FOLDER / "consent.toml"
 TITLES = "consent_title"
@@ -40,6 +40,12 @@ def shipped_texts() -> tuple[ConsentText, ...]:
     """
     titles = term_list(TITLES, read_toml(FILE, what="vocabulary file")[TITLES], file=FILE.name)
     return tuple(_text(purpose, titles.terms[purpose]) for purpose in PURPOSES)
+
+
+def words_of(vocabulary: Vocabulary, purpose: ConsentPurpose) -> tuple[tuple[str, str], ...]:
+    """Return what is read aloud for one purpose, title first, each as (zh, en)."""
+    terms = [vocabulary.lists[part].terms[purpose] for part in PARTS]
+    return tuple((term.zh, term.en) for term in terms)
 
 
 def _text(purpose: ConsentPurpose, term: Term) -> ConsentText:
