@@ -7,7 +7,7 @@ print and terminal (``agents.report.words.page_of``), so none can say what anoth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Form, Request, Response
@@ -36,8 +36,10 @@ from edge_agent.kiosk.case_rooms import (
     visit_here,
 )
 from edge_agent.kiosk.plain_report import without_codes
-from edge_agent.kiosk.rendering import page, parts_of
+from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room
+from edge_agent.kiosk.take_home import take_home
+from edge_agent.policy.whom_to_call import whom_to_call
 from edge_agent.review.decisions import REASONS, Decision, check_decision, may_decide, open_sections, standing
 from edge_agent.review.sections import CORRECTABLE, SHOWN_IN, decidable
 from edge_agent.store.accounts import Person, Role
@@ -102,6 +104,21 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         is_visit=visit is not None,
         is_closed=visit is not None and visit.step is Step.DONE,
         follow_up=_follow_up(told, parts.clock().date()),
+        take_home=_take_home(request, told),
+    )
+
+
+def _take_home(request: Request, told: dict[str, Any]) -> tuple[str, ...]:
+    parts, language = parts_of(request), language_of(request)
+    day = _follow_up(told, datetime.fromisoformat(told["created"]).date())
+    contacts = whom_to_call(policy_of(parts), parts.practice).referral
+    return take_home(
+        told,
+        parts.translations,
+        parts.vocabulary,
+        language.code,
+        date=language.date(day) if day else None,
+        contact=next(iter(contacts), None),
     )
 
 
