@@ -221,7 +221,9 @@ def test_a_follow_up_shows_both_pictures_and_the_shutter(kiosk: Kiosk, language:
     page.goto(f"{kiosk.origin}{kiosk.screens['follow_up']}")
     width = page.locator("#live").evaluate("(one) => one.getBoundingClientRect().width")
     assert width >= 460
-    assert _bottom(page, ".shutter") <= size[1]
+    assert _bottom(page, ".shutter") <= page.locator(".actions-kept").evaluate(
+        "(one) => one.getBoundingClientRect().top"
+    )
     earlier = page.locator(".earlier img").evaluate("(one) => one.getBoundingClientRect().top")
     assert earlier < size[1] - 100
 
