@@ -17,6 +17,7 @@ from edge_agent.errors import ConfigError
 from edge_agent.store_bootstrap import Store, open_store
 
 if TYPE_CHECKING:
+    from edge_agent.contracts.terms import Vocabulary
     from edge_agent.inference_child import ChildSettings
     from edge_agent.store.outbox import Outbox
     from edge_agent.supervision.logs import Log
@@ -41,7 +42,9 @@ def resolve_profile(config: Config) -> Profile:
 
 
 def engine_wish(config: Config, *, bundle_dir: Path | None = None) -> EngineWish:
-    """Combine the operator's wish with the profile's facts; ``bundle_dir`` overrides the configured one."""
+    """Combine the operator's wish, the profile's facts and the policy; ``bundle_dir`` overrides the configured one."""
+    from edge_agent.policy.load import policy_in_force
+
     profile = resolve_profile(config)
     return EngineWish(
         bundle_dir=bundle_dir or config.bundle_dir,
@@ -50,7 +53,17 @@ def engine_wish(config: Config, *, bundle_dir: Path | None = None) -> EngineWish
         threads=config.inference.threads or profile.inference.threads,
         practice_file=config.practice_file,
         arithmetic=Arithmetic.of(profile),
+        routine_deadline_hours=policy_in_force(config, remember=False).policy.routine_deadline_hours,
     )
+
+
+def country_vocabulary(config: Config) -> Vocabulary:
+    """Load the vocabulary with the deadlines of the policy in force; accepts no new policy file."""
+    from edge_agent.contracts.terms import Vocabulary
+    from edge_agent.policy.load import policy_in_force
+    from edge_agent.policy.rules import with_country_deadlines
+
+    return with_country_deadlines(policy_in_force(config, remember=False).policy, Vocabulary.load())
 
 
 def build_uplink(config: Config, outbox: Outbox, *, log: Log | None = None) -> Uplink:
@@ -87,6 +100,7 @@ def child_settings(config: Config, wish: EngineWish) -> ChildSettings:
         "--threads": wish.threads,
         **({} if wish.practice_file is None else {"--practice": wish.practice_file}),
         **({} if wish.name is None else {"--name": wish.name}),
+        **({} if (hours := wish.routine_deadline_hours) is None else {"--routine-deadline-hours": hours}),
         **{_switch(name): value for name, value in asdict(wish.arithmetic).items() if value is not None},
     }
     careful = [f"--{CAREFUL}"] if wish.is_careful else []

@@ -11,6 +11,7 @@ from typing import Any
 
 from edge_agent.contracts.case import Case, View
 from edge_agent.contracts.intake import Consent, Intake
+from edge_agent.contracts.photography import Photography
 from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.errors import DaemonError, StoreCorrupt
 from edge_agent.ipc import Kind, Message
@@ -28,8 +29,16 @@ def pack_case(case: Case, *, language: str) -> Message:
         "consent": case.consent.model_dump(mode="json") if case.consent else None,
         "previous": case.previous.model_dump(mode="json") if case.previous else None,
         "views": [
-            {"index": v.index, "shot": v.shot, "body_site": v.body_site, "laterality": v.laterality} for v in case.views
+            {
+                "index": view.index,
+                "shot": view.shot,
+                "body_site": view.body_site,
+                "laterality": view.laterality,
+                "has_mark": view.has_mark,
+            }
+            for view in case.views
         ],
+        "photography": case.photography.model_dump(mode="json"),
     }
     return Message(body=body, blobs=tuple(encode_png(view.frame) for view in case.views))
 
@@ -52,6 +61,7 @@ def unpack_case(message: Message) -> Case:
                 shot=entry["shot"],
                 body_site=entry["body_site"],
                 laterality=entry["laterality"],
+                has_mark=bool(entry["has_mark"]),
             )
             for entry, blob in zip(body["views"], message.blobs, strict=True)
         )
@@ -59,8 +69,17 @@ def unpack_case(message: Message) -> Case:
         consent = None if body["consent"] is None else Consent.model_validate_json(json.dumps(body["consent"]))
         previous = body["previous"]
         earlier = None if previous is None else PreviousVisit.model_validate_json(json.dumps(previous))
+        photography = Photography.model_validate_json(json.dumps(body["photography"]))
         created = datetime.fromisoformat(body["created"])
         case_id = str(body["case_id"])
     except (KeyError, TypeError, ValueError, StoreCorrupt) as exc:  # pydantic's ValidationError is a ValueError
         raise DaemonError("the case message is not complete; are both programs the same version?") from exc
-    return Case(case_id=case_id, views=views, intake=intake, consent=consent, created=created, previous=earlier)
+    return Case(
+        case_id=case_id,
+        views=views,
+        intake=intake,
+        consent=consent,
+        created=created,
+        previous=earlier,
+        photography=photography,
+    )

@@ -135,7 +135,7 @@ class CaseWork:
             self._store.give_back(case_id)
 
     def _report(self, case_id: str, answer: Callable[[Case], Report]) -> Report:
-        case = self._store.load(case_id)
+        case = self._store.load_readable(case_id)
         if self._is_help_withdrawn(case_id):
             case = without_help(case)
         report = answer(case)
@@ -152,6 +152,7 @@ class CaseWork:
             year=case.created.year,
             profile_class=self._profile_class,
             language=self._store.status(case_id).language,
+            refusals=case.photography.refusals,
         )
 
 

@@ -155,7 +155,8 @@ class Config(_Section):
     """Hold the whole configuration of one device.
 
     ``practice_file`` names the clinic's own switches (``practice``), ``policy_file`` what the ministry signed
-    (``policy.load``), ``policy_keys_dir`` the keys that may sign it.
+    (``policy.load``), ``policy_keys_dir`` the keys that may sign it. ``receivers_dir``: the
+    certificates of those whom pictures may be encrypted to (``interop.receivers``); None: no picture leaves.
     """
 
     state_dir: Path = Field(default_factory=_default_state_dir)
@@ -166,6 +167,7 @@ class Config(_Section):
     practice_file: Path | None = None
     policy_file: Path | None = None
     policy_keys_dir: Path = PACKAGE / "keys"
+    receivers_dir: Path | None = None
     device_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
     broker: BrokerConfig = BrokerConfig()
     inference: InferenceConfig = InferenceConfig()
@@ -180,7 +182,7 @@ class Config(_Section):
     def _make_absolute(cls, value: Path) -> Path:
         return _absolute(value)
 
-    @field_validator("practice_file", "policy_file")
+    @field_validator("practice_file", "policy_file", "receivers_dir")
     @classmethod
     def _make_absolute_if_named(cls, value: Path | None) -> Path | None:
         return None if value is None else _absolute(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
     from edge_agent.store.vault import ImageVault
 
 
-def build_consultation(database: Database, *, cases: CaseStore, vault: ImageVault, policy: Policy) -> ConsultationParts:
+def build_consultation(
+    database: Database,
+    *,
+    cases: CaseStore,
+    vault: ImageVault,
+    policy: Policy,
+    on_refused: Callable[[str], None] = lambda _reason: None,
+) -> ConsultationParts:
     """Build the rooms' parts over the daemon's open store.
 
     Args:
@@ -22,6 +30,7 @@ def build_consultation(database: Database, *, cases: CaseStore, vault: ImageVaul
         cases: of the daemon.
         vault: the one that ``cases`` uses.
         policy: in force.
+        on_refused: counts the reasons for which pictures are refused.
 
     Raises:
         ConfigError: the rule file cannot be read.
@@ -41,6 +50,7 @@ def build_consultation(database: Database, *, cases: CaseStore, vault: ImageVaul
         vault=vault,
         course=Course(RuleBook.load("red_flags.toml"), PolicyPermits(policy)),
         gate=ReleasedGate(),
+        on_refused=on_refused,
     )
 
 

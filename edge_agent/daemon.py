@@ -11,7 +11,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ from edge_agent.ipc import SOCKET_NAME
 from edge_agent.remaining import Predict
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.outbox import Outbox
+from edge_agent.store.space import Stage
 from edge_agent.supervision.case_desk import RESUME_AFTER_S, CaseDesk, DeskSettings
 from edge_agent.supervision.engine_guard import EngineGuard
 from edge_agent.supervision.fault_ids import fault_ids
@@ -52,7 +53,8 @@ class Parts:
     """Hold what the daemon supervises; built by ``bootstrap``, closed there too.
 
     ``child`` is None and ``guard`` too where nothing may be inferred (safe mode); ``faults`` then say which lines a
-    person must mend. ``reasons``: for which a picture may be refused, for the metrics.
+    person must mend. ``reasons``: for which a picture may be refused, for the metrics. ``storage`` says how much room the
+    store's ladder found last; quick.
     """
 
     cases: CaseStore
@@ -65,6 +67,7 @@ class Parts:
     guard: EngineGuard | None = None
     faults: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    storage: Callable[[], Stage | None] = lambda: None
     notifier: Notifier = field(default_factory=Notifier)
     policy: RestartPolicy = field(default_factory=RestartPolicy)
 
@@ -75,7 +78,7 @@ class Daemon:
     Args:
         parts: everything it owns.
         bundle_dir: told to clients, so that they notice when they asked for another bundle.
-        state_dir: whose disk is watched; None: no disk.
+        state_dir: holds the store, whose size the metrics tell; None: nobody measures it.
         camera: asked for its state; None: there is none. It is supervised as a part of its own.
         resume_after_s: see ``DeskSettings``.
         predict: see ``DeskSettings``.
@@ -163,6 +166,7 @@ class Daemon:
             "is_safe_mode": bool(parts.faults),
             "faults": list(parts.faults),
             "parts": health,
+            "storage": parts.storage(),
             "camera": _told_of(self.camera),
             "device": None if child is None else child.rung,
             "bundle_dir": str(self._bundle_dir),
@@ -189,7 +193,7 @@ class Daemon:
         """Return what is wrong with the device now, as ids that pages have words for; quick, reads no store."""
         camera = None if self.camera is None else self.camera.status()
         is_camera_down = camera is not None and camera.fault is not None
-        found = fault_ids(self.health(), faults=self._parts.faults, state_dir=self._state_dir)
+        found = fault_ids(self.health(), faults=self._parts.faults, stage=self._parts.storage())
         return (*found, "camera_down") if is_camera_down and "camera_down" not in found else found
 
     def _store_bytes(self) -> int | None:

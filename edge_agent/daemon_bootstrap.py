@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,21 +19,24 @@ from device_profiles.profile import Profile
 from edge_agent.bootstrap import build_uplink, engine_wish, open_store, resolve_profile
 from edge_agent.casework import CaseWork
 from edge_agent.config import Config
+from edge_agent.contracts.terms import Vocabulary
 from edge_agent.daemon import Daemon, Parts
 from edge_agent.engine_bootstrap import verify_bundle
 from edge_agent.errors import EdgeError, InferenceError
 from edge_agent.inference_child import InferenceChild, OnProgress, StartError, State
 from edge_agent.policy.load import PolicyInForce, policy_in_force
-from edge_agent.policy.rules import sync_rule
+from edge_agent.policy.rules import sync_rule, with_country_deadlines
 from edge_agent.practice import load_practice
 from edge_agent.rules_only import rules_only_report
 from edge_agent.state_dir import StateLock, prepare_state_dir
 from edge_agent.store.withdrawal import Withdrawals, WithdrawnPurpose
+from edge_agent.store_bootstrap import build_storage_room
 from edge_agent.supervision.engine_guard import EngineGuard
 from edge_agent.supervision.logs import FOLDER, Log, LogLimits, build_log
 from edge_agent.supervision.notify import Notifier
 from edge_agent.supervision.parts import CameraService, NoUplink, Sending, ServicePart
 from edge_agent.supervision.safe_mode import Wish, keep_last_good
+from edge_agent.supervision.upkeep import HOUR_S, MINUTE_S, Chore, Upkeep
 from edge_agent.workload import predicted_s
 
 if TYPE_CHECKING:
@@ -48,7 +51,6 @@ if TYPE_CHECKING:
     from edge_agent.kiosk.consultation_parts import ConsultationParts
     from edge_agent.kiosk.parts import KioskParts
     from edge_agent.kiosk.server import KioskServer
-    from edge_agent.supervision.upkeep import Upkeep
 
 SPARE_PROFILE = "generic"
 
@@ -112,6 +114,7 @@ def open_daemon(
         if policy.refusal:
             log.warning("policy.refused", refusal=policy.refusal)
         child, guard = _engine(checked, stop=stop, log=log, devices=devices)
+        room = build_storage_room(config, store, profile=checked.profile)
         try:
             parts = Parts(
                 cases=store.cases,
@@ -124,6 +127,7 @@ def open_daemon(
                 guard=guard,
                 faults=wish.faults,
                 reasons=_quality_reasons(),
+                storage=lambda: room.stage,
                 notifier=notifier or Notifier(),
             )
             camera = _camera(checked)
@@ -136,8 +140,10 @@ def open_daemon(
             )
             if camera is not None:
                 daemon.supervise(ServicePart("camera", CameraService(camera)))
-            rooms = _rooms(config, store, policy=policy, daemon=daemon, log=log)
-            daemon.supervise(rooms.upkeep)
+            rooms = _rooms(config, store, policy=policy, daemon=daemon)
+            if store.upkeep_error is not None:
+                log.warning("store.upkeep", **store.upkeep_error.diagnostics())
+            daemon.supervise(Upkeep((Chore("room", MINUTE_S, room.step), *rooms.chores), log=log))
             _add_web(daemon, wish, store, rooms=rooms, log=log)
             yield daemon
         finally:
@@ -172,7 +178,11 @@ def _case_work(
     return CaseWork(
         store.cases,
         runner=guard or _Held(),
-        without_model=partial(rules_only_report, manifest=checked.manifest),
+        without_model=partial(
+            rules_only_report,
+            manifest=checked.manifest,
+            vocabulary=with_country_deadlines(policy, Vocabulary.load()),
+        ),
         profile_class=checked.profile.profile_class,
         is_stopping=stop.is_set,
         on_failure=(lambda _case_id, _error: None) if child is None else report_failure(child, log),
@@ -222,38 +232,37 @@ def _camera(checked: Checked) -> LiveCamera | None:
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Hold what the pages and the upkeep share: the policy in force, the consultations, the upkeep itself."""
+    """Hold what the pages and the upkeep share: the policy in force, the consultations, what is done every hour."""
 
     policy: PolicyInForce
     consultation: ConsultationParts
-    upkeep: Upkeep
+    chores: tuple[Chore, ...]
 
     def faults(self) -> tuple[str, ...]:
         """Return ids of what is wrong here, for the banner on every page."""
-        return (*self.upkeep.faults(), *(("policy_refused",) if self.policy.refusal else ()))
+        if self.policy.refusal:
+            return ("policy_refused",)
+        return ("policy_expired",) if self.policy.policy.is_expired(datetime.now(UTC).date()) else ()
 
 
-def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemon, log: Log) -> Rooms:
+def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemon) -> Rooms:
     from edge_agent.consultation_bootstrap import build_consultation, tend_consultations
     from edge_agent.kiosk_bootstrap import utc_now
-    from edge_agent.store_bootstrap import build_retention, build_storage_room
-    from edge_agent.supervision.upkeep import HOUR_S, Chore, Upkeep
+    from edge_agent.store_bootstrap import build_retention
 
-    if store.upkeep_error is not None:
-        log.warning("store.upkeep", **store.upkeep_error.diagnostics())
-    room = build_consultation(store.database, cases=store.cases, vault=store.vault, policy=policy.policy)
-    retention = build_retention(
-        config,
-        store,
-        draft_period=timedelta(hours=policy.policy.retention_unconsented_draft_hours),
-        picture_period=timedelta(days=policy.policy.retention_images_days_after_signoff),
+    room = build_consultation(
+        store.database,
+        cases=store.cases,
+        vault=store.vault,
+        policy=policy.policy,
+        on_refused=daemon.metrics.refused,
     )
+    retention = build_retention(config, store, policy=policy.policy)
     chores = (
         Chore("drafts", HOUR_S, lambda: tend_consultations(room, desk=daemon.desk, now=utc_now())),
         Chore("retention", HOUR_S, lambda: retention.run(is_dry=False)),
     )
-    upkeep = Upkeep(chores, look_at_room=build_storage_room(config, store).step, log=log)
-    return Rooms(policy, room, upkeep)
+    return Rooms(policy, room, chores)
 
 
 def _add_web(daemon: Daemon, wish: Wish, store: Store, *, rooms: Rooms, log: Log) -> None:

@@ -56,7 +56,8 @@ class EngineWish:
 
     ``practice_file`` holds the switches of the practice; None: the usual place, else the strict defaults. ``is_careful`` is
     the last rung before rules alone: f32 whatever ``arithmetic`` says, and every optimisation for time off. ``name`` is how people
-    call the device, where that is not OpenVINO's name for it.
+    call the device, where that is not OpenVINO's name for it. ``routine_deadline_hours``: of tier T4 in this country, where
+    its policy sets a shorter one than the vocabulary.
     """
 
     bundle_dir: Path
@@ -67,6 +68,7 @@ class EngineWish:
     arithmetic: Arithmetic = Arithmetic()
     is_careful: bool = False
     name: str | None = None
+    routine_deadline_hours: int | None = None
 
     @property
     def rung(self) -> str:
@@ -165,12 +167,23 @@ def load_pipeline(
                 f"the engine does not answer as the bundle expects ({failures[0]}); run derm-edge doctor on this device"
             )
         engine.forget()
-        runner = build_pipeline(engine, bundle.manifest, device=wish.rung, practice=practice)
+        runner = build_pipeline(
+            engine,
+            bundle.manifest,
+            device=wish.rung,
+            practice=practice,
+            routine_deadline_hours=wish.routine_deadline_hours,
+        )
         yield LoadedPipeline(bundle=bundle, runner=runner)
 
 
 def build_pipeline(
-    engine: AgentEngine, manifest: Manifest, *, device: str, practice: Practice | None = None
+    engine: AgentEngine,
+    manifest: Manifest,
+    *,
+    device: str,
+    practice: Practice | None = None,
+    routine_deadline_hours: int | None = None,
 ) -> CasePipeline:
     """Build the pipeline on an engine that is loaded.
 
@@ -179,11 +192,15 @@ def build_pipeline(
         manifest: the same bundle's.
         device: the processor that reports name.
         practice: the switches of the practice; None holds the strict defaults.
+        routine_deadline_hours: see ``EngineWish``.
 
     Raises:
         Incompatible: the bundle may answer or read what this device does not know.
     """
     from edge_agent.agents.pipeline import CasePipeline
-    from edge_agent.contracts.terms import Vocabulary
+    from edge_agent.contracts.terms import ROUTINE_TIER, Vocabulary
 
-    return CasePipeline(engine, manifest, Vocabulary.load(), practice=practice, device=device)
+    vocabulary = Vocabulary.load()
+    if routine_deadline_hours is not None:
+        vocabulary = vocabulary.with_deadline(ROUTINE_TIER, routine_deadline_hours)
+    return CasePipeline(engine, manifest, vocabulary, practice=practice, device=device)

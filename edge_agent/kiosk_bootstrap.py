@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent.config import Config
-from edge_agent.errors import StoreError
 from edge_agent.state_dir import prepare_state_dir
 
 if TYPE_CHECKING:
+    from edge_agent.contracts.policy import Policy
     from edge_agent.contracts.practice import Practice
+    from edge_agent.kiosk.clock_watch import ClockWatch
     from edge_agent.kiosk.parts import CameraPort, CaseDesk, KioskParts, Log
     from edge_agent.store.accounts import Accounts
     from edge_agent.store.audit import AuditTrail
@@ -72,6 +73,7 @@ def build_kiosk_parts(
     faults: Callable[[], Sequence[str]],
     uplink_seen: Callable[[], datetime | None],
     practice: Practice | None = None,
+    policy: Policy | None = None,
     **more: Any,
 ) -> KioskParts:
     """Build the parts of the page over the daemon's open store.
@@ -85,41 +87,52 @@ def build_kiosk_parts(
         faults: ids of what is wrong now; quick. A wrong clock is added here.
         uplink_seen: the last exchange with the centre.
         practice: None reads the configured file.
+        policy: in force; its deadlines hold on every page. None: the built-in strict one.
         **more: fields that other rooms added to ``KioskParts``.
 
     Raises:
         ConfigError: the practice file or the vocabulary cannot be read.
     """
+    from edge_agent.contracts.policy import Policy
     from edge_agent.contracts.terms import Vocabulary
+    from edge_agent.kiosk.clock_watch import ClockWatch
     from edge_agent.kiosk.parts import KioskParts
+    from edge_agent.policy.rules import with_country_deadlines
     from edge_agent.practice import load_practice
     from edge_agent.store.cases import CaseStore
     from edge_agent.store.outbox import Outbox
 
-    registry = build_registry(database)
+    registry, held = build_registry(database), policy or Policy()
     fields: dict[str, Any] = {"cases": CaseStore(database), "outbox": Outbox(database), **more}
     return KioskParts(
         database=database,
         accounts=registry.accounts,
         audit=registry.audit,
         practice=load_practice(config.practice_file) if practice is None else practice,
-        vocabulary=Vocabulary.load(),
-        config=config,
+        vocabulary=with_country_deadlines(held, Vocabulary.load()),
+        config=by_policy(config, held),
         clock=utc_now,
         desk=desk,
         camera=camera,
         log=log,
-        faults=partial(_faults, faults, registry.audit),
+        faults=partial(_faults, faults, ClockWatch(registry.audit.clock_trust)),
         uplink_seen=uplink_seen,
+        policy=held,
         **fields,
     )
 
 
-def _faults(others: Callable[[], Sequence[str]], audit: AuditTrail) -> Sequence[str]:
-    from edge_agent.store.audit import ClockTrust
+def by_policy(config: Config, policy: Policy) -> Config:
+    """Return the configuration with the page as patient as the policy allows: an operator's wish can only be stricter (R7)."""
+    from edge_agent.policy.rules import preview_rule
 
-    try:
-        is_wrong = audit.clock_trust() is ClockTrust.WRONG
-    except StoreError:  # a page that says so must still be drawn
-        is_wrong = False
-    return (*others(), "clock_wrong") if is_wrong else tuple(others())
+    kiosk = config.kiosk
+    shorter = {
+        "blank_after_s": min(kiosk.blank_after_s, float(preview_rule(policy).blanks_after_s)),
+        "sign_out_after_s": min(kiosk.sign_out_after_s, policy.session_timeout_min * 60.0),
+    }
+    return config.model_copy(update={"kiosk": kiosk.model_copy(update=shorter)})
+
+
+def _faults(others: Callable[[], Sequence[str]], clock: ClockWatch) -> Sequence[str]:
+    return (*others(), "clock_wrong") if clock.is_wrong() else tuple(others())

@@ -34,11 +34,12 @@ class _NoEngine:
         """Do nothing: it never knew anything."""
 
 
-def rules_only_report(case: Case, *, manifest: Manifest | None) -> dict[str, Any]:
+def rules_only_report(case: Case, *, manifest: Manifest | None, vocabulary: Vocabulary | None = None) -> dict[str, Any]:
     """Report danger signs and triage, with one abstention ``engine_failure``. Stores nothing, loads no OpenVINO.
 
     Args:
         case: the case that the engine could not finish; it stays stored as it is.
         manifest: the verified bundle's manifest, named in the provenance; None where no bundle can be trusted.
+        vocabulary: the device's, with the country's deadlines; None: as it stands in the package.
     """
-    return CasePipeline(_NoEngine(), manifest, Vocabulary.load()).run_without_model(case)
+    return CasePipeline(_NoEngine(), manifest, vocabulary or Vocabulary.load()).run_without_model(case)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,15 @@ from edge_agent.errors import StoreError
 from edge_agent.state_dir import prepare_state_dir
 
 if TYPE_CHECKING:
+    from device_profiles.profile import Profile
+    from edge_agent.contracts.policy import Policy
     from edge_agent.store.backups import Backups
     from edge_agent.store.cases import CaseStore
     from edge_agent.store.database import Database
     from edge_agent.store.key import StoreKey
     from edge_agent.store.outbox import Outbox
     from edge_agent.store.retention import Retention
-    from edge_agent.store.space import StorageRoom
+    from edge_agent.store.space import StorageRoom, Thresholds
     from edge_agent.store.vault import ImageVault
 
 
@@ -102,21 +104,15 @@ def store_key(config: Config) -> tuple[Path, StoreKey]:
     return path, load_store_key(config.store.key, state_dir=config.state_dir, database=path)
 
 
-def build_retention(
-    config: Config,
-    store: Store,
-    *,
-    draft_period: timedelta = timedelta(hours=24),
-    picture_period: timedelta = timedelta(days=365),
-) -> Retention:
+def build_retention(config: Config, store: Store, *, policy: Policy) -> Retention:
     """Build retention over the kiosk's classes. Deletes nothing yet.
 
     Args:
         config: the device's configuration.
         store: the open store.
-        draft_period: how long a draft waits for a consent (policy: retention_unconsented_draft_hours).
-        picture_period: how long a picture stays after the sign-off (policy: retention_images_days_after_signoff).
+        policy: in force; says how long each class is kept.
     """
+    from edge_agent.store.audit import PROGRAM_DATE
     from edge_agent.store.backups import Backups
     from edge_agent.store.retention import Retention
     from edge_agent.store.retention_classes import standard_classes
@@ -125,23 +121,36 @@ def build_retention(
         store.database,
         vault=store.vault,
         backups=Backups(*store_key(config)),
-        classes=standard_classes(store.vault, draft_period=draft_period, picture_period=picture_period),
+        classes=standard_classes(store.vault, policy),
         clock=lambda: datetime.now(UTC),
+        made=PROGRAM_DATE.date(),
     )
 
 
-def build_storage_room(config: Config, store: Store) -> StorageRoom:
-    """Build the disk-full ladder from the configuration and the profile. Clears nothing yet."""
-    from edge_agent.bootstrap import resolve_profile
-    from edge_agent.store.space import StorageRoom, Thresholds
+def storage_thresholds(config: Config, profile: Profile) -> Thresholds:
+    """Return where each stage of the disk-full ladder begins, from the configuration and the profile in use."""
+    from edge_agent.store.space import Thresholds
 
     wish = config.storage
-    thresholds = Thresholds(
+    return Thresholds(
         low_bytes=wish.low_bytes,
         tight_bytes=wish.tight_bytes,
         full_bytes=wish.full_bytes,
-        budget_bytes=wish.budget_bytes or resolve_profile(config).storage.disk_budget_bytes,
+        budget_bytes=wish.budget_bytes or profile.storage.disk_budget_bytes,
     )
+
+
+def build_storage_room(config: Config, store: Store, *, profile: Profile) -> StorageRoom:
+    """Build the disk-full ladder. Clears nothing yet.
+
+    Args:
+        config: the device's configuration.
+        store: the open store.
+        profile: the one in use, in safe mode the spare one.
+    """
+    from edge_agent.store.space import StorageRoom
+
+    thresholds = storage_thresholds(config, profile)
     return StorageRoom(
         store.database, vault=store.vault, thresholds=thresholds, cache=(config.state_dir / "thumbnails",)
     )

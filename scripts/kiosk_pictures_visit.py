@@ -71,6 +71,7 @@ def pictures(page: Page, album: Album) -> None:
     """Take the pictures that the gate accepts."""
     page.locator(".wanted li a").last.click()
     page.wait_for_url("**shot=close_up")
+    press(page, 'button[name="has_mark"][value="no"]')
     album.keep(page, "camera", "The live picture with a hint, and the pictures that are wanted.")
     page.locator("details.import > summary").click()
     page.set_input_files('input[name="picture"]', DEMO / "pictures" / "2-close-up.png")  # the camera's turn is chance

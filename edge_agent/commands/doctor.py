@@ -70,6 +70,7 @@ def checks_of(*, is_quick: bool) -> list[tuple[str, Check]]:
         ("clock", doctor_checks.check_clock),
         ("daemon", doctor_checks.check_daemon),
         ("practice", doctor_checks.check_practice),
+        ("policy", doctor_checks.check_policy),
         ("camera", doctor_checks.check_camera),
         ("fonts", doctor_checks.check_fonts),
         ("browser", doctor_checks.check_browser),

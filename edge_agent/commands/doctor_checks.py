@@ -12,20 +12,30 @@ from typing import Any
 from edge_agent.config import Config
 from edge_agent.errors import CameraError, ConfigError, DaemonError, StoreError, StoreFull
 
-DISK_LOW_BYTES = 500_000_000
 FONTS = {"Noto Sans": "fonts-noto-core", "Noto Sans CJK SC": "fonts-noto-cjk", "Noto Sans Arabic": "fonts-noto-core"}
 BROWSER = Path("/usr/bin/chromium")
 
 
 def check_disk(config: Config) -> str:
-    """Look at the free space where cases are kept."""
+    """Look at the room where cases are kept, by the same ladder as the running daemon."""
+    from edge_agent.bootstrap import resolve_profile
+    from edge_agent.store.space import Stage, allowance, measure
+    from edge_agent.store_bootstrap import storage_thresholds
+
+    thresholds = storage_thresholds(config, resolve_profile(config))
     place = next(one for one in (config.state_dir, *config.state_dir.parents) if one.exists())
     free = shutil.disk_usage(place).free
-    if free < DISK_LOW_BYTES:
+    if place == config.state_dir:
+        found = measure(place, thresholds=thresholds)
+    else:  # before the first start
+        found = allowance(free_bytes=free, used_bytes=0, thresholds=thresholds)
+    if not found.may_take_pictures:
         raise StoreFull(
-            f"only {free / 1e6:.0f} MB are free below {place}: delete what is not derm-edge's, or add a disk"
+            f"storage is {found.stage}, {free / 1e6:.0f} MB are free below {place}: no new pictures are taken;"
+            " delete what is not derm-edge's, or add a disk"
         )
-    return f"{free / 1e9:.1f} GB are free below {place}"
+    low = "; storage is low: make room soon" if found.stage is Stage.LOW else ""
+    return f"{free / 1e9:.1f} GB are free below {place}{low}"
 
 
 def check_rights(config: Config) -> str:
@@ -89,6 +99,15 @@ def check_practice(config: Config) -> str:
     if not missing:
         return told
     return f"{told}; not set: {', '.join(missing)}; write them under [contacts] in {chosen or DEFAULT_FILE}"
+
+
+def check_policy(config: Config) -> str:
+    """Look at the policy file as the daemon does: missing, unsigned, refused, or due for a new one. Accepts nothing."""
+    from edge_agent.kiosk_bootstrap import utc_now
+    from edge_agent.policy.load import policy_in_force
+    from edge_agent.policy.standing import standing
+
+    return standing(policy_in_force(config, remember=False), today=utc_now().date())
 
 
 def check_camera(config: Config) -> str:

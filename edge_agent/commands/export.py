@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_agent.config import Config
-from edge_agent.errors import CaseError, ConfigError
+from edge_agent.errors import ConfigError
 from edge_agent.store.durable import replace_file
 
 if TYPE_CHECKING:
     from edge_agent.agents.report.reading import ReportAudience
     from edge_agent.commands.screen import Screen
-    from edge_agent.interop.exporter import Exporter, Stored
+    from edge_agent.interop.exporter import Exporter
+    from edge_agent.interop.stored import Stored
 
 BY = "command-line"  # nobody signs in here; the account of the system is not a person
 
@@ -27,13 +28,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("case", metavar="CASE", help="the id of a stored case")
     form = parser.add_mutually_exclusive_group(required=True)
     form.add_argument("--fhir", action="store_true", help="a FHIR R4 document (JSON)")
+    form.add_argument(
+        "--received", action="store_true", help="note that the receiver has the pictures: they may go here"
+    )
     form.add_argument("--pdf", action="store_true", help="the report, or with --letter the referral letter")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it; without it: to a pipe on stdout")
     parser.add_argument("--language", choices=["zh", "en"], help="its language")
     parser.add_argument("--audience", choices=["clinician", "person"], help="for whom the PDF is (default: clinician)")
     parser.add_argument("--letter", metavar="ID", help="with --pdf: the letter to this destination")
+    parser.add_argument("--for", dest="receiver", metavar="NAME", help="encrypt it to this receiver (receivers_dir)")
     parser.add_argument(
-        "--with-pictures", action="store_true", help="with the pictures; intimate and identifying ones always stay"
+        "--with-pictures",
+        action="store_true",
+        help="with the pictures, which needs --for; intimate and identifying ones stay",
     )
     parser.add_argument("--with-reference", action="store_true", help="with --fhir: with the local reference")
     parser.set_defaults(command=run)
@@ -49,16 +56,22 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
         StoreError: the store cannot be read, or the file cannot be written.
     """
     _check(options)
-    from edge_agent.bootstrap import open_store
-    from edge_agent.contracts.terms import Vocabulary
-    from edge_agent.interop.exporter import Exporter, ExportEvent, Stored
+    from edge_agent.bootstrap import country_vocabulary, open_store
+    from edge_agent.interop.exporter import Carrier, Exporter, ExportEvent
     from edge_agent.interop.pdf import PdfPress
+    from edge_agent.interop.receivers import load_receiver
+    from edge_agent.interop.stored import stored_case
     from edge_agent.kiosk_bootstrap import build_registry
+    from edge_agent.policy.load import policy_in_force
     from edge_agent.store.audit import Action
+    from edge_agent.store.retention_classes import RECEIVED
+    from edge_agent.store.vault import ImageVault
 
     def now() -> datetime:
         return datetime.now(UTC)
 
+    policy = policy_in_force(config, remember=False).policy
+    receiver = None if options.receiver is None else load_receiver(config.receivers_dir, options.receiver, now=now())
     with open_store(config) as store:
         trail = build_registry(store.database).audit
 
@@ -66,18 +79,22 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             trail.note(event.by, Action.REPORT_EXPORTED, case_ref=event.case_id, detail=event.form)
             screen.note(f"Export of case {event.case_id}: {event.form}, {event.pictures} pictures, by {event.by}.")
 
-        report = store.cases.report(options.case)
-        if report is None:
-            state = store.cases.status(options.case).state
-            raise CaseError(f"case {options.case} has no report yet ({state}): let derm-edge run finish it first")
-        stored = Stored(store.cases.load(options.case), report)
+        if options.received:
+            store.cases.status(options.case)
+            trail.note(BY, RECEIVED, case_ref=options.case)
+            screen.note(f"Noted: the pictures of case {options.case} arrived. They go here once the case is signed.")
+            return 0
+        vault = ImageVault(store.database)
+        stored = stored_case(
+            store.database, cases=store.cases, vault=vault, case_id=options.case, has_pictures=options.with_pictures
+        )
         exporter = Exporter(
-            Vocabulary.load(),
+            country_vocabulary(config),
             PdfPress(),
             on_export=on_export,
             clock=now,
             new_id=lambda: secrets.token_hex(8),
-            by=BY,
+            carrier=Carrier(BY, policy, shown_as=BY, receiver=receiver),
         )
         content = _made(exporter, stored, options=options, config=config)
     _write(content, options.out, screen)
@@ -92,7 +109,9 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("--with-reference is for --fhir: on paper the reference is written by hand")
     if options.letter is not None and (options.audience is not None or options.with_pictures):
         raise ConfigError("a letter has its own reader and no pictures: leave --audience and --with-pictures out")
-    if options.out is None and sys.stdout.isatty():
+    if options.received and (options.receiver or options.with_pictures or options.out is not None):
+        raise ConfigError("--received only notes something: leave the other options out")
+    if options.out is None and not options.received and sys.stdout.isatty():
         raise ConfigError("name the file to write with --out, or send the output into a pipe")
 
 

@@ -55,12 +55,12 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     """
     from edge_agent.agents.letter.document import letter
     from edge_agent.agents.letter.parts import Sender, Wish
+    from edge_agent.bootstrap import country_vocabulary
     from edge_agent.contracts.record_files import load_consent, load_intake
-    from edge_agent.contracts.terms import Vocabulary
 
     if options.out is not None and options.out.suffix not in FORMATS:
         raise ConfigError(f"cannot tell the format of {options.out}: end its name with {', '.join(FORMATS)}")
-    vocabulary = Vocabulary.load()
+    vocabulary = country_vocabulary(config)
     report = _read_report(options.report)
     if options.consent is None and not report.get("is_test_case", True):
         screen.note("The case has a consent record: name it with --consent, or the letter lists no pictures.")

@@ -41,7 +41,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     retention = verbs.add_parser("retention", help="delete what is due, or only count it")
     retention.add_argument("--dry-run", action="store_true", help="count only")
     retention.add_argument(
-        "--confirm-date", type=date.fromisoformat, metavar="YYYY-MM-DD", help="today's date, after a long pause"
+        "--records", action="store_true", help="also delete clinical records whose years are over (see --dry-run first)"
+    )
+    retention.add_argument(
+        "--confirm-date",
+        type=date.fromisoformat,
+        metavar="YYYY-MM-DD",
+        help="today's date, where the clock is doubted and right",
     )
     retention.set_defaults(command=_run(_retention))
 
@@ -139,21 +145,26 @@ def _restore(options: argparse.Namespace, config: Config) -> int:
 
 
 def _retention(options: argparse.Namespace, config: Config) -> int:
+    from edge_agent.kiosk_bootstrap import build_registry
+    from edge_agent.policy.load import policy_in_force
+    from edge_agent.store.accounts import COMMAND_LINE
+    from edge_agent.store.audit import Action
     from edge_agent.store.trusted_day import Belief
     from edge_agent.store_bootstrap import build_retention, open_store
 
     with open_store(config, is_locked=True) as store:
-        retention = build_retention(config, store)
-        due = retention.run(is_dry=options.dry_run, confirmed=options.confirm_date)
+        retention = build_retention(config, store, policy=policy_in_force(config, remember=False).policy)
+        due = retention.run(is_dry=options.dry_run, confirmed=options.confirm_date, is_commanded=options.records)
+        if due.judged.is_confirmed and not options.dry_run:
+            day = due.judged.today.isoformat()
+            build_registry(store.database).audit.note(COMMAND_LINE, Action.DATE_CONFIRMED, detail=day)
     judged = due.judged
     if judged.belief is not Belief.BELIEVED:
-        behind = judged.belief is Belief.BEHIND
-        mend = "set it" if behind else f"set it, or confirm it with --confirm-date {judged.today}"
-        raise StoreError(
-            f"nothing was deleted: the clock says {judged.today}, the latest known day is {judged.highest}; {mend}"
-        )
+        known = "no day is known yet" if judged.highest is None else f"the latest known day is {judged.highest}"
+        mend = f"set it, or confirm it with --confirm-date {judged.today}" if judged.can_be_confirmed else "set it"
+        raise StoreError(f"nothing was deleted: the clock says {judged.today}, {known}; {mend}")
     for name, count in due.counts.items():
-        print(f"{name}  {count} {'due' if options.dry_run else 'deleted'}")
+        print(f"{name}  {count} {'due' if name in due.left else 'deleted'}")
     return 0
 
 

@@ -137,11 +137,12 @@ def _rules_only(case: Case, *, options: argparse.Namespace, config: Config) -> d
     from edge_agent.engine_bootstrap import verify_bundle
     from edge_agent.rules_only import rules_only_report
 
+    vocabulary = bootstrap.country_vocabulary(config)
     try:
         bundle = verify_bundle(bootstrap.engine_wish(config, bundle_dir=options.bundle))
-        return rules_only_report(case, manifest=bundle.manifest)
+        return rules_only_report(case, manifest=bundle.manifest, vocabulary=vocabulary)
     except EdgeError:
-        return rules_only_report(case, manifest=None)
+        return rules_only_report(case, manifest=None, vocabulary=vocabulary)
 
 
 def _through_daemon(

@@ -12,16 +12,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from edge_agent.consultation.draft import (
+    MAX_VIEWS,
     Choice,
     Decider,
     Draft,
     Person,
-    SiteChoice,
-    TakenView,
     first_line,
 )
+from edge_agent.consultation.pictures import SiteChoice, TakenView
 from edge_agent.contracts.consent_values import PURPOSES, ConsentPurpose
 from edge_agent.contracts.intake import Intake
+from edge_agent.contracts.photography import MAX_COUNT
+from edge_agent.contracts.result import QualityReason
 from edge_agent.errors import CaseError
 
 # What other screens ask; the intake screens must not answer it a second time.
@@ -67,7 +69,7 @@ def with_sites(draft: Draft, sites: Iterable[SiteChoice]) -> Draft:
 
 
 def with_site_asked(draft: Draft, index: int, **asked: Any) -> Draft:
-    """Record what was asked about one site: ``chaperone``, ``is_confirmed``, ``is_asked``."""
+    """Record what was asked about one site: ``chaperone``, ``is_confirmed``, ``is_asked``, ``has_mark``."""
     sites = list(draft.sites)
     sites[index] = sites[index].model_copy(update=asked)
     return draft.changed(sites=tuple(sites))
@@ -90,6 +92,41 @@ def with_view(draft: Draft, view: TakenView) -> Draft:
 def without_view(draft: Draft, image_id: str) -> Draft:
     """Let one picture go; the store shreds it when the draft is saved."""
     return draft.changed(views=tuple(view for view in draft.views if view.image_id != image_id))
+
+
+def with_view_marked(draft: Draft, image_id: str) -> Draft:
+    """Say of a picture that people would know the person by it, and that the person was asked and agrees (R6).
+
+    The next pictures of the same site are then asked for one by one. Does not make a picture less careful: an intimate
+    one stays intimate.
+    """
+    marked = [view for view in draft.views if view.image_id == image_id and view.kind == "ordinary"]
+    if not marked:
+        return draft
+    told = {"has_mark": True, "is_asked": True, "kind": "identifying"}
+    views = tuple(view.model_copy(update=told) if view in marked else view for view in draft.views)
+    places = {view.place for view in marked}
+    sites = tuple(
+        site.model_copy(update={"has_mark": True}) if (site.body_site, site.laterality) in places else site
+        for site in draft.sites
+    )
+    return draft.changed(views=views, sites=sites)
+
+
+def with_refusal(draft: Draft, reasons: Iterable[QualityReason]) -> Draft:
+    """Count a refused picture under each of its reasons; nothing else of it is kept (R12)."""
+    counts = dict(draft.refusals)
+    for reason in reasons:
+        counts[reason] = min(counts.get(reason, 0) + 1, MAX_COUNT)
+    return draft.changed(refusals=counts)
+
+
+def without_damaged(draft: Draft, image_ids: Iterable[str]) -> Draft:
+    """Let pictures go whose files cannot be opened, and write down which places nobody has a picture of now."""
+    damaged = frozenset(image_ids)
+    lost = tuple(view.note for view in draft.views if view.image_id in damaged)
+    kept = tuple(view for view in draft.views if view.image_id not in damaged)
+    return draft.changed(views=kept, lost=(*draft.lost, *lost)[:MAX_VIEWS])
 
 
 def with_history(draft: Draft, answers: Mapping[str, Any]) -> Draft:

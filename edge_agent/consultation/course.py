@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from edge_agent.agents.rules.red_flags import RuleBook
 from edge_agent.agents.rules.rule_file import EMERGENCY
 from edge_agent.consultation.alerts import Alert, alerts, unread
-from edge_agent.consultation.draft import Draft, SiteChoice, TakenView
+from edge_agent.consultation.draft import Draft
 from edge_agent.consultation.permits import CameraPermit, ConsentPermit, PolicyPermits
+from edge_agent.consultation.pictures import SiteChoice, TakenView
 from edge_agent.consultation.questions import open_required
 from edge_agent.consultation.steps import INTERRUPTIONS, QUESTIONS, Event, Step, step
 from edge_agent.contracts.case import Case, Frame
@@ -37,8 +38,14 @@ class Course:
         return alerts(draft, self.rules)
 
     def is_photography_stopped(self, draft: Draft) -> bool:
-        """Say whether signs of abuse forbid any further picture (R9)."""
-        return any(alert.stops_photography for alert in self.alerts(draft))
+        """Say whether signs of abuse forbid any further picture (R9).
+
+        For the rest of the case: once its instruction was read, unticking the sign opens no camera.
+        """
+        told = {mark.partition(":")[0] for mark in draft.seen}
+        was_told = any(rule.id in told and rule.stops_photography for rule in self.rules.rules)
+        is_suspected = was_told or any(alert.stops_photography for alert in self.alerts(draft))
+        return self.permits.safeguarding(is_suspected=is_suspected).stops_camera
 
     def is_emergency(self, draft: Draft) -> bool:
         """Say whether a rule of the most urgent tier fires; only then can care go on without a consent (R3, R10)."""
@@ -179,7 +186,7 @@ class Course:
 
     def _may_stay(self, draft: Draft, view: TakenView) -> bool:
         """Judge a picture as it was taken; a later stop of photography ends further ones only."""
-        if (view.body_site, view.laterality) not in {(site.body_site, site.laterality) for site in draft.sites}:
+        if view.place not in {(site.body_site, site.laterality) for site in draft.sites}:
             return False
         permit = self.permits.camera(draft, view.as_asked, shot=view.shot, clinician=view.clinician, is_stopped=False)
         return permit.is_allowed

@@ -15,19 +15,20 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 
+from edge_agent.consultation.pictures import Name, SiteChoice, TakenView
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.case import ADULT_YEARS, Case, Frame, View
 from edge_agent.contracts.consent_values import PURPOSES, Assent, Capacity, ConsentPurpose, GuardianRelation
 from edge_agent.contracts.intake import Consent, Intake, Purpose, ViewNote
 from edge_agent.contracts.intake_parts import Lax, Record, WorkerView
-from edge_agent.contracts.intake_values import BodySite, DangerSign, Examined, Known, Laterality, Sex, Shot, ViewQuality
+from edge_agent.contracts.intake_values import DangerSign, Examined, Known, Sex
+from edge_agent.contracts.photography import Photography, Refusals
 from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.errors import CaseError
 
 Decider = Literal["person", "guardian", "nobody"]
 YesNo = Literal["yes", "no"]
 LaxStep = Annotated[Step, Field(strict=False)]  # JSON has no enumerations
-Name = Annotated[str, Field(min_length=1, max_length=64)]
 MAX_SITES, MAX_VIEWS = 6, 12
 
 
@@ -85,61 +86,12 @@ class Agreement(Record):
         return purpose in self.choices and self.choices[purpose].granted
 
 
-class SiteChoice(Record):
-    """One affected body site and what its camera rule asked for.
-
-    ``chaperone`` is a name or ``declined``; ``is_confirmed``: a second yes to this intimate site; ``is_asked``: the
-    person was asked about this picture by itself (face, tongue, tattoo). ``has_mark``: a tattoo, birthmark or scar that
-    tells who it is will be in the picture.
-    """
-
-    body_site: BodySite
-    laterality: Laterality | None = None
-    chaperone: Name | None = None
-    is_confirmed: bool = False
-    is_asked: bool = False
-    has_mark: bool = False
-
-
-class TakenView(Record):
-    """One picture of the draft: its number in the vault, what the form says about it and what the gate said.
-
-    ``kind`` is the vault's class; ``clinician`` is who was signed in as one when an intimate picture was taken. What was
-    asked about this very picture (R5, R6) stays with it: ``chaperone``, ``is_confirmed``, ``is_asked``, ``has_mark``.
-    """
-
-    image_id: Name
-    body_site: BodySite
-    laterality: Laterality | None = None
-    shot: Shot
-    quality: ViewQuality
-    reasons: Annotated[tuple[str, ...], Lax, Field(max_length=4)] = ()
-    kind: Literal["ordinary", "identifying", "intimate"] = "ordinary"
-    source: Literal["camera", "file"] = "camera"
-    clinician: Name | None = None
-    chaperone: Name | None = None
-    is_confirmed: bool = False
-    is_asked: bool = False
-    has_mark: bool = False
-
-    @property
-    def as_asked(self) -> SiteChoice:
-        """Return the site with what was asked when this picture was taken."""
-        return SiteChoice(
-            body_site=self.body_site,
-            laterality=self.laterality,
-            chaperone=self.chaperone,
-            is_confirmed=self.is_confirmed,
-            is_asked=self.is_asked,
-            has_mark=self.has_mark,
-        )
-
-
 class Draft(Record):
     """One consultation on its way. ``case_id`` is fixed here, so that a hand-over cut off by a kill happens once.
 
     ``seen`` are the urgent rules, with their tiers, whose instruction the worker has read. ``history`` holds the answers
-    of the intake screens; what other screens ask stands in its own part and is put together by ``to_intake``.
+    of the intake screens; what other screens ask stands in its own part and is put together by ``to_intake``. ``refusals``
+    counts what the gate refused, by reason; ``lost`` are pictures whose files could not be opened at the hand-over.
     """
 
     case_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
@@ -156,6 +108,8 @@ class Draft(Record):
     episode_id: str | None = None
     sites: Annotated[tuple[SiteChoice, ...], Lax, Field(max_length=MAX_SITES)] = ()
     views: Annotated[tuple[TakenView, ...], Lax, Field(max_length=MAX_VIEWS)] = ()
+    refusals: Refusals = Field(default_factory=dict)
+    lost: Annotated[tuple[ViewNote, ...], Lax, Field(max_length=MAX_VIEWS)] = ()
     history: Intake = Intake()
     worker: WorkerView = WorkerView()
 
@@ -259,18 +213,16 @@ class Draft(Record):
             CaseError: the form contradicts itself, or a picture may not be processed.
         """
         views = tuple(
-            View(index, images[view.image_id], view.shot, view.body_site, view.laterality)
+            View(index, images[view.image_id], view.shot, view.body_site, view.laterality, view.has_mark)
             for index, view in enumerate(self.views)
         )
-        return Case(self.case_id, views, self.to_intake(), consent, self.created, previous)
+        told = Photography(refusals=self.refusals, lost=self.lost)
+        return Case(self.case_id, views, self.to_intake(), consent, self.created, previous, told)
 
     def _notes(self) -> tuple[ViewNote, ...]:
         """Say per picture what it shows; without any picture, which sites are affected."""
         if self.views:
-            return tuple(
-                ViewNote(shot=view.shot, body_site=view.body_site, laterality=view.laterality, quality=view.quality)
-                for view in self.views
-            )
+            return tuple(view.note for view in self.views)
         return tuple(ViewNote(body_site=site.body_site, laterality=site.laterality) for site in self.sites)
 
 

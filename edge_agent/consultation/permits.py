@@ -10,10 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_agent.consultation.draft import Decider, Draft, SiteChoice
+from edge_agent.consultation.draft import Decider, Draft
+from edge_agent.consultation.pictures import SiteChoice
 from edge_agent.contracts.consent_values import PURPOSES, ConsentPurpose
 from edge_agent.contracts.policy import Policy
-from edge_agent.policy.rules import ConsentFacts, camera_rule, consent_faults, consent_rule
+from edge_agent.policy.rules import (
+    ConsentFacts,
+    SafeguardingRule,
+    camera_rule,
+    consent_faults,
+    consent_rule,
+    safeguarding_rule,
+)
 from edge_agent.policy.rules import Decider as Decision
 
 Kind = Literal["ordinary", "identifying", "intimate"]
@@ -118,6 +126,10 @@ class PolicyPermits:
         """
         facts = _facts(draft, is_emergency=is_emergency)
         return tuple(fault.value for fault in consent_faults(self.policy, draft.to_consent(), facts))
+
+    def safeguarding(self, *, is_suspected: bool) -> SafeguardingRule:
+        """Say what a sign of abuse changes (R9)."""
+        return safeguarding_rule(self.policy, is_suspected=is_suspected)
 
     @property
     def versions(self) -> dict[ConsentPurpose, str]:

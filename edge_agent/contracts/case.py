@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edge_agent.contracts.intake import Consent, Intake
 from edge_agent.contracts.intake_values import INTIMATE_SITES
+from edge_agent.contracts.photography import Photography
 from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.errors import CaseError
 
@@ -30,7 +31,8 @@ class View:
     """One accepted picture.
 
     ``frame`` is uint8[H, W, 3] BGR. ``shot`` is ``overview | regional | close_up`` or None when nobody said.
-    ``body_site`` comes from the form, never from the model.
+    ``body_site`` comes from the form, never from the model. ``has_mark``: somebody said that the picture shows a tattoo,
+    a birthmark, jewellery or anything else by which people would know the person (policy R6).
     """
 
     index: int
@@ -38,6 +40,7 @@ class View:
     shot: str | None = None
     body_site: str | None = None
     laterality: str | None = None
+    has_mark: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Case:
     """One visit: its pictures, the form and the consent; ``created`` has a time zone.
 
     ``previous`` is an earlier visit of the same person, if somebody attached one; agents read ``earlier_visit``.
+    ``photography`` tells what the check refused and which pictures were lost before anybody saw them.
     Without a consent record it is a test case: marked, never synced, never counted (policy R14).
 
     Raises:
@@ -58,6 +62,7 @@ class Case:
     consent: Consent | None
     created: datetime
     previous: PreviousVisit | None = None
+    photography: Photography = field(default_factory=Photography)
 
     def __post_init__(self) -> None:
         """Refuse what may not be processed, before anything is stored."""
@@ -109,6 +114,7 @@ def views_of(frames: Sequence[Frame], *, intake: Intake) -> tuple[View, ...]:
                 shot=note.shot if note else None,
                 body_site=note.body_site if note else None,
                 laterality=note.laterality if note else None,
+                has_mark=note is not None and note.has_mark,
             )
         )
     return tuple(rows)

@@ -56,6 +56,7 @@ from edge_agent.contracts.intake_values import (
     ViewQuality,
     WorkerSign,
 )
+from edge_agent.contracts.result import QualityReason
 
 Scale10 = Annotated[int, Field(ge=0, le=10)]
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -63,12 +64,18 @@ MONTHS_UNTIL_YEARS = 24  # below this the form asks for months (7.1)
 
 
 class ViewNote(Record):
-    """What the form says about one picture, in the order of the pictures; the model never says it."""
+    """What the form says about one picture, in the order of the pictures; the model never says it.
+
+    ``reasons``: what the gate found wrong with a picture that was kept all the same. ``has_mark``: somebody said that it
+    shows a tattoo, a birthmark, jewellery or anything else by which people would know the person (policy R6).
+    """
 
     shot: Shot | None = None
     body_site: BodySite | None = None
     laterality: Laterality | None = None
     quality: ViewQuality | None = None  # what the gate or the person who took it said; None: nobody judged
+    reasons: Annotated[tuple[QualityReason, ...], Lax, Field(max_length=4), Distinct] = ()
+    has_mark: bool = False
 
 
 class Tongue(Record):

@@ -71,5 +71,5 @@ def load_keys(folder: Path) -> tuple[TrustedKey, ...]:
         raise ConfigError(f"the key folder {folder} does not exist; create it and put NAME{SUFFIX} files into it")
     keys = tuple(load_key(path) for path in sorted(folder.glob(f"*{SUFFIX}")))
     if not keys:
-        raise ConfigError(f"no *{SUFFIX} in {folder}; without a trusted key no bundle can be loaded")
+        raise ConfigError(f"no *{SUFFIX} in {folder}; without a trusted key nothing that is signed is believed")
     return keys

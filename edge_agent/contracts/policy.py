@@ -67,6 +67,7 @@ class Policy(_Part):
     country: str = Field(default="ZZ", pattern=r"^[A-Z]{2}$")  # ISO 3166-1 alpha-2; ZZ: no country
     authority: Shown = "built-in strict defaults"
     issued: date = date(2026, 1, 1)
+    valid_until: date | None = None  # the last day; a new file is due then, and until it comes this one holds
 
     age_of_consent_years: int = Field(default=18, ge=0, le=25)
     guardian_data_consent_below_years: int = Field(default=14, ge=0, le=25)  # PIPL Art. 28 [S 44]
@@ -114,6 +115,15 @@ class Policy(_Part):
     def minor_below_years(self) -> int:
         """Return the age under which a person is a minor for R4: never below 18, and the country's age if higher."""
         return max(ADULT_YEARS, self.age_of_consent_years)
+
+    @property
+    def routine_deadline_hours(self) -> int:
+        """Return by when a case of tier T4 must have been read, in hours from the visit."""
+        return self.t4_deadline_weeks * 7 * 24
+
+    def is_expired(self, today: date) -> bool:
+        """Say whether the authority wanted it looked at again by now; its rules hold all the same."""
+        return self.valid_until is not None and today > self.valid_until
 
 
 def parse_policy(text: bytes) -> Policy:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -26,6 +26,8 @@ VERSION = "0.1"
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 FOLDER = Path(__file__).parent / "vocabulary"
+TIERS_LIST = "triage"
+ROUTINE_TIER = "T4_routine"  # the one whose deadline a country may set
 RULE_FILES = ("red_flags.toml", "triage_rules.toml")  # read by agents.red_flags
 
 
@@ -73,6 +75,27 @@ class Vocabulary:
     def has(self, term_id: str, *, of: str) -> bool:
         """Say whether the list ``of`` exists and holds the id."""
         return of in self.lists and term_id in self.lists[of].terms
+
+    def deadline_hours(self, tier: str) -> int | None:
+        """Return by when a person has seen or read a case, in hours from the visit; None: the next visit decides.
+
+        Raises:
+            KeyError: no such tier (a programmer's mistake).
+        """
+        hours: int | None = self.lists[TIERS_LIST].terms[tier].facts.get("deadline_hours")
+        return hours
+
+    def with_deadline(self, tier: str, hours: int) -> Vocabulary:
+        """Return this vocabulary with a tier's deadline so many hours after the visit; never later than it is here.
+
+        The ids, and so the digest, are the same.
+        """
+        found, standard = self.lists[TIERS_LIST], self.deadline_hours(tier)
+        if standard is None or hours >= standard:
+            return self
+        term = replace(found.terms[tier], facts=MappingProxyType({**found.terms[tier].facts, "deadline_hours": hours}))
+        shorter = replace(found, terms=MappingProxyType({**found.terms, tier: term}))
+        return replace(self, lists=MappingProxyType({**self.lists, TIERS_LIST: shorter}))
 
     def is_reviewed(self) -> bool:
         """Say whether a clinician has reviewed every entry."""

@@ -61,6 +61,7 @@ def main(arguments: Sequence[str] | None = None, *, build_engine: BuildEngine | 
         ),
         is_careful=options.careful,
         name=options.name,
+        routine_deadline_hours=options.routine_deadline_hours,
     )
     opened = _open_soak if options.soak else _open_cases
     try:
@@ -153,6 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--careful", action="store_true", help="f32 and every optimisation for time off")
     parser.add_argument("--soak", action="store_true", help="answer a soak test in place of cases")
     parser.add_argument("--release-vision-below-bytes", type=int, help="drop the vision models with less available")
+    parser.add_argument("--routine-deadline-hours", type=int, help="by when a case of tier T4 must be read")
     parser.add_argument("--practice", type=Path, help="the practice file")
     return parser
 

@@ -66,6 +66,11 @@ class Layout:
         return self.settings / "config.toml"
 
     @property
+    def policy_keys(self) -> Path:
+        """Return the folder of the policy authority's public keys; empty until a person puts one there."""
+        return self.settings / "policy-keys"
+
+    @property
     def state(self) -> Path:
         """Return the state folder: store, keys, logs."""
         return self.root / "var" / "lib" / "derm-edge"

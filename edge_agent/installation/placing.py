@@ -12,7 +12,7 @@ from edge_agent.installation.writing import open_folder, remove_file, write_file
 
 SYSTEM_FOLDER = "system"
 DEFAULTS_FOLDER = "defaults"
-STATE_DIR_LINE, PROFILE_LINE = "@STATE_DIR@", "@PROFILE@"
+STATE_DIR_LINE, PROFILE_LINE, POLICY_KEYS_LINE = "@STATE_DIR@", "@PROFILE@", "@POLICY_KEYS_DIR@"
 
 
 def place_system_files(layout: Layout, slot: Path, *, before: Path | None) -> None:
@@ -45,6 +45,8 @@ def remove_system_files(layout: Layout, slot: Path) -> None:
 def place_settings(layout: Layout, slot: Path, *, profile: str) -> list[str]:
     """Write the default settings that are not there yet; what an operator wrote is never touched.
 
+    The folder of the policy authority's keys is made empty: whoever releases programs does not say who makes the rules.
+
     Returns:
         The files that were written, in name order.
 
@@ -52,14 +54,17 @@ def place_settings(layout: Layout, slot: Path, *, profile: str) -> list[str]:
         UpdateError: one cannot be written.
     """
     written = []
+    values = {STATE_DIR_LINE: str(layout.state), PROFILE_LINE: profile, POLICY_KEYS_LINE: str(layout.policy_keys)}
     try:
+        open_folder(layout.policy_keys)
         for path in sorted((slot / DEFAULTS_FOLDER).glob("*")):
             target = layout.settings / path.name
             if target.exists():
                 continue
-            # A JSON string is a TOML basic string too (toml.io/en/v1.0.0).
-            text = path.read_text("utf-8").replace(STATE_DIR_LINE, json.dumps(str(layout.state)))
-            write_file(target, text.replace(PROFILE_LINE, json.dumps(profile)).encode())
+            text = path.read_text("utf-8")
+            for line, value in values.items():
+                text = text.replace(line, json.dumps(value))  # a JSON string is a TOML basic string too
+            write_file(target, text.encode())
             written.append(str(target))
     except OSError as exc:
         raise UpdateError(f"cannot write the default settings ({exc}); run as root, check the disk") from exc

@@ -17,15 +17,18 @@ from typing import Any
 
 from edge_agent.agents.letter.document import letter
 from edge_agent.agents.letter.parts import Secrets, Sender, Wish
+from edge_agent.agents.report.decided import name_of, signature, withheld_words
 from edge_agent.agents.report.reading import readable
+from edge_agent.agents.report.review import NO_REVIEW, Review
 from edge_agent.agents.report.terms import Terms
 from edge_agent.contracts.intake import Consent, Intake
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.interop import fhir_record as record
 from edge_agent.interop.fhir_conditions import conditions
+from edge_agent.interop.fhir_corrections import corrections, decisions
 from edge_agent.interop.fhir_findings import Told, observations
 from edge_agent.interop.fhir_values import OURS, TEST_LABEL, Entries, Resource, labelled, named, narrative
-from edge_agent.interop.request import Decision, ExportWish
+from edge_agent.interop.request import ExportWish
 
 # section -> list and id of its heading
 HEADINGS = {
@@ -41,6 +44,15 @@ HEADINGS = {
     "origin": ("letter_word", "section_sender"),
 }
 
+# part that a clinician decides on -> how the names of its resources begin
+SAID_IN = {
+    "findings": ("view-",),
+    "representation": ("visit",),
+    "severity": ("severity-pasi", "severity-band", "severity-pga"),
+    "reasoning": ("condition-",),
+    "triage": ("triage", "red-flag-"),
+}
+
 
 def fhir_document(
     report: Mapping[str, Any],
@@ -49,7 +61,7 @@ def fhir_document(
     consent: Consent | None,
     wish: ExportWish,
     vocabulary: Vocabulary,
-    decisions: Sequence[Decision] = (),
+    review: Review = NO_REVIEW,
 ) -> Resource:
     """Return the document; JSON-ready and, for the same arguments, always the same.
 
@@ -61,23 +73,26 @@ def fhir_document(
         consent: its consent record; None for a test case.
         wish: what is asked for.
         vocabulary: the words.
-        decisions: what clinicians decided about parts of the answer, oldest first; the last one of a part counts.
+        review: what clinicians decided; before the signature none of it leaves.
 
     Raises:
         CaseError: report and form are not of one case, or an id of the wish is unknown.
     """
-    told = _told(readable(report), intake, consent=consent, wish=wish, vocabulary=vocabulary, decisions=decisions)
+    known = review if review.is_signed else NO_REVIEW
+    told = _told(readable(report), intake, consent=consent, wish=wish, vocabulary=vocabulary, review=known)
     entries = Entries(wish.export_id)
     entries.add("patient", record.patient(intake, wish))
     entries.add("program", record.program(told))
     pictures = record.media(told, entries, wish)
     found = observations(told, entries)
     found["conditions"] = conditions(told, entries)
+    program = [one for refs in found.values() for one in refs if one != entries.ref("condition-clinician")]
+    by_part = _by_part(entries)
+    for place, own in corrections(told, entries).items():
+        found[place] = [*own, *found[place]]
     entries.add("report", _diagnostic_report(told, entries, found, pictures))
     agreed = record.consents(consent, entries)
-    by_part = {"findings": found["findings"], "severity": found["severity"], "reasoning": found["conditions"],
-               "triage": found["danger"]}  # fmt: skip
-    origin = record.provenances(told, entries, wish=wish, decisions=decisions, targets=by_part)
+    origin = [record.origin(told, entries, wish=wish, targets=program), *decisions(told, entries, by_part)]
     audit = entries.add("audit", record.audit_event(told, entries, wish))
     found |= {"consent": agreed, "origin": [*origin, audit], "pictures": pictures}
     entries.add("composition", _composition(told, entries, wish, found))
@@ -103,16 +118,20 @@ def _told(
     consent: Consent | None,
     wish: ExportWish,
     vocabulary: Vocabulary,
-    decisions: Sequence[Decision],
+    review: Review,
 ) -> Told:
     asked = Wish(wish.destination, wish.export_id, wish.made, wish.language)
-    written = letter(report, intake, consent=consent, sender=Sender(), wish=asked, vocabulary=vocabulary)
+
+    def written(known: Review) -> dict[str, Any]:
+        return letter(report, intake, consent=consent, sender=Sender(), wish=asked, vocabulary=vocabulary, review=known)
+
     return Told(
         report=report,
-        letter=written,
+        letter=written(NO_REVIEW),
+        final=written(review),
         words=Terms(vocabulary, wish.language),
         when=None if "clock_not_set" in report["notices"] else report["created"],
-        decisions={one.section: one for one in decisions},
+        review=review,
         hidden=Secrets.of(vocabulary, wish.destination).inputs,
     )
 
@@ -120,18 +139,19 @@ def _told(
 def _diagnostic_report(
     told: Told, entries: Entries, found: Mapping[str, Sequence[Resource]], pictures: Sequence[Resource]
 ) -> Resource:
-    words, letter_ = told.words, told.letter
-    is_final = bool(told.decisions) and all(one.decision == "accepted" for one in told.decisions.values())
+    words, review = told.words, told.review
     resource: Resource = {
         "resourceType": "DiagnosticReport",
         "identifier": [{"system": f"{OURS}case", "value": told.report["case_id"]}],
-        "status": "final" if is_final else "preliminary",
+        "status": "final" if review.is_signed else "preliminary",
         "code": named("document", "case_report", words.word("title")),
         "subject": entries.ref("patient"),
         "performer": [entries.ref("program")],
         "result": [one for name in ("danger", "history", "findings", "severity") for one in found[name]],
-        "conclusion": words.tier(letter_["tier"]),
+        "conclusion": _conclusion(told),
     }
+    if review.signed is not None:
+        resource["resultsInterpreter"] = [{"display": name_of(review.signed_by or "", words)}]
     if told.when is not None:
         resource["effectiveDateTime"] = told.when
     if pictures:
@@ -147,17 +167,17 @@ def _composition(told: Told, entries: Entries, wish: ExportWish, found: Mapping[
         for name, (of, heading) in HEADINGS.items()
         if texts.get(name) or found.get(name)
     ]
-    is_final = bool(told.decisions) and all(one.decision == "accepted" for one in told.decisions.values())
     return {
         "resourceType": "Composition",
         "language": wish.language,
         "identifier": {"system": f"{OURS}export", "value": wish.export_id},
-        "status": "final" if is_final else "preliminary",
+        "status": "final" if told.review.is_signed else "preliminary",
         "type": named("document", "case_report", words.word("title")),
         "subject": entries.ref("patient"),
         "date": wish.made.isoformat(),
         "author": [entries.ref("program")],
         "title": words.word("title"),
+        **_attester(told),
         "text": narrative([words.word("title"), *(words.text(name) for name in told.letter["notices"])]),
         "section": [*sections, _section("report", words.word("title"), (), [entries.ref("report")])],
     }
@@ -170,16 +190,39 @@ def _section(name: str, title: str, lines: Sequence[str], refs: Sequence[Resourc
     return {**section, "entry": list(refs)} if refs else section
 
 
+def _attester(told: Told) -> Resource:
+    """Return who signed; the narrative says it too, for readers of text alone."""
+    review = told.review
+    if review.signed is None:
+        return {}
+    name = {"display": name_of(review.signed_by or "", told.words)}
+    return {"attester": [{"mode": "professional", "time": review.signed.isoformat(), "party": name}]}
+
+
+def _conclusion(told: Told) -> str:
+    """Return the tier that counts; where a clinician rejected it and named no other, that nothing is confirmed."""
+    tier = told.final["tier"]
+    return told.words.word("not_confirmed") if tier is None else told.words.tier(tier)
+
+
+def _by_part(entries: Entries) -> dict[str, list[Resource]]:
+    """Return what the program said, by the part that a clinician decides on."""
+    return {part: [entries.ref(name) for name in entries.names() if name.startswith(starts)]
+            for part, starts in SAID_IN.items()}  # fmt: skip
+
+
 def _texts(told: Told) -> dict[str, list[str]]:
     """Return what stands as text only: tier and deadline, the proposed plan, and what limits the answer."""
-    words, letter_ = told.words, told.letter
+    words, letter_ = told.words, told.final
     plan = [
         words.joined([words.label(row["action"], of="action"), words.label(row["object"], of="plan_object")])
         for row in letter_["plan"]
         if not row["object"].startswith("tcm_")
     ]
-    limits = [words.text(name) for name in letter_["notices"]]
+    if not told.review.stands("plan"):
+        plan = [withheld_words(told.review.rulings["plan"], told.review, words), *plan]
+    limits = [signature(told.review, words), *(words.text(name) for name in letter_["notices"])]
     limits += [words.label(reason, of="abstain_reason") for reason in letter_["program"]["abstentions"]]
     limits += [words.text(name) for name in told.report["provenance"]["evidence_limits"]]
     limits += [words.text(name) for name in ("program_refused", "no_pictures") if name in told.report["notices"]]
-    return {"danger": [words.tier(letter_["tier"])], "plan": plan, "limits": limits}
+    return {"danger": [_conclusion(told)], "plan": plan, "limits": limits}

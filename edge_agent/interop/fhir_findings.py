@@ -1,7 +1,8 @@
 """What was seen and asked, as Observations of a FHIR document; conditions stand in ``fhir_conditions``.
 
 What the program said is labelled AIAST and preliminary until a clinician accepted that part; what a person entered is
-neither. Missing values carry their reason. Formula, syndrome and the plan's orders are never made resources here: they are
+neither. Once a report is signed, a part that was corrected or rejected is ``entered-in-error`` (a reader that takes single
+resources leaves those out), and the clinician's own value stands beside it (``fhir_corrections``). Missing values carry their reason. Formula, syndrome and the plan's orders are never made resources here: they are
 proposals for a prescriber.
 
 Source: HL7 FHIR R4 Observation.
@@ -11,13 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from edge_agent.agents.abstention import is_nothing
+from edge_agent.agents.report.review import Review
 from edge_agent.agents.report.terms import Terms
+from edge_agent.agents.rules.rule_file import TIERS
 from edge_agent.interop.fhir_values import Entries, Resource, absent, concept, labelled, named, quantity
-from edge_agent.interop.request import Decision
 
+SUPERSEDED: Final = "entered-in-error"
 PROBABILITY_URL = "urn:derm-edge:extension:probability"
 FORM_FIELDS = (
     "duration", "course", "pregnancy", "breastfeeding", "new_lesions_two_weeks", "known_psoriasis", "known_eczema",
@@ -30,22 +33,24 @@ _LIST_OF = {"pregnancy": "pregnancy", "duration": "duration", "course": "course"
 class Told:
     """What the resources of one document are made from.
 
-    ``letter`` is what the destination may be told (``agents.letter``), ``report`` the whole report: of it only findings,
-    severity and conditions are read. ``when`` is the visit's time, None where the clock was not set; ``hidden`` are inputs of
+    ``letter`` is what the destination may be told of the program's answer (``agents.letter``), ``final`` the same after a
+    clinician's decisions; ``report`` is the whole report: of it only findings, severity and conditions are read.
+    ``review``: what was decided, nothing before the signature. ``when`` is the visit's time, None where the clock was not set; ``hidden`` are inputs of
     the form whose very names the destination is not told.
     """
 
     report: Mapping[str, Any]
     letter: Mapping[str, Any]
+    final: Mapping[str, Any]
     words: Terms
     when: str | None
-    decisions: Mapping[str, Decision]
+    review: Review
     hidden: frozenset[str]
 
-    def is_accepted(self, section: str) -> bool:
-        """Say whether a clinician accepted a part as it stands."""
-        found = self.decisions.get(section)
-        return found is not None and found.decision == "accepted"
+    def status(self, section: str) -> str:
+        """Return the status of what the program said in a part: final only where a clinician accepted it."""
+        standing = self.review.standing(section)
+        return {"program": "preliminary", "accepted": "final"}.get(standing, SUPERSEDED)
 
 
 def observations(told: Told, entries: Entries) -> dict[str, list[Resource]]:
@@ -60,10 +65,9 @@ def observations(told: Told, entries: Entries) -> dict[str, list[Resource]]:
 
 def _observation(told: Told, code: Resource, *, section: str | None, **more: Any) -> Resource:
     """Return an Observation; ``section`` names the part of the program's answer, None is a person's own entry."""
-    is_final = section is None or told.is_accepted(section)
     resource = {
         "resourceType": "Observation",
-        "status": "final" if is_final else "preliminary",
+        "status": "final" if section is None else told.status(section),
         "code": code,
         **({} if told.when is None else {"effectiveDateTime": told.when}),
         **{key: value for key, value in more.items() if value not in (None, [])},
@@ -90,6 +94,7 @@ def _red_flags(told: Told, entries: Entries) -> Iterator[Resource]:
             component=component,
             note=[{"text": says}],
         )
+        found |= _flag_status(told, row)
         yield entries.add(f"red-flag-{row['id']}", _of(found, entries))
     missing = {
         row["id"]: [name for name in row["missing"] if name not in told.hidden] for row in told.report["not_assessed"]
@@ -97,7 +102,16 @@ def _red_flags(told: Told, entries: Entries) -> Iterator[Resource]:
     for rule in told.letter["rules_not_assessed"]:
         lacks = told.words.word("missing") + told.words.colon + told.words.inputs(missing[rule])
         found = _observation(told, _rule(told, rule), section="triage", dataAbsentReason=absent("not_examined", lacks))
+        if found["status"] == SUPERSEDED:
+            found["status"] = "preliminary"  # a rule that nobody could judge says nothing that a tier corrects
         yield entries.add(f"red-flag-{rule}", _of(found, entries))
+
+
+def _flag_status(told: Told, row: Mapping[str, Any]) -> Resource:
+    """A rule that asks for no more than the clinician's own tier is not put right by it."""
+    tier = told.final["tier"]
+    is_kept = tier is not None and TIERS.index(row["tier"]) >= TIERS.index(tier)
+    return {"status": "preliminary"} if told.status("triage") == SUPERSEDED and is_kept else {}
 
 
 def _rule(told: Told, rule: str) -> Resource:
@@ -261,6 +275,8 @@ def _severity(told: Told, entries: Entries) -> Iterator[Resource]:
         missing = absent("not_computable" if name == "pasi" else "not_examined", why if name == "pasi" else "")
         told_value = {"dataAbsentReason": missing} if value is None else {"valueQuantity": quantity(value, unit, unit)}
         found = _observation(told, named("severity", name, label), section=section, **told_value)
+        if told.review.value("severity", name) is not None:
+            found["status"] = SUPERSEDED
         yield entries.add(f"severity-{name}", _of(found, entries, is_program=section is not None))
     band = severity["band"]
     value = {"dataAbsentReason": absent("not_computable", ",".join(severity["missing"]))}

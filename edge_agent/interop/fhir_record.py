@@ -15,7 +15,7 @@ from typing import Any, Final
 from edge_agent.contracts.intake import Consent, Intake
 from edge_agent.interop.fhir_findings import Told
 from edge_agent.interop.fhir_values import OURS, Entries, Resource, concept, labelled, named
-from edge_agent.interop.request import Decision, ExportWish
+from edge_agent.interop.request import ExportWish
 
 PURPOSES: Final[Mapping[str, str]] = {
     "care_pictures": "treatment",
@@ -79,46 +79,20 @@ def _consent(consent: Consent, name: str, entries: Entries) -> Resource:
     }
 
 
-def provenances(
-    told: Told,
-    entries: Entries,
-    *,
-    wish: ExportWish,
-    decisions: Sequence[Decision],
-    targets: Mapping[str, list[Resource]],
-) -> list[Resource]:
-    """Add who made the answer, and every decision that a clinician took on a part of it.
-
-    Args:
-        told: the case.
-        entries: the document.
-        wish: the export.
-        decisions: in their order.
-        targets: references by section of the program's answer.
-    """
-    everything = [one for refs in targets.values() for one in refs] or [entries.ref("report")]
-    made = _provenance(everything, wish.made.isoformat(), _agent("assembler", entries.ref("program")))
+def origin(told: Told, entries: Entries, *, wish: ExportWish, targets: Sequence[Resource]) -> Resource:
+    """Add who made the program's answer: its bundle, version, lineage and digest; ``targets`` are what it said."""
+    made: Resource = {
+        "resourceType": "Provenance",
+        "target": list(targets) or [entries.ref("report")],
+        "recorded": wish.made.isoformat(),
+        "agent": [_agent("assembler", entries.ref("program"))],
+    }
     bundle = told.report["provenance"]["bundle"]
     if bundle is not None:
         value = {"system": f"{OURS}backbone-sha256", "value": bundle["backbone"]}
         said = f"{bundle['name']} {bundle['version']}, lineage {bundle['lineage']}"
         made["entity"] = [{"role": "source", "what": {"identifier": value, "display": said}}]
-    rows = [entries.add("provenance", labelled(made))]
-    for number, one in enumerate(decisions):
-        found = _provenance(
-            targets.get(one.section) or [entries.ref("report")],
-            one.at.isoformat(),
-            _agent("verifier", {"display": one.by}),
-        )
-        found["activity"] = concept("decision", one.decision, told.words)
-        if one.reason is not None:
-            found["reason"] = [concept("decision_reason", one.reason, told.words)]
-        rows.append(entries.add(f"decision-{number}", found))
-    return rows
-
-
-def _provenance(targets: Sequence[Resource], recorded: str, agent: Resource) -> Resource:
-    return {"resourceType": "Provenance", "target": list(targets), "recorded": recorded, "agent": [agent]}
+    return entries.add("provenance", labelled(made))
 
 
 def _agent(kind: str, who: Resource) -> Resource:

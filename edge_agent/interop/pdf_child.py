@@ -18,8 +18,8 @@ from edge_agent.interop.pdf import NO_FONTS, NO_LIBRARY
 
 _FOOT_STYLE = """
 @page {{
-  @bottom-left {{ content: {foot}; font: 7.5px {fonts}; color: #222; width: 85%; }}
-  @bottom-right {{ content: counter(page) " / " counter(pages); font: 7.5px {fonts}; color: #222; }}
+  @bottom-left {{ content: {foot}; font: 9px {fonts}; color: #222; width: 85%; }}
+  @bottom-right {{ content: counter(page) " / " counter(pages); font: 9px {fonts}; color: #222; }}
 }}
 """
 _FONTS = '"Noto Sans CJK SC", "Noto Sans", sans-serif'

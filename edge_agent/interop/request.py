@@ -7,34 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edge_agent.contracts.case import View
-from edge_agent.contracts.intake import Consent
 from edge_agent.contracts.intake_values import INTIMATE_SITES
 from edge_agent.contracts.terms import Language, Vocabulary
 from edge_agent.errors import CaseError
+from edge_agent.policy.sharing import SharingRefusal, SharingRule
 
 DESTINATION = "dermatology_in_person"  # nobody's private signs go there, nor the TCM block
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a clinician decided about one part of the program's answer.
-
-    ``section``: an id of ``decided_section``; ``decision``: of ``decision``; ``reason``: of ``decision_reason`` or None;
-    ``by``: the account's name as the post knows it; ``at`` has a time zone.
-    """
-
-    section: str
-    decision: str
-    by: str
-    at: datetime
-    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ExportWish:
     """What one export is to be.
 
-    ``export_id`` names it and makes every id in it; ``made`` has a time zone; ``by``: the account that asked for it.
+    ``export_id`` names it and makes every id in it; ``made`` has a time zone; ``by``: who asked for it, as
+    people write the name.
     ``has_reference`` adds the local reference. ``pictures``: JPEG by view index, only those that may leave
     (``may_leave``).
     """
@@ -48,16 +34,25 @@ class ExportWish:
     pictures: Mapping[int, bytes] | None = None
 
 
-def check_consent(consent: Consent | None) -> None:
-    """Refuse a file for another system that nobody consented to. A printed page, which the person carries, needs none.
+_WHY: Mapping[SharingRefusal, str] = {
+    SharingRefusal.TEST_CASE: "a test case has no consent record and does not leave the device",
+    SharingRefusal.STOPPED: "pictures of this case do not leave: photography was stopped to protect the person",
+    SharingRefusal.WITHDRAWN: "the person took back what may be sent",
+    SharingRefusal.OFF_BY_POLICY: "the policy of this device lets no referral package leave",
+    SharingRefusal.EMERGENCY_BASIS: "nobody could consent to a referral package in this emergency",
+    SharingRefusal.NOT_CONSENTED: "the person refused the referral package, or consented to an older text of it",
+    SharingRefusal.NO_KEY: "pictures leave encrypted to a named receiver only: name one with --for",
+}
+
+
+def check_rule(rule: SharingRule) -> None:
+    """Refuse what policy does not let leave. A page without pictures, which the person carries, is not asked about.
 
     Raises:
-        CaseError: a test case, or the referral package was refused.
+        CaseError: says why, and what is possible instead.
     """
-    if consent is None:
-        raise CaseError("a test case has no consent record and does not leave the device: print it with --pdf")
-    if not consent.referral_package.granted:
-        raise CaseError("the person refused the referral package: print the letter or the page with --pdf")
+    if rule.reason is not None:
+        raise CaseError(f"{_WHY[rule.reason]}; a page without pictures can always be printed (--pdf)")
 
 
 def why_kept(view: View, vocabulary: Vocabulary) -> str | None:
@@ -67,6 +62,8 @@ def why_kept(view: View, vocabulary: Vocabulary) -> str | None:
     """
     if view.body_site is None:
         return "nobody entered the body site"
+    if view.has_mark:
+        return "a tattoo, a birthmark or jewellery shows who it is"
     flags = vocabulary.lists["body_site"].terms[view.body_site].facts.get("flags", ())
     if view.body_site in INTIMATE_SITES or "intimate" in flags:
         return "an intimate site"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,7 +64,10 @@ class PictureGate(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ConsultationParts:
-    """Hold the parts of the consultation; built by ``bootstrap``."""
+    """Hold the parts of the consultation; built by ``bootstrap``.
+
+    ``on_refused`` is told each reason for which the gate refused a picture, and nothing else: for the device's numbers.
+    """
 
     consultations: Consultations
     episodes: Episodes
@@ -72,3 +75,4 @@ class ConsultationParts:
     course: Course
     gate: PictureGate
     burst_pause_s: float = BURST_PAUSE_S
+    on_refused: Callable[[str], None] = lambda _reason: None

@@ -65,6 +65,11 @@ _KNOWN: Final = MappingProxyType(
                 _("The strict rules hold. Go on, and tell the person responsible."),
             ),
             FaultWords(
+                "policy_expired",
+                _("The health authority's rules on this device are due for renewal."),
+                _("They still hold. Go on, and tell the person responsible."),
+            ),
+            FaultWords(
                 "clock_wrong",
                 _("The device's clock may be wrong."),
                 _("Compare it with a watch and write the date on paper."),

@@ -7,10 +7,13 @@ browser sends ``Origin: null`` with the kiosk's own forms (fetch.spec.whatwg.org
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,6 +35,9 @@ CONTENT_POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
+# The page that shows a printed sheet frames the PDF, and the PDF lets itself be framed by our own pages alone; nothing else
+# of the kiosk frames or is framed.
+PAPER: Final = re.compile(r"/cases/[^/]+/print/(?:(?P<page>paper)|(?:report|letter)\.pdf)")
 HEADERS: Final = {
     "content-security-policy": CONTENT_POLICY,
     "x-content-type-options": "nosniff",
@@ -68,7 +74,7 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":  # no room speaks WebSocket
-            await self._serve(scope, receive, _Answer(send))
+            await self._serve(scope, receive, _Answer(send, headers_of(scope["path"])))
 
     async def _serve(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         request = Request(scope)
@@ -79,12 +85,17 @@ class Guard:
             if status is None:
                 await self._app(scope, _limited(receive, _limit(request)), answer)
             else:
-                await refusal(request, status)(scope, receive, answer)
+                await self._refuse(request, status, receive, answer)
         except Exception:  # noqa: BLE001  (a mistake in a room must be a calm page, and must not end the server)
             if self._log is not None:
                 self._log.exception("kiosk.failed", path=scope.get("route_path", ""))
             if not answer.has_started:
-                await refusal(request, 500)(scope, receive, answer)
+                await self._refuse(request, 500, receive, answer)
+
+    async def _refuse(self, request: Request, status: int, receive: Receive, answer: _Answer) -> None:
+        """Answer with a calm page; it is drawn in a thread, for its banners ask the store and may wait for it."""
+        response = await run_in_threadpool(refusal, request, status)
+        await response(request.scope, receive, answer)
 
     def _session(self, request: Request) -> Session | None:
         session = self._sessions.find(request.cookies.get(COOKIE))
@@ -117,6 +128,17 @@ class Guard:
             name, _, port = host.rpartition(":")
             host = name if port.isdigit() and name else host
         return host.lower() in allowed
+
+
+def headers_of(path: str) -> Mapping[str, str]:
+    """Return the headers of an answer: the same for every room, but that a PDF may stand in a frame of our own page."""
+    found = PAPER.fullmatch(path)
+    if found is None:
+        return HEADERS
+    if found["page"]:
+        return {**HEADERS, "content-security-policy": f"{CONTENT_POLICY}; frame-src 'self'"}
+    policy = CONTENT_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
+    return {**HEADERS, "content-security-policy": policy, "x-frame-options": "SAMEORIGIN"}
 
 
 def _is_our_origin(request: Request) -> bool:
@@ -164,15 +186,15 @@ def _limited(receive: Receive, limit: int) -> Receive:
 class _Answer:
     """Send an answer with the headers that every answer has."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, headers: Mapping[str, str]) -> None:
+        self._send, self._headers = send, headers
         self.has_started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_started = True
             headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
+            for name, value in self._headers.items():
                 headers[name] = value
             headers.setdefault("cache-control", "no-store")
         await self._send(message)

@@ -7,13 +7,11 @@ here: paper has languages that a reviewer has read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from edge_agent.agents.report.fixed_texts import BLANK
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.contracts.translations import Translations
-
-NOTICE: Final = "ai_notice"
 
 
 def take_home(
@@ -39,7 +37,5 @@ def take_home(
         return ()
     advice = [item["object"] for item in report["plan"]["items"] if item["action"] == "advise"]
     names = [name for name in dict.fromkeys(advice) if vocabulary.has(name, of="text")]
-    if report["provenance"]["bundle"] is not None:
-        names.append(NOTICE)
     said = (translations.label(vocabulary, name, code, of="text") for name in names)
     return tuple(one.replace("{date}", date or BLANK).replace("{contact}", contact or BLANK) for one in said)

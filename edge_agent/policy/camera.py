@@ -38,6 +38,7 @@ class CameraNeed(StrEnum):
     CHAPERONE = "chaperone"
     SECOND_CONFIRMATION = "second_confirmation"
     ASK_EACH_TIME = "ask_each_time"
+    MARK = "mark"
 
 
 class CameraRefusal(StrEnum):
@@ -117,7 +118,7 @@ def camera_rule(
     has_consent: bool,
     is_stopped: bool,
     shot: str | None = None,
-    has_mark: bool = False,
+    has_mark: bool | None = False,
 ) -> CameraRule:
     """Say whether the camera may be opened for one picture of one place.
 
@@ -134,13 +135,14 @@ def camera_rule(
         has_consent: ``care_pictures`` is granted, or an emergency basis covers it (``consent_rule``).
         is_stopped: a sign of abuse stopped photography for this case (R9).
         shot: id of ``shot``.
-        has_mark: a tattoo, birthmark or scar is in the picture.
+        has_mark: a tattoo, birthmark, jewellery or anything else by which people would know the person is in the
+            picture; None: nobody asked yet, and an ordinary picture waits for the answer (R6).
 
     Returns:
         The rule; ``kind`` is filled in also where no picture may be taken.
     """
     minor = is_minor(policy, age_years=age_years, age_months=age_months)
-    kind = picture_kind(site=site, sex=sex, is_minor=minor, shot=shot, has_mark=has_mark)
+    kind = picture_kind(site=site, sex=sex, is_minor=minor, shot=shot, has_mark=bool(has_mark))
     refusal = _refusal(policy, site=site, shot=shot, is_minor=minor, kind=kind)
     if is_stopped:
         refusal = CameraRefusal.STOPPED
@@ -154,6 +156,7 @@ def camera_rule(
         CameraNeed.CLINICIAN: kind is PictureKind.INTIMATE and not is_clinician_signed_in,
         CameraNeed.CHAPERONE: kind is PictureKind.INTIMATE and not (chaperone and chaperone.strip()),
         CameraNeed.SECOND_CONFIRMATION: kind is PictureKind.INTIMATE and not is_second_confirmed,
+        CameraNeed.MARK: has_mark is None and kind is PictureKind.ORDINARY,
         CameraNeed.ASK_EACH_TIME: (site in FACE_SITES or shot == TONGUE_SHOT or has_mark) and not asked_each_time,
     }
     needs = tuple(step for step, is_open in open_steps.items() if is_open)

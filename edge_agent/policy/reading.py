@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from edge_agent.contracts.policy import Policy
+from edge_agent.contracts.terms import ROUTINE_TIER, Vocabulary
 from edge_agent.policy.camera import is_minor
 
 DARK_FITZPATRICK = 5  # V and VI
 DARK_MONK = 7  # 7 to 10
 URGENT_TIER = "T3_urgent"
-ROUTINE_TIER = "T4_routine"
-HOURS_PER_WEEK = 7 * 24
 REMISSION = "remission"
 # Texts of the list `consent_text` that are always shown where a program was used (R16).
 PROGRAM_NOTICES = ("program_used", "program_limits", "ask_for_a_person")
@@ -96,7 +95,13 @@ def deadline_hours(policy: Policy, *, tier: str, standard_hours: int | None) -> 
     """
     if tier != ROUTINE_TIER or standard_hours is None:
         return standard_hours
-    return min(standard_hours, policy.t4_deadline_weeks * HOURS_PER_WEEK)
+    return min(standard_hours, policy.routine_deadline_hours)
+
+
+def with_country_deadlines(policy: Policy, vocabulary: Vocabulary) -> Vocabulary:
+    """Return the vocabulary with the deadlines that hold in this country; whoever dates a case or a letter uses it."""
+    hours = deadline_hours(policy, tier=ROUTINE_TIER, standard_hours=vocabulary.deadline_hours(ROUTINE_TIER))
+    return vocabulary if hours is None else vocabulary.with_deadline(ROUTINE_TIER, hours)
 
 
 def safeguarding_rule(policy: Policy, *, is_suspected: bool) -> SafeguardingRule:

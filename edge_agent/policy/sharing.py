@@ -71,6 +71,29 @@ def counts(consent: Consent | None) -> bool:
     return consent is not None
 
 
+def package_rule(policy: Policy, consent: Consent | None, *, is_withdrawn: bool = False) -> SharingRule:
+    """Say whether a file about a case may leave for another system, without pictures (R2, R8, R10, R11, R14).
+
+    Paper that the person carries is no such file: it needs none of this (R1, R13).
+
+    Args:
+        policy: the policy in force.
+        consent: of the case; None for a test case.
+        is_withdrawn: the referral package was taken back.
+    """
+    return _first(_package_reasons(policy, consent, is_withdrawn=is_withdrawn))
+
+
+def _package_reasons(policy: Policy, consent: Consent | None, *, is_withdrawn: bool) -> dict[SharingRefusal, bool]:
+    return {
+        SharingRefusal.TEST_CASE: consent is None,
+        SharingRefusal.WITHDRAWN: is_withdrawn,
+        SharingRefusal.OFF_BY_POLICY: policy.share_images == "off",
+        SharingRefusal.EMERGENCY_BASIS: _is_emergency(consent),
+        SharingRefusal.NOT_CONSENTED: not capabilities(policy, consent).package,
+    }
+
+
 def export_rule(
     policy: Policy,
     consent: Consent | None,
@@ -81,7 +104,7 @@ def export_rule(
     is_stopped: bool = False,
     is_withdrawn: bool = False,
 ) -> SharingRule:
-    """Say whether one picture may go into a package (R5, R8, R9).
+    """Say whether one picture may leave in a package (R5, R8, R9), on whatever medium.
 
     Args:
         policy: the policy in force.
@@ -97,9 +120,7 @@ def export_rule(
         {
             SharingRefusal.TEST_CASE: consent is None,
             SharingRefusal.STOPPED: is_stopped,
-            SharingRefusal.WITHDRAWN: is_withdrawn,
-            SharingRefusal.OFF_BY_POLICY: policy.share_images == "off",
-            SharingRefusal.EMERGENCY_BASIS: _is_emergency(consent),
+            **_package_reasons(policy, consent, is_withdrawn=is_withdrawn),
             SharingRefusal.NOT_CONSENTED: not (may.package and may.pictures),
             SharingRefusal.NO_KEY: not _is_named(receiver_key),
             SharingRefusal.INTIMATE: kind is PictureKind.INTIMATE and not is_intimate_chosen,

@@ -54,7 +54,7 @@ STRICT_TO_LAX: Mapping[str, tuple[str | bool, ...]] = {
 }
 SETS = ("second_reader_required",)  # fewer members are laxer
 NOT_COMPARED = (
-    "schema_version", "version", "country", "authority", "issued", "consent_versions", "safeguarding_contact",
+    "schema_version", "version", "country", "authority", "issued", "valid_until", "consent_versions", "safeguarding_contact",
     "emergency_number",
 )  # fmt: skip
 # The key that opens a purpose for everybody. A consent text says how far it covers the purpose (R15).

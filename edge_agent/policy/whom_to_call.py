@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from edge_agent.contracts.policy import Policy
 from edge_agent.contracts.practice import Practice
+from edge_agent.policy.reading import safeguarding_rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def whom_to_call(policy: Policy, practice: Practice) -> WhomToCall:
     own = practice.contacts
     return WhomToCall(
         emergency=_given(policy.emergency_number, own.emergency_number),
-        safeguarding=_given(policy.safeguarding_contact, own.safeguarding_contact),
+        safeguarding=_given(safeguarding_rule(policy, is_suspected=True).contact, own.safeguarding_contact),
         crisis=_given(own.crisis_contact),
         referral=_given(own.referral_contact),
     )

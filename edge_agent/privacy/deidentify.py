@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from edge_agent.contracts import result as wire
 from edge_agent.contracts.case import ADULT_YEARS
 from edge_agent.contracts.intake import Consent, Intake
-from edge_agent.contracts.result import Result
+from edge_agent.contracts.result import QualityReason, Result
 
 EARLIEST_YEAR, LATEST_YEAR = 2020, 2199  # what a Result may say; a kiosk whose clock was never set says the earliest
 # Upper ages (years) of the bands; above the last one it is 90_plus.
@@ -44,6 +44,7 @@ def deidentify(
     year: int,
     profile_class: str,
     language: str,
+    refusals: Mapping[QualityReason, int] | None = None,
 ) -> Result | None:
     """Make the result that may leave the device, or None when nothing may.
 
@@ -57,6 +58,7 @@ def deidentify(
         year: calendar year of the visit.
         profile_class: the coarse device class of the profile.
         language: the report's language.
+        refusals: how often the check refused a picture of the visit, by reason.
 
     Returns:
         None without consent to sync, for a test case, and for a visit with a sign of abuse or thoughts of self-harm.
@@ -90,6 +92,7 @@ def deidentify(
         "device_profile_class": profile_class,
         "language": language,
         "verifiability_percent": _verifiability(report),
+        "quality_refusals": dict(refusals or {}),
     }
     try:
         return Result.model_validate(values)

@@ -74,11 +74,6 @@ class Person:
     must_change_pin: bool = False
 
 
-def emergency_person() -> Person:
-    """Return somebody without a name here, who may help a person now and see nobody's earlier record."""
-    return Person(None, EMERGENCY, "", frozenset({Role.WORKER}), is_emergency=True)
-
-
 def person_of(account: Account) -> Person:
     """Return the signed-in person of an account."""
     shown, must_change = account.display_name, account.must_change_pin
@@ -89,6 +84,11 @@ def sign_in_name(display_name: str) -> str:
     """Return the unchanging name for the audit trail that belongs to a name as people write it."""
     plain = unicodedata.normalize("NFKC", display_name).casefold()
     return ".".join("".join(c if c.isalnum() else " " for c in plain).split())[:MAX_NAME]
+
+
+def display_names(database: Database) -> dict[str, str]:
+    """Return the name as people write it for every sign-in name; disabled accounts too, for they may have signed."""
+    return {str(name): str(shown) for name, shown in database.rows("SELECT name, display_name FROM accounts")}
 
 
 class Accounts:

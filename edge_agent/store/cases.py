@@ -6,19 +6,19 @@ import json
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from pydantic import ValidationError
-
 from edge_agent.contracts.case import Case
-from edge_agent.contracts.intake import Consent, Intake
-from edge_agent.contracts.previous import PreviousVisit
+from edge_agent.contracts.intake import Consent, ViewNote
 from edge_agent.contracts.result import Result
-from edge_agent.errors import CaseError, EdgeError, StoreCorrupt, StoreError
-from edge_agent.store.database import Connection, Database
-from edge_agent.store.outbox import append_record, withdraw_record
+from edge_agent.errors import EdgeError, StoreError
+from edge_agent.store.case_rows import insert_case, no_case, read_case, read_consent, set_state, state_of
+from edge_agent.store.database import Database
+from edge_agent.store.leaving import check_may_leave, withdraw_result
+from edge_agent.store.outbox import append_record
 from edge_agent.store.pictures import encode_png
 from edge_agent.store.states import CaseEvent, CaseState, case_step
 from edge_agent.store.vault import ImageVault
@@ -66,26 +66,12 @@ class CaseStore:
             StoreFull: no space; nothing was stored.
         """
         pictures = [(view, encode_png(view.frame)) for view in case.views]  # before the lock: this takes time
-        consent = None if case.consent is None else case.consent.model_dump_json()
-        row = (
-            case.case_id,
-            secrets.token_hex(16),
-            case.created.isoformat(),
-            language,
-            case.intake.model_dump_json(),
-            consent,
-            None if case.previous is None else case.previous.model_dump_json(),
-            int(awaits_sign_off),
-        )
+        record_id = secrets.token_hex(16)
         try:
             with self._database.transaction() as connection:
-                if connection.execute("SELECT 1 FROM cases WHERE case_id = ?", (case.case_id,)).fetchone():
-                    raise CaseError(f"the case {case.case_id} is stored already: use another case id")
-                position = connection.execute(
-                    "INSERT INTO cases (case_id, record_id, created, language, intake, consent, previous, awaits_sign_off, state)"
-                    " VALUES (?,?,?,?,?,?,?,?,?) RETURNING position",
-                    (*row, CaseState.STORED),
-                ).fetchone()[0]
+                position = insert_case(
+                    connection, case, record_id=record_id, language=language, awaits_sign_off=awaits_sign_off
+                )
                 keep_views(connection, self._vault, position, pictures=pictures)
         except StoreError:
             with suppress(StoreError):  # the next start sweeps too; what matters to the caller is the first error
@@ -102,30 +88,46 @@ class CaseStore:
         )
         return [row[0] for row in rows]
 
-    def load(self, case_id: str) -> Case:
+    def load(self, case_id: str, *, has_pictures: bool = True) -> Case:
         """Return a stored case, its frames bit-equal to those stored; shredded pictures are left out.
+
+        Args:
+            case_id: the case.
+            has_pictures: False opens no picture, so that a damaged one stops nothing that needs none.
 
         Raises:
             CaseError: no such case.
             StoreCorrupt: its record or a picture cannot be read.
         """
-        found = self._database.rows(
-            "SELECT position, created, intake, consent, previous FROM cases WHERE case_id = ?", (case_id,)
-        )
+        opened = partial(load_views, self._database, self._vault)
+        return read_case(self._database, case_id, views_at=opened if has_pictures else lambda _position: ())
+
+    def load_readable(self, case_id: str) -> Case:
+        """Return a stored case without the pictures that are damaged; ``photography.lost`` tells of those too.
+
+        For whoever works on the case: a damaged picture must not cost the person the rest.
+
+        Raises:
+            CaseError: no such case.
+            StoreCorrupt: its record cannot be read.
+            StoreError: a picture cannot be opened just now.
+        """
+        damaged: list[ViewNote] = []
+        opened = partial(load_views, self._database, self._vault, on_damaged=damaged.append)
+        case = read_case(self._database, case_id, views_at=opened)
+        return replace(case, photography=case.photography.without(damaged))
+
+    def consent(self, case_id: str) -> Consent | None:
+        """Return the consent record of a case without opening anything else of it; None for a test case.
+
+        Raises:
+            CaseError: no such case.
+            StoreCorrupt: it cannot be read.
+        """
+        found = self._database.rows("SELECT consent FROM cases WHERE case_id = ?", (case_id,))
         if not found:
-            raise _unknown(case_id)
-        position, created, intake, consent, previous = found[0]
-        try:
-            return Case(
-                case_id=case_id,
-                views=load_views(self._database, self._vault, position),
-                intake=Intake.model_validate_json(intake),
-                consent=None if consent is None else Consent.model_validate_json(consent),
-                created=datetime.fromisoformat(created),
-                previous=None if previous is None else PreviousVisit.model_validate_json(previous),
-            )
-        except ValidationError as exc:
-            raise StoreCorrupt(f"the record of case {case_id} cannot be read by this program") from exc
+            raise no_case(case_id)
+        return read_consent(case_id, found[0][0])
 
     def views(self, case_id: str) -> tuple[StoredView, ...]:
         """Return where the case's pictures stand, without opening any; ``ImageVault.get`` opens one.
@@ -135,7 +137,7 @@ class CaseStore:
         """
         found = self._database.rows("SELECT position FROM cases WHERE case_id = ?", (case_id,))
         if not found:
-            raise _unknown(case_id)
+            raise no_case(case_id)
         return list_views(self._database, found[0][0])
 
     def mark_running(self, case_id: str) -> bool:
@@ -149,12 +151,12 @@ class CaseStore:
             RuntimeError: the case is reported or failed already.
         """
         with self._database.transaction() as connection:
-            state = _state(connection, case_id)
+            state = state_of(connection, case_id)
             attempts = connection.execute("SELECT attempts FROM cases WHERE case_id = ?", (case_id,)).fetchone()[0]
             following = case_step(state, CaseEvent.RUN)
             if attempts >= MAX_ATTEMPTS:
                 return False
-            _set(connection, case_id, following)
+            set_state(connection, case_id, following)
             connection.execute("UPDATE cases SET attempts = attempts + 1 WHERE case_id = ?", (case_id,))
         return True
 
@@ -180,7 +182,7 @@ class CaseStore:
         """
         found = self._database.rows("SELECT record_id FROM cases WHERE case_id = ?", (case_id,))
         if not found:
-            raise _unknown(case_id)
+            raise no_case(case_id)
         return str(found[0][0])
 
     def finish(self, case_id: str, report: Mapping[str, Any], result: Result | None) -> None:
@@ -201,13 +203,13 @@ class CaseStore:
         """
         text = json.dumps(report, ensure_ascii=False, allow_nan=False)
         with self._database.transaction() as connection:
-            state = case_step(_state(connection, case_id), CaseEvent.FINISH)
+            state = case_step(state_of(connection, case_id), CaseEvent.FINISH)
             record_id, consent, withdrawn, awaits = connection.execute(
                 "SELECT record_id, consent, withdrawn, awaits_sign_off FROM cases WHERE case_id = ?", (case_id,)
             ).fetchone()
             if result is not None:
-                _check_may_leave(result, record_id=record_id, consent=consent)
-            _set(connection, case_id, state, report=text)
+                check_may_leave(result, record_id=record_id, consent=consent)
+            set_state(connection, case_id, state, report=text)
             if result is None or withdrawn:
                 return
             if awaits:
@@ -224,9 +226,9 @@ class CaseStore:
             RuntimeError: the case is reported or failed already.
         """
         with self._database.transaction() as connection:
-            state = case_step(_state(connection, case_id), CaseEvent.FAIL)
+            state = case_step(state_of(connection, case_id), CaseEvent.FAIL)
             diagnostics = {**error.diagnostics(), "abstain_reason": ENGINE_FAILURE}
-            _set(connection, case_id, state, error=json.dumps(diagnostics, default=str))
+            set_state(connection, case_id, state, error=json.dumps(diagnostics, default=str))
 
     def retry(self, case_id: str) -> None:
         """Let a failed case run again, with all its attempts.
@@ -236,7 +238,7 @@ class CaseStore:
             RuntimeError: the case has not failed.
         """
         with self._database.transaction() as connection:
-            _set(connection, case_id, case_step(_state(connection, case_id), CaseEvent.RETRY))
+            set_state(connection, case_id, case_step(state_of(connection, case_id), CaseEvent.RETRY))
             connection.execute("UPDATE cases SET attempts = 0, error = NULL WHERE case_id = ?", (case_id,))
 
     def withdraw(self, case_id: str) -> None:
@@ -258,7 +260,7 @@ class CaseStore:
         """
         found = self._database.rows("SELECT report FROM cases WHERE case_id = ?", (case_id,))
         if not found:
-            raise _unknown(case_id)
+            raise no_case(case_id)
         text = found[0][0]
         return None if text is None else dict(json.loads(text))
 
@@ -270,7 +272,7 @@ class CaseStore:
         """
         found = self._database.rows("SELECT state, attempts, language, error FROM cases WHERE case_id = ?", (case_id,))
         if not found:
-            raise _unknown(case_id)
+            raise no_case(case_id)
         state, attempts, language, error = found[0]
         return CaseStatus(case_id, CaseState(state), attempts, language, None if error is None else json.loads(error))
 
@@ -279,51 +281,3 @@ class CaseStore:
         rows = self._database.rows("SELECT state, count(*) FROM cases WHERE consent IS NOT NULL GROUP BY state")
         found = dict(rows)
         return {state: int(found.get(state.value, 0)) for state in CaseState}
-
-
-def withdraw_result(connection: Connection, case_id: str, *, now: datetime) -> None:
-    """Withdraw a case's result inside the caller's transaction (``CaseStore.withdraw``); twice is once.
-
-    Raises:
-        CaseError: no such case.
-    """
-    is_reported = _state(connection, case_id) is CaseState.REPORTED
-    record_id, consent, withdrawn, pending = connection.execute(
-        "SELECT record_id, consent, withdrawn, pending_result FROM cases WHERE case_id = ?", (case_id,)
-    ).fetchone()
-    has_left = is_reported and pending is None  # an unsigned result never left
-    connection.execute("UPDATE cases SET withdrawn = 1, pending_result = NULL WHERE case_id = ?", (case_id,))
-    if has_left and not withdrawn and _is_sync_allowed(consent):
-        withdraw_record(connection, record_id, created=now)
-
-
-def _check_may_leave(result: Result, *, record_id: str, consent: str | None) -> None:
-    """Stop a result that nobody consented to, whatever the caller thought."""
-    if not _is_sync_allowed(consent):
-        raise RuntimeError("a result came for a case without consent to sync")
-    if result.record_id != record_id:
-        raise RuntimeError("the result carries another case's record id")
-
-
-def _is_sync_allowed(consent: str | None) -> bool:
-    return consent is not None and Consent.model_validate_json(consent).is_sync_allowed
-
-
-def _state(connection: Connection, case_id: str) -> CaseState:
-    row = connection.execute("SELECT state FROM cases WHERE case_id = ?", (case_id,)).fetchone()
-    if row is None:
-        raise _unknown(case_id)
-    return CaseState(row[0])
-
-
-def _set(
-    connection: Connection, case_id: str, state: CaseState, *, report: str | None = None, error: str | None = None
-) -> None:
-    connection.execute(
-        "UPDATE cases SET state = ?, report = coalesce(?, report), error = coalesce(?, error) WHERE case_id = ?",
-        (state, report, error, case_id),
-    )
-
-
-def _unknown(case_id: str) -> CaseError:
-    return CaseError(f"there is no case {case_id} in the store")

@@ -12,16 +12,18 @@ from typing import Literal, Protocol
 
 from pydantic import ValidationError
 
+from edge_agent.consultation.answers import without_damaged
 from edge_agent.consultation.draft import Draft, new_draft
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.case import Case, Frame
 from edge_agent.contracts.previous import PreviousVisit
-from edge_agent.errors import CaseError, EdgeError, StoreCorrupt, StoreError
+from edge_agent.errors import CaseError, EdgeError, ImageGone, StoreCorrupt, StoreError
 from edge_agent.store.database import Connection, Database
 from edge_agent.store.episodes import Episodes
 from edge_agent.store.pictures import decode_png
 from edge_agent.store.vault import ImageKind, ImageVault
 
+Noted = Callable[[Connection], None]  # writes what was done into the trail, inside the transaction that does it
 BuildCase = Callable[[Draft, dict[str, Frame], PreviousVisit | None], Case]
 
 
@@ -98,23 +100,32 @@ class Consultations:
         found = self._database.rows("SELECT body FROM drafts WHERE case_id = ?", (case_id,))
         return _read(case_id, found[0] if found else None)
 
-    def change(self, case_id: str, answer: Callable[[Draft], Draft]) -> Draft:
+    def change(self, case_id: str, answer: Callable[[Draft], Draft], *, noted: Noted | None = None) -> Draft:
         """Change a draft and save it; pictures that it no longer names are shredded with it.
 
         Args:
             case_id: the draft.
             answer: a pure function; what it raises leaves the draft as it was.
+            noted: called where the answer changes the draft.
 
         Raises:
             CaseError: no such draft, or the answer was refused.
             StoreFull: no space; the draft stays as it was.
         """
         with self._database.transaction() as connection:
-            after = self._change(connection, case_id, answer)
+            after = self._change(connection, case_id, answer, noted=noted)
         self._settle()
         return after
 
-    def take(self, case_id: str, png: bytes, *, kind: ImageKind, describe: Callable[[Draft, str], Draft]) -> Draft:
+    def take(
+        self,
+        case_id: str,
+        png: bytes,
+        *,
+        kind: ImageKind,
+        describe: Callable[[Draft, str], Draft],
+        noted: Noted | None = None,
+    ) -> Draft:
         """Keep a picture and the draft that names it, both or neither.
 
         Args:
@@ -122,6 +133,7 @@ class Consultations:
             png: the picture as ``store.pictures.encode_png`` writes it.
             kind: the vault's class of the picture.
             describe: puts the picture's id into the draft; if it does not, the picture is not kept.
+            noted: called with the picture's transaction.
 
         Raises:
             CaseError: no such draft, or the picture was refused.
@@ -135,7 +147,7 @@ class Consultations:
                 if image_id not in {view.image_id for view in after.views}:
                     raise CaseError("the picture is not allowed by what was entered: nothing was kept")
                 connection.execute("INSERT INTO draft_images (image_id, case_id) VALUES (?,?)", (image_id, case_id))
-                return self._change(connection, case_id, lambda _: after)
+                return self._change(connection, case_id, lambda _: after, noted=noted)
         except EdgeError:
             with suppress(StoreError):  # the file has no row now; the next start sweeps too
                 self._vault.sweep()
@@ -153,8 +165,21 @@ class Consultations:
             raise CaseError("this consultation has no such picture")
         return self._vault.get(image_id)
 
-    def discard(self, case_id: str, *, why: str) -> None:
+    def damaged(self, draft: Draft) -> frozenset[str]:
+        """Return the ids of a draft's pictures that can never be opened again; a person can take such a one again.
+
+        Raises:
+            StoreError: a picture cannot be read just now; nothing is known of it.
+        """
+        return frozenset(view.image_id for view in draft.views if self._open(view.image_id) is None)
+
+    def discard(self, case_id: str, *, why: str, noted: Noted | None = None) -> None:
         """Delete a draft and shred its pictures; nothing of it stays.
+
+        Args:
+            case_id: the draft.
+            why: for the record of deletions.
+            noted: called with the deletion's transaction.
 
         Raises:
             CaseError: no such draft, or it is being handed over.
@@ -163,6 +188,8 @@ class Consultations:
             if self._read(connection, case_id).step is Step.RUNNING:
                 raise CaseError("this case was handed over: it can no longer be thrown away")
             self._delete(connection, case_id, why=why)
+            if noted is not None:
+                noted(connection)
         self._settle()
 
     def open_drafts(self, owner: str | None = None) -> list[DraftRow]:
@@ -176,6 +203,8 @@ class Consultations:
 
     def hand_over(self, case_id: str, *, desk: CaseDesk, build: BuildCase, now: datetime) -> None:
         """Give a finished draft to the desk; then it is a visit. Cut off anywhere, it may be called again.
+
+        Without a picture that can never be opened again the case goes on, and says so (``Photography.lost``).
 
         Args:
             case_id: a draft at ``Step.RUNNING``, or one that was handed over already (then nothing happens).
@@ -195,9 +224,13 @@ class Consultations:
             if draft.step is not Step.RUNNING:
                 raise RuntimeError(f"a consultation at {draft.step} is not finished")
             if not self._is_stored(case_id):
-                images = {view.image_id: decode_png(self._vault.get(view.image_id)) for view in draft.views}
+                images = {view.image_id: self._open(view.image_id) for view in draft.views}
+                damaged = [image_id for image_id, frame in images.items() if frame is None]
+                if damaged:
+                    draft = self.change(case_id, lambda one: without_damaged(one, damaged))
+                readable = {image_id: frame for image_id, frame in images.items() if frame is not None}
                 previous = self._episodes.previous(draft.episode_id) if draft.episode_id else None
-                desk.submit(build(draft, images, previous), language=draft.language, awaits_sign_off=True)
+                desk.submit(build(draft, readable, previous), language=draft.language, awaits_sign_off=True)
             with self._database.transaction() as connection:
                 self._episodes.add_visit(connection, draft, now=now)
                 self._delete(connection, case_id, why="the case keeps its own copy")
@@ -212,11 +245,22 @@ class Consultations:
                 waiting.remove(case_id)
         return waiting
 
-    def _change(self, connection: Connection, case_id: str, answer: Callable[[Draft], Draft]) -> Draft:
+    def _open(self, image_id: str) -> Frame | None:
+        """Return a picture; None where nobody will ever open it again."""
+        try:
+            return decode_png(self._vault.get(image_id))
+        except (StoreCorrupt, ImageGone):
+            return None
+
+    def _change(
+        self, connection: Connection, case_id: str, answer: Callable[[Draft], Draft], *, noted: Noted | None = None
+    ) -> Draft:
         before = self._read(connection, case_id)
         after = answer(before)
         if (after.case_id, after.owner, after.created) != (before.case_id, before.owner, before.created):
             raise RuntimeError("an answer cannot make a draft another one's")
+        if noted is not None and after != before:
+            noted(connection)
         connection.execute(
             "UPDATE drafts SET step = ?, is_consented = ?, body = ? WHERE case_id = ?",
             (after.step, int(after.is_consent_complete), after.model_dump_json(), case_id),

@@ -15,10 +15,17 @@ from typing import Protocol
 from edge_agent.store.backups import Backups, Eraser
 from edge_agent.store.clock import Clock
 from edge_agent.store.database import Connection, Database
-from edge_agent.store.trusted_day import EARLIEST, Belief, Judged, judge, note_believed, read_highest
+from edge_agent.store.trusted_day import EARLIEST, Belief, Judged, judge, note_believed, read_highest, rows_of
 from edge_agent.store.vault import ImageVault
 
-Since = tuple[str, datetime]  # an item, and when its time began (aware)
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One item that is kept for a time: its id, when that time began (aware), and how long it is for this one."""
+
+    item: str
+    began: datetime
+    period: timedelta
 
 
 class RetentionClass(Protocol):
@@ -29,11 +36,11 @@ class RetentionClass(Protocol):
         """Return the class's ASCII id, as it stands in ``deletions``."""
 
     @property
-    def period(self) -> timedelta:
-        """Return how long an item is kept."""
+    def is_by_command(self) -> bool:
+        """Say whether only a person's command deletes it; else it goes by itself."""
 
-    def items(self, connection: Connection) -> Iterable[Since]:
-        """Give every item that may ever be due, and when its time began; leave out what must stay."""
+    def items(self, connection: Connection) -> Iterable[Held]:
+        """Give every item that may ever be due, when its time began and how long it is; leave out what must stay."""
 
     def erase(self, connection: Connection, items: Sequence[str]) -> None:
         """Delete the items inside the caller's transaction, also those that are gone already."""
@@ -44,10 +51,14 @@ class RetentionClass(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What one run found: the clock's judgement, and how many items of each class are due (deleted, if it was no dry run)."""
+    """What one run found: the clock's judgement, and how many items of each class are due.
+
+    They are deleted then, if it was no dry run; those of a class in ``left`` wait for a person's command.
+    """
 
     judged: Judged
     counts: Mapping[str, int] = field(default_factory=dict)
+    left: frozenset[str] = frozenset()
 
 
 class Retention:
@@ -59,6 +70,7 @@ class Retention:
         backups: are cleaned too.
         classes: what is kept for how long.
         clock: says the time; it may be wrong.
+        made: when this program was made (``trusted_day.judge``).
     """
 
     def __init__(
@@ -69,38 +81,44 @@ class Retention:
         backups: Backups,
         classes: Sequence[RetentionClass],
         clock: Clock,
+        made: date = EARLIEST,
     ) -> None:
         self._database = database
         self._vault = vault
         self._backups = backups
         self._classes = classes
         self._clock = clock
+        self._made = made
 
-    def run(self, *, is_dry: bool, confirmed: date | None = None) -> Due:
+    def run(self, *, is_dry: bool, confirmed: date | None = None, is_commanded: bool = False) -> Due:
         """Delete what is due, or only count it. One transaction; then vault and backups are settled.
 
         A clock that is not believed deletes nothing. Twice is once.
 
         Args:
             is_dry: count only; nothing is changed, not even the highest day.
-            confirmed: today's date, where a person has confirmed it after a long pause.
+            confirmed: today's date, where a person has confirmed it.
+            is_commanded: a person wants those classes deleted too that never go by themselves.
 
         Raises:
             StoreError: the store is busy or full; nothing was deleted, or ``settle`` goes on at the next run.
         """
         now = self._clock()
         with self._database.transaction() as connection:
-            judged = judge(now.date(), highest=read_highest(connection), confirmed=confirmed)
+            highest = read_highest(rows_of(connection), made=self._made)
+            judged = judge(now.date(), highest=highest, confirmed=confirmed, made=self._made)
             if judged.belief is not Belief.BELIEVED:
                 return Due(judged)
             due = {one.name: self._due(connection, one, now=now, is_dry=is_dry) for one in self._classes}
             if not is_dry:
                 note_believed(connection, judged)
                 for one in self._classes:
-                    self._erase(connection, one, due[one.name], now=now)
+                    if is_commanded or not one.is_by_command:
+                        self._erase(connection, one, due[one.name], now=now)
         if not is_dry:
             self.settle()
-        return Due(judged, {name: len(items) for name, items in due.items()})
+        left = frozenset(one.name for one in self._classes if is_dry or (one.is_by_command and not is_commanded))
+        return Due(judged, {name: len(items) for name, items in due.items()}, left)
 
     def settle(self) -> None:
         """Finish what a power cut interrupted after a deletion: log, files, backups."""
@@ -110,12 +128,12 @@ class Retention:
 
     def _due(self, connection: Connection, kind: RetentionClass, *, now: datetime, is_dry: bool) -> list[str]:
         found = []
-        for item, since in kind.items(connection):
-            began = since
-            if not EARLIEST <= since.date() <= now.date():  # written while the clock was wrong
-                began = _first_seen(connection, kind.name, item, now=now, is_dry=is_dry)
-            if began + kind.period <= now:
-                found.append(item)
+        for held in kind.items(connection):
+            began = held.began
+            if not EARLIEST <= began.date() <= now.date():  # written while the clock was wrong
+                began = _first_seen(connection, kind.name, held.item, now=now, is_dry=is_dry)
+            if began + held.period <= now:
+                found.append(held.item)
         return found
 
     def _erase(self, connection: Connection, kind: RetentionClass, items: Sequence[str], *, now: datetime) -> None:

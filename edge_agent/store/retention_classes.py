@@ -1,16 +1,26 @@
-"""What a kiosk keeps for a time, class by class: drafts without consent, pictures of signed cases, rows of tables."""
+"""What a kiosk keeps for a time, class by class: drafts without consent, pictures, clinical records, rows of tables.
+
+How long is the policy's to say (``policy.rules.retention``); what belongs to a class, and what goes with it, is said here.
+
+Source: policy R11, R12.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
+from edge_agent.contracts.policy import Policy
+from edge_agent.policy.retention import Kept, retention
+from edge_agent.policy.retention import RetentionClass as PolicyClass
 from edge_agent.store.copying import tables
 from edge_agent.store.database import Connection
-from edge_agent.store.retention import RetentionClass, Since
+from edge_agent.store.retention import Held, RetentionClass
 from edge_agent.store.vault import ImageState, ImageVault
+
+RECEIVED = "pictures_received"  # the trail's word for: the receiver has said that the pictures arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +42,12 @@ class TableRows:
     item: str
     since: str
     condition: str = "1"
+    is_by_command: bool = False
 
-    def items(self, connection: Connection) -> Iterable[Since]:
+    def items(self, connection: Connection) -> Iterable[Held]:
         """Give the rows that meet the condition."""
         rows = connection.execute(f"SELECT {self.item}, {self.since} FROM {self.table} WHERE {self.condition}")  # noqa: S608
-        return [(str(item), _aware(since)) for item, since in rows.fetchall()]
+        return [Held(str(item), _aware(since), self.period) for item, since in rows.fetchall()]
 
     def erase(self, connection: Connection, items: Sequence[str]) -> None:
         """Delete the rows; a backup from before the table has none."""
@@ -49,37 +60,46 @@ class TableRows:
         self.erase(connection, items)
 
 
-class SignedOff(Protocol):
-    """Who knows when a case was signed off."""
+class CaseTimes(Protocol):
+    """Who knows when something happened to a case."""
 
     def __call__(self, connection: Connection) -> Mapping[str, datetime]:
-        """Return the sign-off's time by case id; a case without one is left out and keeps its pictures."""
+        """Return the time by case id; a case to which it did not happen is left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedPictures:
     """The pictures of signed cases; their keys are shredded, the clinical record stays.
 
+    A picture that its receiver has got goes as soon as its case is signed too: then it has served.
+
     Args:
         vault: of the pictures.
-        signed_off: when each case was signed off.
-        period: how long after that.
+        policy: in force.
+        signed_off: when each case was signed off; a case without it keeps its pictures.
+        received: when a receiver said that a case's pictures arrived.
     """
 
     vault: ImageVault
-    signed_off: SignedOff
-    period: timedelta
+    policy: Policy
+    signed_off: CaseTimes
+    received: CaseTimes
     name: str = "picture_after_signoff"
+    is_by_command: bool = False
 
-    def items(self, connection: Connection) -> Iterable[Since]:
+    def items(self, connection: Connection) -> Iterable[Held]:
         """Give the pictures that are still kept, of signed cases only."""
-        signed = self.signed_off(connection)
+        signed, received = self.signed_off(connection), self.received(connection)
         rows = connection.execute(
             "SELECT image_id, case_id FROM pictures JOIN images USING (image_id) JOIN cases USING (position)"
             " WHERE images.state = ?",
             (ImageState.KEPT,),
         )
-        return [(image_id, signed[case_id]) for image_id, case_id in rows.fetchall() if case_id in signed]
+        return [
+            self._held(image_id, signed[case_id], received.get(case_id))
+            for image_id, case_id in rows.fetchall()
+            if case_id in signed
+        ]
 
     def erase(self, connection: Connection, items: Sequence[str]) -> None:
         """Shred the pictures; the vault writes its own record of that, and sees to backups from before it."""
@@ -88,6 +108,10 @@ class SignedPictures:
     def erase_copy(self, connection: Connection, items: Sequence[str]) -> None:
         """Do nothing: a backup has no image keys."""
 
+    def _held(self, image_id: str, signed: datetime, received: datetime | None) -> Held:
+        kept = Kept(image_id, PolicyClass.PICTURE, signed, signed_off=signed, transferred=received)
+        return _held(self.policy, kept)
+
 
 @dataclass(frozen=True, slots=True)
 class DraftsWithoutConsent:
@@ -95,19 +119,20 @@ class DraftsWithoutConsent:
 
     Args:
         vault: of the pictures.
-        period: how long a draft waits for a consent.
+        policy: in force.
     """
 
     vault: ImageVault
-    period: timedelta
+    policy: Policy
     name: str = "draft_without_consent"
+    is_by_command: bool = False
 
-    def items(self, connection: Connection) -> Iterable[Since]:
+    def items(self, connection: Connection) -> Iterable[Held]:
         """Give the drafts without consent."""
         if "drafts" not in tables(connection):
             return []
         rows = connection.execute("SELECT case_id, created FROM drafts WHERE is_consented = 0").fetchall()
-        return [(case_id, _aware(created)) for case_id, created in rows]
+        return [_held(self.policy, Kept(case_id, PolicyClass.DRAFT, _aware(created))) for case_id, created in rows]
 
     def erase(self, connection: Connection, items: Sequence[str]) -> None:
         """Shred the drafts' pictures and delete the drafts."""
@@ -124,23 +149,101 @@ class DraftsWithoutConsent:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class RecordsPastTheirYears:
+    """Clinical records whose years are over, a minor's not before an age; all visits of an episode end together.
+
+    Never deleted by itself: a person types the command (``derm-edge store retention --records``). What the hub holds of a
+    case, its outbox row and the trail are not the record and stay.
+
+    Args:
+        vault: of the pictures that are still there.
+        policy: in force.
+    """
+
+    vault: ImageVault
+    policy: Policy
+    name: str = "record_after_years"
+    is_by_command: bool = True
+
+    def items(self, connection: Connection) -> Iterable[Held]:
+        """Give every case; its time begins with the last visit of its episode."""
+        rows = connection.execute(
+            "SELECT c.case_id, c.created, json_extract(c.intake, '$.age_years'), json_extract(c.intake, '$.age_months'),"
+            " (SELECT max(later.handed_over) FROM visits here JOIN visits later USING (episode_id)"
+            "  WHERE here.case_id = c.case_id) FROM cases c"
+        )
+        return [_held(self.policy, _record(*row)) for row in rows.fetchall()]
+
+    def erase(self, connection: Connection, items: Sequence[str]) -> None:
+        """Shred the pictures that are left and delete the cases with everything that hangs on them."""
+        for case_id in items:
+            rows = connection.execute(
+                "SELECT image_id FROM pictures JOIN cases USING (position) WHERE case_id = ? AND image_id IS NOT NULL",
+                (case_id,),
+            ).fetchall()
+            self.vault.shred(connection, [row[0] for row in rows], why=self.name)
+        self.erase_copy(connection, items)
+
+    def erase_copy(self, connection: Connection, items: Sequence[str]) -> None:
+        """Delete the cases; an episode without a visit goes too."""
+        for table in _of_cases(connection):
+            connection.executemany(f"DELETE FROM {table} WHERE case_id = ?", [(item,) for item in items])  # noqa: S608
+        if "episodes" in tables(connection):
+            connection.execute("DELETE FROM episodes WHERE episode_id NOT IN (SELECT episode_id FROM visits)")
+
+
+def _of_cases(connection: Connection) -> tuple[str, ...]:
+    """Return every table whose rows name a case, ``cases`` last; the trail speaks of a case in a column of another name."""
+    found = connection.execute(
+        "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'case_id'"
+    ).fetchall()
+    return tuple(sorted((str(row[0]) for row in found), key=lambda name: name == "cases"))
+
+
+def _record(case_id: str, created: str, years: int | None, months: int | None, last: str | None) -> Kept:
+    """Return a case as the policy asks about it; the age is that of its own visit, so that no record goes too early."""
+    age = months // 12 if years is None and months is not None else years
+    began = max(_aware(created), _aware(last)) if last is not None else _aware(created)
+    return Kept(case_id, PolicyClass.RECORD, began, age_years=age)
+
+
+def _held(policy: Policy, kept: Kept) -> Held:
+    """Return how long the policy keeps a thing, counted from when its time began."""
+    due = retention(policy, kept).due
+    if due is None:
+        raise RuntimeError(f"{kept.item_id} has no date: leave it out")
+    return Held(kept.item_id, kept.created, due - kept.created)
+
+
 def signed_off_cases(connection: Connection) -> dict[str, datetime]:
     """Return when each case was signed off, by case id; nothing while there are no sign-offs."""
-    if "sign_offs" not in tables(connection):
-        return {}
-    return {case_id: _aware(signed) for case_id, signed in connection.execute("SELECT case_id, signed FROM sign_offs")}
+    return _times(connection, "sign_offs", "SELECT case_id, signed FROM sign_offs")
 
 
-def standard_classes(
-    vault: ImageVault, *, draft_period: timedelta, picture_period: timedelta
-) -> tuple[RetentionClass, ...]:
+def received_cases(connection: Connection) -> dict[str, datetime]:
+    """Return when a receiver first said that a case's pictures arrived, by case id."""
+    return _times(
+        connection,
+        "audit",
+        f"SELECT case_ref, at FROM audit WHERE action = '{RECEIVED}' ORDER BY seq DESC",  # noqa: S608
+    )
+
+
+def _times(connection: Connection, table: str, query: str) -> dict[str, datetime]:
+    rows: Iterable[Any] = connection.execute(query).fetchall() if table in tables(connection) else ()
+    return {case_id: _aware(at) for case_id, at in rows}
+
+
+def standard_classes(vault: ImageVault, policy: Policy) -> tuple[RetentionClass, ...]:
     """Return the classes of a kiosk, with the policy's periods.
 
     The audit trail is none of them: the policy gives the months that it is kept at least, and nothing deletes it.
     """
     return (
-        DraftsWithoutConsent(vault, draft_period),
-        SignedPictures(vault, signed_off_cases, picture_period),
+        DraftsWithoutConsent(vault, policy),
+        SignedPictures(vault, policy, signed_off_cases, received_cases),
+        RecordsPastTheirYears(vault, policy),
     )
 
 

@@ -96,48 +96,74 @@ def salvage(path: Path, key: StoreKey, *, into: Path, now: datetime) -> LossRepo
     _prepare(into)
     copy = _copy(path, into / ".damaged")
     frames_lost = count_lost_frames(log_of(copy))  # before it is opened: SQLite drops them without a word
-    damaged = DamagedStore(copy, key)
+    try:
+        found = _find(DamagedStore(copy, key), path)
+        saved = _save(found, key, into=into)
+        with Database(into / STORE, key) as database:  # this program's schema from here on
+            shutil.rmtree(into / BACKUP_FOLDER, ignore_errors=True)  # of an older schema: the same rows once more
+            cases_lost = _lost_cases(database, found.censuses["cases"])
+            pictures_lost, pictures_kept = _take_pictures(database, path.with_name(FOLDER), censuses=found.censuses)
+            _mend_ledger(database)
+    finally:
+        shutil.rmtree(copy.parent, ignore_errors=True)
+    report = LossReport(
+        made=now.isoformat(),
+        is_exact=frames_lost == 0 and all(census.is_complete for census in found.censuses.values()),
+        tables=saved,
+        cases_lost=cases_lost,
+        pictures_lost=pictures_lost,
+        pictures_kept=pictures_kept,
+        log_frames_lost=frames_lost,
+    )
+    replace_file(into / REPORT, json.dumps(asdict(report), indent=2).encode("utf-8") + b"\n")
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the damaged copy held: its schema's version, statements of tables by name, of the rest, and the censuses."""
+
+    store: DamagedStore
+    version: int
+    tables: dict[str, str]
+    rest: list[str]
+    censuses: dict[str, Census]
+
+
+def _find(damaged: DamagedStore, path: Path) -> _Found:
+    """Return what there is to save.
+
+    Raises:
+        StoreCorrupt: not even the list of tables can be read.
+    """
     schema = damaged.schema()
     if schema is None:
-        shutil.rmtree(copy.parent)
         raise StoreCorrupt(
             f"nothing of {path} can be read: its first page is damaged or the key is another one; "
             "restore a backup: derm-edge store restore"
         )
-    version, tables, indexes = schema
-    censuses = {name: damaged.census(name) for name in tables}
+    version, tables, rest = schema
+    return _Found(damaged, version, tables, rest, {name: damaged.census(name) for name in tables})
+
+
+def _save(found: _Found, key: StoreKey, *, into: Path) -> dict[str, TableLoss]:
+    """Write every readable row into the new file, in the schema that they had; return each table's account."""
     with new_file(into / STORE) as temporary, open_file(temporary, key) as connection:
-        counts = _fill(connection, damaged, tables=tables, censuses=censuses)
-        triggers = [one for one in indexes if one.lstrip().upper().startswith("CREATE TRIGGER")]
-        make_indexes(connection, [one for one in indexes if one not in triggers])
+        counts = _fill(connection, found.store, tables=found.tables, censuses=found.censuses)
+        triggers = [one for one in found.rest if one.lstrip().upper().startswith("CREATE TRIGGER")]
+        make_indexes(connection, [one for one in found.rest if one not in triggers])
         dropped = _drop_orphans(connection)
         make_indexes(connection, triggers)  # last: a trigger may forbid what salvage must do
-        connection.execute(f"PRAGMA user_version = {version}")
-    with Database(into / STORE, key) as database:  # this program's schema from here on
-        shutil.rmtree(into / BACKUP_FOLDER, ignore_errors=True)  # of an older schema: the same rows once more
-        cases_lost = _lost_cases(database, censuses["cases"])
-        pictures = _take_pictures(database, path.with_name(FOLDER), censuses=censuses)
-        _mend_ledger(database)
-    report = LossReport(
-        made=now.isoformat(),
-        is_exact=frames_lost == 0 and all(census.is_complete for census in censuses.values()),
-        tables={
-            name: TableLoss(
-                kept=counts[name] - dropped[name],
-                lost=len(census.rowids) - counts[name],
-                without_parent=dropped[name],
-                is_exact=census.is_complete,
-            )
-            for name, census in censuses.items()
-        },
-        cases_lost=cases_lost,
-        pictures_lost=pictures[0],
-        pictures_kept=pictures[1],
-        log_frames_lost=frames_lost,
-    )
-    shutil.rmtree(copy.parent)
-    replace_file(into / REPORT, json.dumps(asdict(report), indent=2).encode("utf-8") + b"\n")
-    return report
+        connection.execute(f"PRAGMA user_version = {found.version}")
+    return {
+        name: TableLoss(
+            kept=counts[name] - dropped[name],
+            lost=len(census.rowids) - counts[name],
+            without_parent=dropped[name],
+            is_exact=census.is_complete,
+        )
+        for name, census in found.censuses.items()
+    }
 
 
 def _prepare(into: Path) -> None:

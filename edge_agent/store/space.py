@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from edge_agent.errors import StoreError
 from edge_agent.store.database import Database
 from edge_agent.store.durable import sync_path, unwritten
 from edge_agent.store.vault import ImageVault
@@ -88,8 +87,27 @@ def allowance(*, free_bytes: int, used_bytes: int, thresholds: Thresholds) -> Al
     return _ALLOWANCES[Stage.OK]
 
 
+def measure(folder: Path, *, thresholds: Thresholds) -> Allowance:
+    """Return what may be done with the room below a folder. Changes nothing.
+
+    A disk that cannot be measured counts as full: nobody is told that there is room.
+
+    Args:
+        folder: the store's; one that does not exist cannot be measured.
+        thresholds: of the profile and the configuration.
+    """
+    try:
+        free = shutil.disk_usage(folder).free
+        used = sum(_size(path) for path in folder.rglob("*"))
+    except OSError:
+        return _ALLOWANCES[Stage.FULL]
+    return allowance(free_bytes=free, used_bytes=used, thresholds=thresholds)
+
+
 class StorageRoom:
     """Measure the room, clear what may be cleared, and keep the reserve. Decides nothing: ``allowance`` does.
+
+    The one place that says how much room there is: pages, metrics and status ask ``stage``, doctor ``measure``.
 
     Args:
         database: the open store.
@@ -114,26 +132,24 @@ class StorageRoom:
         self._cache = cache
         self._reserve = database.path.with_name("reserve")
         self._reserve_bytes = reserve_bytes
+        self._stage: Stage | None = None
+
+    @property
+    def stage(self) -> Stage | None:
+        """Return how much room the last look found; None before the first. Quick, reads nothing."""
+        return self._stage
 
     def look(self) -> Allowance:
-        """Return what may be done now. Changes nothing.
-
-        Raises:
-            StoreError: the disk cannot be asked.
-        """
-        folder = self._database.path.parent
-        try:
-            free = shutil.disk_usage(folder).free
-            used = sum(_size(path) for path in folder.rglob("*"))
-        except OSError as exc:
-            raise StoreError(f"cannot measure the disk under {folder}: {exc.strerror}; check the folder") from exc
-        return allowance(free_bytes=free, used_bytes=used, thresholds=self._thresholds)
+        """Return what may be done now. Changes nothing but ``stage``."""
+        found = measure(self._database.path.parent, thresholds=self._thresholds)
+        self._stage = found.stage
+        return found
 
     def step(self) -> Allowance:
         """Look, do what the stage allows, look again, and return what may be done then.
 
         Raises:
-            StoreError: a folder cannot be written, or the store is busy.
+            StoreError: a folder cannot be written, or the store is busy; ``stage`` is what the look found all the same.
         """
         found = self.look()
         if found.may_clear:

@@ -8,6 +8,7 @@ between leaves a file that nobody can open, which the next start settles.
 
 from __future__ import annotations
 
+import errno
 import secrets
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from edge_agent.store.sealing import KEY_BYTES, seal, unseal
 
 FOLDER = "vault"
 _SUFFIX = ".img"
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO})  # no later attempt reads more
 COPIED = "picture"  # the class in copies_due
 
 
@@ -94,6 +96,7 @@ class ImageVault:
         Raises:
             ImageGone: it was shredded.
             StoreCorrupt: the file is damaged or missing, or there never was such a picture.
+            StoreError: the system cannot open the file now (too many open files, its owner); the picture may be whole.
         """
         found = self._database.rows(
             "SELECT kind, state, key FROM images LEFT JOIN image_keys USING (image_id) WHERE image_id = ?", (image_id,)
@@ -110,7 +113,9 @@ class ImageVault:
         try:
             sealed = self.path_of(image_id).read_bytes()
         except OSError as exc:
-            raise StoreCorrupt(f"the file of picture {image_id} cannot be read: {exc.strerror}") from exc
+            if exc.errno in _GONE:
+                raise StoreCorrupt(f"the file of picture {image_id} cannot be read: {exc.strerror}") from exc
+            raise StoreError(f"the picture {image_id} cannot be opened now: {exc.strerror}; try again later") from exc
         return unseal(sealed, key=key, image_id=image_id, kind=kind)
 
     def has_key(self, image_id: str) -> bool:

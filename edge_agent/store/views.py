@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from edge_agent.contracts.case import View
+from edge_agent.contracts.intake import ViewNote
 from edge_agent.contracts.intake_values import INTIMATE_SITES
-from edge_agent.errors import ImageGone, StoreError
+from edge_agent.errors import ImageGone, StoreCorrupt, StoreError
 from edge_agent.store.database import Connection, Database
 from edge_agent.store.pictures import decode_png
 from edge_agent.store.vault import ImageKind, ImageVault
 
 IDENTIFYING_SITES = frozenset({"face", "eye_area", "lips_mouth", "ear"})  # a part of a face tells who it is
-_BY_VIEW = "SELECT view_index, png, image_id, shot, body_site, laterality FROM pictures WHERE position = ?"
+_BY_VIEW = (
+    "SELECT view_index, png, p.image_id, shot, body_site, laterality, kind FROM pictures p"
+    " LEFT JOIN images USING (image_id) WHERE position = ? ORDER BY view_index"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +34,17 @@ class StoredView:
     is_gone: bool
 
 
-def kind_of(*, body_site: str | None, shot: str | None) -> ImageKind:
-    """Return the vault class of a picture by its body site and shot (policy R5, R6).
+def kind_of(*, body_site: str | None, shot: str | None, has_mark: bool = False) -> ImageKind:
+    """Return the vault class of a picture (policy R5, R6).
 
-    Tattoos are no body site: whoever knows of one puts the picture as ``identifying`` himself.
+    Args:
+        body_site: id of ``body_site``.
+        shot: id of ``shot``.
+        has_mark: somebody said that it shows a tattoo, a birthmark or anything else by which people know the person.
     """
     if body_site in INTIMATE_SITES:
         return ImageKind.INTIMATE
-    if body_site in IDENTIFYING_SITES or shot == "tongue":
+    if body_site in IDENTIFYING_SITES or shot == "tongue" or has_mark:
         return ImageKind.IDENTIFYING
     return ImageKind.ORDINARY
 
@@ -51,7 +58,7 @@ def keep_views(
         StoreFull: no space; the caller's transaction must be undone.
     """
     for view, png in pictures:
-        kind = kind_of(body_site=view.body_site, shot=view.shot)
+        kind = kind_of(body_site=view.body_site, shot=view.shot, has_mark=view.has_mark)
         image_id = vault.put(connection, png, kind=kind)
         connection.execute(
             "INSERT INTO pictures (position, view_index, png, image_id, shot, body_site, laterality)"
@@ -60,19 +67,35 @@ def keep_views(
         )
 
 
-def load_views(database: Database, vault: ImageVault, position: int) -> tuple[View, ...]:
+def load_views(
+    database: Database, vault: ImageVault, position: int, *, on_damaged: Callable[[ViewNote], None] | None = None
+) -> tuple[View, ...]:
     """Return a case's pictures in order, bit-equal to those kept; shredded ones are left out.
 
+    Args:
+        database: the open store.
+        vault: of the pictures.
+        position: of the case.
+        on_damaged: told of every picture that can never be opened again, which is then left out; None stops at the first.
+
     Raises:
-        StoreCorrupt: a picture cannot be read.
+        StoreCorrupt: a picture is damaged, and nobody is told.
+        StoreError: a picture cannot be opened just now.
     """
     views = []
-    for index, png, image_id, *rest in database.rows(f"{_BY_VIEW} ORDER BY view_index", (position,)):
+    for index, png, image_id, shot, body_site, laterality, kind in database.rows(_BY_VIEW, (position,)):
         try:
-            data = png if image_id is None else vault.get(image_id)
+            frame = decode_png(png if image_id is None else vault.get(image_id))
         except ImageGone:
             continue  # care goes on without a picture that was withdrawn or whose time had come
-        views.append(View(index, decode_png(data), *rest))
+        except StoreCorrupt:
+            if on_damaged is None:
+                raise
+            on_damaged(ViewNote(shot=shot, body_site=body_site, laterality=laterality))
+            continue
+        is_plain = kind_of(body_site=body_site, shot=shot) is ImageKind.ORDINARY
+        has_mark = kind == ImageKind.IDENTIFYING and is_plain  # nothing else makes such a picture identifying
+        views.append(View(index, frame, shot, body_site, laterality, has_mark))
     return tuple(views)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from edge_agent.errors import CaseError
-from edge_agent.store.cases import withdraw_result
+from edge_agent.errors import CaseError, StoreError
 from edge_agent.store.database import Connection, Database
+from edge_agent.store.leaving import withdraw_result
 from edge_agent.store.vault import ImageVault
 
 
@@ -47,11 +49,27 @@ class Withdrawals:
         self._database = database
         self._vault = vault
 
-    def record(self, case_id: str, purpose: WithdrawnPurpose, *, account: str, now: datetime) -> bool:
+    def record(
+        self,
+        case_id: str,
+        purpose: WithdrawnPurpose,
+        *,
+        account: str,
+        now: datetime,
+        noted: Callable[[Connection], None] | None = None,
+    ) -> bool:
         """Record and carry out one withdrawal; return False when it was recorded before.
 
         When this returns, no picture of the case can be opened (``CARE_PICTURES``). ``ImageVault.settle`` has then
-        removed the files, or does at the next start. Backups are cleaned by ``Backups.settle``.
+        removed the files, or does at the next start. Backups are cleaned by ``Backups.settle``. Opens no picture and reads
+        no record, so that nothing damaged can stop a withdrawal.
+
+        Args:
+            case_id: the case.
+            purpose: what is taken back.
+            account: the name of the account that records it.
+            now: with a time zone.
+            noted: writes the row of the trail, in the same transaction; called for a new withdrawal only.
 
         Raises:
             CaseError: no such case.
@@ -69,7 +87,10 @@ class Withdrawals:
                 connection.execute("UPDATE cases SET locked = 1 WHERE case_id = ?", (case_id,))
             elif purpose is WithdrawnPurpose.DEIDENTIFIED_RESULT:
                 withdraw_result(connection, case_id, now=now)
-        self._vault.settle()
+            if is_new and noted is not None:
+                noted(connection)
+        with suppress(StoreError):  # the keys are gone; the next start unlinks the files
+            self._vault.settle()
         return bool(is_new)
 
     def of(self, case_id: str) -> tuple[Withdrawal, ...]:

@@ -91,6 +91,8 @@ class _StatusCollector:
             yield _gauge("derm_edge_sync_age_seconds", "Since the hub last had everything.", status["sync_age_s"])
         if (camera := status.get("camera")) is not None:
             yield _labelled("derm_edge_camera_state", "The camera's present state.", "state", {camera["state"]: 1})
+        if (stage := status.get("storage")) is not None:
+            yield _labelled("derm_edge_storage_stage", "How much room is left.", "stage", {stage: 1})
         if (size := self._store_bytes()) is not None:
             yield _gauge("derm_edge_store_bytes", "Bytes of the encrypted store.", size)
 

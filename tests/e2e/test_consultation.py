@@ -150,6 +150,11 @@ def _intake(page: Page) -> None:
     _on(page)
 
 
+def _no_mark(page: Page) -> None:
+    """Answer that nothing on this place tells who the person is."""
+    page.get_by_role("button", name="No", exact=True).click()
+
+
 def _own_view(page: Page) -> None:
     expect(page.locator("h1")).to_have_text("What do you think yourself?")
     _answer(page, "tier", "T4_routine")
@@ -181,6 +186,8 @@ def test_the_whole_way(kiosk: Kiosk) -> None:
     _answer(page, "site.abdomen", "yes")
     _seen(page, "06-sites")
     _on(page)
+    _seen(page, "07-mark")
+    _no_mark(page)
     expect(page.locator("#hint-words")).to_contain_text("Ready")
     wait_until(
         lambda: bool(page.evaluate("document.getElementById('live-picture').naturalWidth > 0")), what="no preview"
@@ -369,6 +376,7 @@ def test_a_follow_up_shows_the_last_picture_beside_the_live_one(kiosk: Kiosk) ->
             _on(page)
         _answer(page, "site.elbow", "left")
         _on(page)
+        _no_mark(page)
         if visit:
             break
         page.get_by_role("button", name="Take the picture").click()
@@ -398,6 +406,7 @@ def test_the_whole_way_without_script(kiosk: Kiosk) -> None:
     _who(page, "bed 11")
     _answer(page, "site.elbow", "left")
     _on(page)
+    _no_mark(page)
     page.get_by_role("button", name="Take the picture").click()
     _on(page)
     _intake(page)

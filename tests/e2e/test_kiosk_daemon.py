@@ -99,6 +99,7 @@ def until_the_pictures(page: Page) -> str:
     go_on(page)
     touch(page, "site.elbow", "left")
     go_on(page)
+    page.get_by_role("button", name="No", exact=True).click()  # no tattoo, nothing by which people know the person
     return case_id
 
 

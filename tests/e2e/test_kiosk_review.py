@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from edge_agent.interop.pdf import PdfPress
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.server import KioskServer
 from edge_agent.store.accounts import Role
@@ -37,6 +38,7 @@ class Kiosk:
     parts: KioskParts
     browser: Browser
     folder: Path
+    press: PaperPress
 
     def signed_in(self, name: str, *roles: Role) -> Page:
         """Open a page of a small kiosk screen and sign somebody in."""
@@ -62,12 +64,13 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def kiosk(tmp_path: Path, browser: Browser) -> Iterator[Kiosk]:
     with consultation_kiosk(tmp_path, clock=RealClock(), is_demo=True) as built:
-        parts = replace(built, press=PaperPress())
+        press = PaperPress()
+        parts = replace(built, press=press)
         _fill(parts)
         server = KioskServer(parts)
         server.start()
         try:
-            yield Kiosk(parts, browser, tmp_path)
+            yield Kiosk(parts, browser, tmp_path, press)
         finally:
             server.stop()
 
@@ -133,15 +136,14 @@ def test_a_report_is_decided_signed_read_again_and_printed(kiosk: Kiosk) -> None
     page.locator('label:has(> input[name="confirmed"])').click()
     _seen(page, "report_to_sign")
     page.get_by_role("button", name="Sign the report").click()
-    expect(page.locator("#sign")).to_contain_text("Signed by")
+    expect(page.locator("#sign")).to_contain_text("Signed by Lin Hua")
     _seen(page, "report_signed")
     page.get_by_role("link", name="Print, letter, file").click()
     _seen(page, "print")
-    expect(page.locator("main")).to_contain_text("write it by hand")
-    asked = "report.pdf?audience=person&language=zh"
-    assert page.request.get(f"{page.url}/{asked}").status == 422  # its tier was corrected
-    answer = page.request.get(f"{page.url.split('/cases/')[0]}/cases/late/print/{asked}")
-    assert answer.headers["content-type"] == "application/pdf"
+    expect(page.locator("#to")).to_have_value("dermatology_remote_reading")  # its tier was corrected to routine
+    sheet = page.request.get(f"{page.url}/report.pdf?audience=person&language=en")
+    assert sheet.headers["content-type"] == "application/pdf"
+    assert "T4 routine" in sheet.text() and "Signed by Lin Hua" in kiosk.press.pages[-1].foot
     other = kiosk.signed_in("Wang Min", Role.CLINICIAN)
     other.goto(page.url.replace("/print", "/second-reading"))
     _seen(other, "second_reading")
@@ -150,6 +152,39 @@ def test_a_report_is_decided_signed_read_again_and_printed(kiosk: Kiosk) -> None
     other.get_by_role("button", name="Save the second reading").click()
     expect(other.locator("#sign")).to_contain_text("agrees")
     assert kiosk.parts.database.rows("SELECT count(*) FROM second_readings WHERE case_id = ?", (case,)) == [(1,)]
+
+
+@pytest.fixture
+def printing_kiosk(tmp_path: Path, browser: Browser) -> Iterator[Kiosk]:
+    """A kiosk with the real press: its sheets can be drawn by the browser."""
+    with consultation_kiosk(tmp_path, clock=RealClock(), is_demo=True) as built:
+        parts = replace(built, press=PdfPress())
+        add_visit(parts, "one", created=datetime.now(UTC))
+        server = KioskServer(parts)
+        server.start()
+        try:
+            yield Kiosk(parts, browser, tmp_path, PaperPress())
+        finally:
+            server.stop()
+
+
+def test_a_sheet_is_drawn_printed_and_left_again(printing_kiosk: Kiosk) -> None:
+    """The browser's own viewer draws the PDF in the page, the page's button prints it, and Back leads back."""
+    page = printing_kiosk.signed_in("Lin Hua", Role.CLINICIAN)
+    page.goto(f"{page.url.rstrip('/')}/cases/one/print")
+    page.get_by_role("button", name="Print the clinician's copy").click()
+    button = page.get_by_role("button", name="Print", exact=True)
+    expect(button).to_be_enabled(timeout=60_000)
+    assert any(frame.url.startswith("chrome-extension:") for frame in page.frames)  # the viewer, not an error page
+    _seen(page, "paper")
+    page.evaluate(
+        "() => { const sheet = document.getElementById('paper').contentWindow; sheet.print = () => { window.printed = true; }; }"
+    )
+    button.click()
+    assert page.evaluate("() => window.printed === true")
+    page.get_by_role("link", name="Back").click()
+    expect(page.locator("h1")).to_contain_text("Print, letter, file")
+    assert printing_kiosk.parts.database.rows("SELECT count(*) FROM audit WHERE action = 'report_printed'") == [(1,)]
 
 
 def test_earlier_visits_and_a_withdrawal(kiosk: Kiosk) -> None:

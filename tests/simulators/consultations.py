@@ -11,8 +11,9 @@ import numpy as np
 from edge_agent.agents.rules.red_flags import RuleBook
 from edge_agent.consultation import answers
 from edge_agent.consultation.course import Course
-from edge_agent.consultation.draft import Choice, Draft, Person, SiteChoice, TakenView, new_draft
+from edge_agent.consultation.draft import Choice, Draft, Person, new_draft
 from edge_agent.consultation.permits import PolicyPermits
+from edge_agent.consultation.pictures import SiteChoice, TakenView
 from edge_agent.contracts.case import Case, Frame
 from edge_agent.contracts.consent_values import PURPOSES
 from edge_agent.contracts.intake_parts import WorkerView
@@ -30,7 +31,7 @@ COURSE = Course(RuleBook.load("red_flags.toml"), PolicyPermits(Policy()))
 VERSIONS = dict.fromkeys(PURPOSES, "1")
 CALM: dict[Any, Any] = {"fever_now_or_history": "no", "blisters_or_peeling": "no"}
 ADULT = Person(age_years=34, sex="female", capacity="full", can_read="yes")
-ELBOW = SiteChoice(body_site="elbow", laterality="left")
+ELBOW = SiteChoice(body_site="elbow", laterality="left", has_mark=False)
 PNG = encode_png(np.full((64, 64, 3), 90, np.uint8))
 
 
@@ -91,7 +92,7 @@ def agreed(draft: Draft, *, refused: tuple[str, ...] = (), given_by: Literal["pe
 
 def taken(image_id: str, site: SiteChoice = ELBOW, **changes: Any) -> TakenView:
     """Return an accepted picture."""
-    told = {"shot": "close_up", "quality": "accepted", **site.model_dump()}
+    told = {"shot": "close_up", "quality": "accepted", **site.model_dump(), "has_mark": bool(site.has_mark)}
     return TakenView(image_id=image_id, **(told | changes))
 
 

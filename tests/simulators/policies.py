@@ -58,7 +58,7 @@ def ministry(folder: Path) -> Ministry:
     """Make the keys of a ministry and a device that trusts them."""
     private = write_key(folder / "keys", "ministry")
     state = folder / "state"
-    state.mkdir()
+    state.mkdir(parents=True)
     config = Config(
         state_dir=state, policy_keys_dir=folder / "keys", policy_file=folder / "policy.dsse.json", bundle_dir=folder
     )

@@ -43,11 +43,19 @@ def main():
 
 
 def program_package(
-    out: Path, *, version: str, schema: int = 2, works: bool = True, key: Path = DEVELOPMENT_KEY
+    out: Path,
+    *,
+    version: str,
+    schema: int = 2,
+    works: bool = True,
+    key: Path = DEVELOPMENT_KEY,
+    policy: Path | None = None,
 ) -> Path:
     """Make a package for ``tests.simulators.slot_program.WrittenProgram``: its program is one JSON file."""
     work = out / f"work-{version}"
     files = _common(work, version)
+    if policy is not None:
+        files["defaults/policy.dsse.json"] = policy
     files["wheels/program.json"] = _written(
         work / "program.json", json.dumps({"version": version, "schema": schema, "works": works})
     )
@@ -78,7 +86,9 @@ def _common(work: Path, version: str) -> dict[str, Path]:
     return {
         "system/derm-edge.service": _written(work / "unit", f"# unit of {version}\n"),
         f"system/only-{version}.rules": _written(work / "rules", f"# rules of {version}\n"),
-        "defaults/config.toml": _written(work / "config", "state_dir = @STATE_DIR@\nprofile = @PROFILE@\n"),
+        "defaults/config.toml": _written(
+            work / "config", "state_dir = @STATE_DIR@\nprofile = @PROFILE@\npolicy_keys_dir = @POLICY_KEYS_DIR@\n"
+        ),
     }
 
 

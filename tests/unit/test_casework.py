@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from edge_agent.agents.report.text import render_text
 from edge_agent.casework import CaseWork, OnProgress, Report, is_without_model
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.photography import Photography
 from edge_agent.contracts.shown_field import OnField
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import CaseError, InferenceError, SignatureRejected, StoreCorrupt, StoreError
@@ -25,6 +28,7 @@ from edge_agent.store.database import Database
 from edge_agent.store.key import StoreKey
 from edge_agent.store.outbox import Outbox
 from edge_agent.store.states import CaseState
+from edge_agent.store.vault import ImageVault
 from tests.simulators.cases import case, consent, form, manifest
 
 EMERGENCY = {"blisters_or_peeling": "yes", "skin_pain_severe": "yes"}
@@ -201,6 +205,23 @@ def test_a_corrupt_record_is_put_aside(database: Database) -> None:
     assert store.status("case-1").state is CaseState.FAILED
 
 
+def test_a_damaged_picture_does_not_cost_the_rest_of_the_case(database: Database) -> None:
+    """The program reads what is left; the report says that a picture is missing, and the case is not put aside."""
+    store, vault = CaseStore(database), ImageVault(database)
+    store.add(case(marks=(1, 1)), language="en")
+    damaged = store.views("case-1")[0].image_id
+    assert damaged is not None
+    vault.path_of(damaged).write_bytes(b"damaged")
+    report = _work(store, _overflow, failures=[]).complete("case-1")  # by the rules: they say the notices too
+    assert "picture_lost" in report["notices"]
+    assert store.status("case-1").state is CaseState.REPORTED
+    readable = store.load_readable("case-1")
+    assert [view.index for view in readable.views] == [1]
+    assert len(readable.photography.lost) == 1
+    with pytest.raises(StoreCorrupt):
+        store.load("case-1")
+
+
 def test_a_programmers_mistake_counts_as_a_failed_attempt(database: Database) -> None:
     """Any other exception is told three times, by class and place without its text, then the rules answer."""
     store, failures = CaseStore(database), list[dict[str, Any]]()
@@ -286,3 +307,12 @@ def test_a_policy_that_keeps_results_here_queues_none(database: Database) -> Non
         queued[name] = Outbox(database).status().queued
         assert store.status(name).state is CaseState.REPORTED
     assert queued == {"kept": 0, "sent": 1}
+
+
+def test_refused_pictures_are_counted_in_the_result(database: Database) -> None:
+    """What the check refused at the camera is in the record that leaves, by reason."""
+    store = CaseStore(database)
+    told = Photography(refusals={"glare": 3})
+    store.add(replace(case(case_id="glared", agreed=consent()), photography=told), language="en")
+    _work(store, _overflow, failures=[]).complete("glared")
+    assert json.loads(database.rows("SELECT body FROM outbox")[0][0])["quality_refusals"] == {"glare": 3}

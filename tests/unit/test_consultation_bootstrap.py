@@ -65,3 +65,15 @@ def test_the_released_gate_accepts_a_sharp_drawing_and_refuses_a_black_frame() -
     black = gate.judge([frame * 0], shot="overview", site="elbow")
     assert black.verdict == "refused"
     assert gate.coach([frame * 0], shot="overview").id == "more_light"
+
+
+def test_refused_pictures_reach_the_devices_numbers(tmp_path: Path) -> None:
+    """The rooms tell each reason to whoever counts, and nothing of the person."""
+    counted: list[str] = []
+    with consultation_kiosk(tmp_path) as parts:
+        vault = ImageVault(parts.database)
+        room = build_consultation(
+            parts.database, cases=parts.cases, vault=vault, policy=Policy(), on_refused=counted.append
+        )
+        room.on_refused("blur_focus")
+    assert counted == ["blur_focus"]

@@ -196,6 +196,16 @@ def test_abuse_stops_photography_after_an_emergency_was_told() -> None:
     assert not COURSE.camera(draft, ELBOW).is_possible
 
 
+def test_unticking_the_sign_of_abuse_opens_no_camera() -> None:
+    """R9: the stop holds for the rest of the case, whoever takes the answer back and why."""
+    draft = COURSE.onward(blank().changed(danger_signs={"disclosure_of_abuse": "yes"}))
+    assert draft.step is Step.SAFEGUARDING
+    draft = COURSE.read(draft).changed(danger_signs={"disclosure_of_abuse": "no"})
+    draft = _walk(draft, steps()[1:5])
+    assert draft.step is Step.COMPLAINT  # past the camera
+    assert COURSE.camera(draft, ELBOW).reason == "stopped"
+
+
 def test_the_worry_of_the_last_screen_is_answered_before_the_case_goes() -> None:
     """RF-28 interrupts the last question too, and the case is handed over by a second press."""
     draft = _walk(blank(), [*steps()[:5], *steps()[5:9]])

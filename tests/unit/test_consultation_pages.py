@@ -412,3 +412,34 @@ def test_safeguarding_names_no_sign_on_the_screen(browser: Browser) -> None:
     page = browser.get(f"/consultation/{draft.case_id}").text
     assert "Stop photography" in page
     assert "abused" not in page
+
+
+def _in_emergency(browser: Browser) -> Browser:
+    assert browser.submit("/emergency", reason="danger_to_life").status_code == 303
+    return browser
+
+
+def test_two_uses_of_emergency_access_see_nothing_of_each_other(browser: Browser) -> None:
+    """Whoever comes in without a name sees what this very entry began, and nobody else's person."""
+    browser.submit("/sign-out")
+    first = _begun(_in_emergency(browser), Step.AGE)
+    assert f"/consultation/{first.case_id}" in browser.get("/consultation").text
+    browser.submit("/sign-out")
+    _in_emergency(browser)
+    assert f"/consultation/{first.case_id}" not in browser.get("/consultation").text
+    assert browser.get(f"/consultation/{first.case_id}").status_code == 403
+    assert browser.submit(f"/consultation/{first.case_id}/discard", is_sure="yes").status_code == 403
+
+
+def test_a_clinician_takes_over_what_emergency_access_began(browser: Browser) -> None:
+    """The list says when the entry was, and an account by its display name; the trail says the same of each step."""
+    draft = _begun(browser, Step.AGE)
+    browser.submit("/sign-out")
+    emergency = _begun(_in_emergency(browser), Step.AGE)
+    browser.submit("/sign-out")
+    browser.sign_in(browser.account("Dr Lin", Role.CLINICIAN))
+    page = browser.get("/consultation").text
+    assert "Emergency access, Nov 22, 2026" in page and "Nurse Li" in page
+    assert draft.owner == "nurse.li" and "nurse.li" not in page
+    assert browser.get(f"/consultation/{emergency.case_id}").status_code == 200
+    assert "Emergency access, Nov 22, 2026" in browser.get("/audit").text

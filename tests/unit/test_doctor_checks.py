@@ -8,8 +8,8 @@ import pytest
 
 from edge_agent.commands import doctor_checks
 from edge_agent.commands.doctor import become
-from edge_agent.config import CaptureConfig, Config
-from edge_agent.errors import CameraError, ConfigError, StoreError
+from edge_agent.config import CaptureConfig, Config, StorageConfig
+from edge_agent.errors import CameraError, ConfigError, StoreError, StoreFull
 
 
 def _config(tmp_path: Path, **more: object) -> Config:
@@ -42,3 +42,16 @@ def test_an_account_that_does_not_exist_is_one_line() -> None:
     """``--user`` with a slip of the pen."""
     with pytest.raises(ConfigError, match="no account nobody-of-this-name"):
         become("nobody-of-this-name")
+
+
+@pytest.mark.parametrize(("low", "tight", "stage"), [(4, 3, "ok"), (10**15, 3, "low"), (10**15, 10**14, "tight")])
+def test_the_disk_is_judged_by_the_ladder(tmp_path: Path, low: int, tight: int, stage: str) -> None:
+    """By the configured thresholds, as in the running daemon: low is said, from tight on it is a failure."""
+    storage = StorageConfig(low_bytes=low, tight_bytes=tight, full_bytes=2)
+    (tmp_path / "s").mkdir()
+    config = _config(tmp_path, storage=storage)
+    if stage == "tight":
+        with pytest.raises(StoreFull, match=r"storage is tight.*no new pictures"):
+            doctor_checks.check_disk(config)
+    else:
+        assert ("storage is low" in doctor_checks.check_disk(config)) == (stage == "low")

@@ -17,12 +17,31 @@ from pypdf import PdfReader
 from edge_agent.bootstrap import open_store
 from edge_agent.cli import run
 from edge_agent.config import load_config
+from edge_agent.contracts.intake import Consent
+from edge_agent.contracts.policy import Policy
 from edge_agent.errors import StoreFull
-from edge_agent.interop.exporter import Exporter, ExportEvent, Stored
+from edge_agent.interop.exporter import Carrier, Exporter, ExportEvent
 from edge_agent.interop.pdf import PageToPrint
+from edge_agent.interop.stored import Stored, stored_case
+from edge_agent.kiosk_bootstrap import build_registry
+from edge_agent.review.decisions import Decision
+from edge_agent.review.sections import decidable
+from edge_agent.store.accounts import Role
 from edge_agent.store.audit import AuditTrail
+from edge_agent.store.reviews import ReviewStore
+from edge_agent.store.vault import ImageVault
+from edge_agent.store.withdrawal import Withdrawals, WithdrawnPurpose
 from tests.simulators.cases import CREATED, consent
 from tests.simulators.interop_cases import REFUSED, VOCABULARY, reported
+from tests.simulators.receivers import Hospital
+
+NOT_FREE = consent(
+    given_by="nobody",
+    emergency_reason="not awake",
+    deidentified_result=REFUSED,
+    referral_package=REFUSED,
+    training=REFUSED,
+)
 
 
 class Device:
@@ -31,17 +50,47 @@ class Device:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config = folder / "config.toml"
-        self.config.write_text(f'state_dir = "{folder / "device"}"\nlanguage = "en"\n', encoding="utf-8")
+        self.hospital = Hospital(folder / "receivers")
+        self.hospital.enrol()
+        lines = (f'state_dir = "{folder / "device"}"', 'language = "en"', f'receivers_dir = "{self.hospital.folder}"')
+        self.config.write_text("\n".join((*lines, "")), encoding="utf-8")
 
-    def keep(self, name: str, *, case_id: str, is_reported: bool = True, agrees: bool = True) -> None:
-        """Store a case and its report."""
+    def keep(self, name: str, *, case_id: str, is_reported: bool = True, agreed: Consent | None = None) -> None:
+        """Store a case and its report; ``agreed`` in the place of its own consent."""
         given = reported(name)
-        agreed = given.case.consent if agrees else consent(referral_package=REFUSED)
-        case = replace(given.case, case_id=case_id, consent=agreed)
+        case = replace(given.case, case_id=case_id, consent=agreed or given.case.consent)
         with open_store(load_config(self.config)) as store:
             store.cases.add(case, language="en")
             if is_reported:
                 store.cases.finish(case_id, {**given.report, "case_id": case_id}, None)
+
+    def sign(self, case_id: str, *, condition: str) -> None:
+        """Let a clinician put the suspected disease right and sign."""
+        with open_store(load_config(self.config)) as store:
+            accounts = build_registry(store.database).accounts
+            account = accounts.add("Lin Hua", roles=[Role.CLINICIAN], pin="739154", by="(test)")
+            reviews = ReviewStore(store.database)
+            told = store.cases.report(case_id)
+            assert told is not None
+            for section in decidable(told):
+                is_wrong = section == "reasoning"
+                decision = {
+                    "section": section,
+                    "verdict": "corrected" if is_wrong else "accepted",
+                    "reason": "wrong_condition" if is_wrong else "agree",
+                    "values": {"condition": condition} if is_wrong else {},
+                    "note": "ask the family" if is_wrong else "",
+                    "account": account.name,
+                    "decided": CREATED,
+                }
+                reviews.decide(case_id, Decision.model_validate(decision))
+            reviews.sign(case_id, account=account.name, signed=CREATED)
+
+    def take_back(self, case_id: str) -> None:
+        """Let the person take the referral package back."""
+        with open_store(load_config(self.config)) as store:
+            withdrawals = Withdrawals(store.database, vault=ImageVault(store.database))
+            withdrawals.record(case_id, WithdrawnPurpose.REFERRAL_PACKAGE, account="lin.hua", now=CREATED)
 
     def export(self, *words: str) -> int:
         """Run the command."""
@@ -50,13 +99,19 @@ class Device:
 
 @pytest.fixture(scope="module")
 def device() -> Iterator[Device]:
-    """Four cases: one whole, one refused, one for tests, one that waits."""
+    """Cases by what became of them: whole, refused, for tests, waiting, signed, taken back, of abuse, of an emergency."""
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
         told = Device(Path(folder))
         told.keep("plaque", case_id="whole")
-        told.keep("plaque", case_id="refused", agrees=False)
+        told.keep("plaque", case_id="refused", agreed=consent(referral_package=REFUSED))
         told.keep("test_case", case_id="test")
         told.keep("plaque", case_id="waits", is_reported=False)
+        told.keep("plaque", case_id="signed")
+        told.sign("signed", condition="scabies")
+        told.keep("plaque", case_id="taken")
+        told.keep("emergency", case_id="abuse")
+        told.keep("plaque", case_id="emergency", agreed=NOT_FREE)
+        told.take_back("taken")
         yield told
 
 
@@ -83,13 +138,42 @@ def test_a_case_can_be_exported_while_the_store_is_in_use(device: Device, tmp_pa
 
 
 def test_pictures_and_reference_come_when_asked_for(device: Device, tmp_path: Path) -> None:
-    """The close-up of the knee; the overview stays, for it may show who it is."""
-    out = tmp_path / "case.json"
-    assert device.export("whole", "--fhir", "--with-pictures", "--with-reference", "--out", str(out)) == 0
-    told = json.loads(out.read_text(encoding="utf-8"))
+    """The close-up of the knee, for the hospital alone; the overview stays, for it may show who it is."""
+    out = tmp_path / "case.p7m"
+    words = ("--fhir", "--with-pictures", "--with-reference", "--for", "hospital", "--out", str(out))
+    assert device.export("whole", *words) == 0
+    assert b"BOOK-77" not in out.read_bytes()
+    told = json.loads(text := device.hospital.open(out.read_bytes()).decode())
     media = [row["resource"] for row in told["entry"] if row["resource"]["resourceType"] == "Media"]
     assert [one["bodySite"]["coding"][0]["code"] for one in media] == ["knee"]
-    assert "BOOK-77" in out.read_text(encoding="utf-8")
+    assert "BOOK-77" in text
+
+
+def test_a_pdf_with_pictures_is_sealed_too(device: Device, tmp_path: Path) -> None:
+    """Whatever the form: with a picture in it no file leaves in clear."""
+    out = tmp_path / "case.p7m"
+    assert device.export("whole", "--pdf", "--with-pictures", "--for", "hospital", "--out", str(out)) == 0
+    assert not out.read_bytes().startswith(b"%PDF")
+    assert device.hospital.open(out.read_bytes()).startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(("case", "line"), [("abuse", "to protect the person"), ("emergency", "in this emergency")])
+def test_pictures_stay_where_policy_says_so(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str, line: str
+) -> None:
+    """After a sign of abuse, and where nobody could decide freely, also to a named receiver (R9, R10)."""
+    out = tmp_path / "none"
+    assert device.export(case, "--pdf", "--with-pictures", "--for", "hospital", "--out", str(out)) == 22
+    assert line in capsys.readouterr().err and not out.exists()
+
+
+def test_the_receipt_of_pictures_is_noted(device: Device, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row of the trail, by which retention knows that they have served; nothing is written elsewhere."""
+    assert device.export("whole", "--received") == 0
+    assert "the pictures of case whole arrived" in " ".join(capsys.readouterr().err.split())
+    with open_store(load_config(device.config)) as store:
+        trail = AuditTrail(store.database, clock=lambda: CREATED, is_synchronised=lambda: False)
+        assert trail.of_case("whole")[-1].action == "pictures_received"
 
 
 @pytest.mark.parametrize(
@@ -112,9 +196,16 @@ def test_a_pdf_comes_from_the_store(device: Device, tmp_path: Path, words: tuple
         (("waits", "--fhir"), 22, "no report yet"),
         (("refused", "--fhir"), 22, "refused the referral package"),
         (("test", "--fhir"), 22, "no consent record"),
+        (("taken", "--fhir"), 22, "took back"),
         (("whole", "--pdf", "--letter", "the_moon"), 22, "is no destination"),
         (("whole", "--fhir", "--audience", "person"), 10, "ask for --pdf"),
         (("whole", "--pdf", "--with-reference"), 10, "by hand"),
+        (("whole", "--fhir", "--with-pictures"), 22, "name one with --for"),
+        (("whole", "--pdf", "--with-pictures"), 22, "name one with --for"),
+        (("whole", "--pdf", "--with-pictures", "--for", "nobody"), 10, "no receiver nobody"),
+        (("refused", "--pdf", "--with-pictures", "--for", "hospital"), 22, "refused the referral package"),
+        (("test", "--pdf", "--with-pictures", "--for", "hospital"), 22, "no consent record"),
+        (("nobody", "--received"), 10, "leave the other options out"),
         (("whole", "--pdf", "--letter", "dermatology_in_person", "--with-pictures"), 10, "leave"),
     ],
 )
@@ -130,8 +221,46 @@ def test_a_refusal_is_one_line_and_leaves_no_file(
 
 def test_paper_is_possible_where_the_file_is_refused(device: Device, tmp_path: Path) -> None:
     """The person carries it: a refused package and a test case can be printed."""
-    for name in ("refused", "test"):
+    for name in ("refused", "test", "taken"):
         assert device.export(name, "--pdf", "--audience", "person", "--out", str(tmp_path / name)) == 0
+
+
+def test_the_command_tells_what_the_clinician_decided(device: Device, tmp_path: Path) -> None:
+    """As the page does: the corrected disease by the clinician's own name, never the note, the sign-in name or the old one."""
+    out = tmp_path / "case.json"
+    assert device.export("signed", "--fhir", "--out", str(out)) == 0
+    text = out.read_text(encoding="utf-8")
+    Bundle.model_validate_json(text)
+    assert '"scabies"' in text and '"Lin Hua"' in text
+    paper = tmp_path / "case.pdf"
+    assert device.export("signed", "--pdf", "--audience", "person", "--out", str(paper)) == 0
+    printed = "".join("".join(page.extract_text().split()) for page in PdfReader(io.BytesIO(paper.read_bytes())).pages)
+    assert "condition:scabies" in printed and f"SignedbyLinHua,{CREATED:%Y-%m-%d}" in printed
+    assert "psoriasis" not in printed.replace("knownpsoriasis", "")
+    for never in ("lin.hua", "ask the family"):
+        assert never not in text and "".join(never.split()) not in printed
+
+
+def test_every_sheet_is_signed_at_its_foot(device: Device, tmp_path: Path) -> None:
+    """Sheets get apart; a signed case names the clinician on each one, an open one that nobody signed."""
+    for name, words in (("signed", "SignedbyLinHua"), ("whole", "Notsigned:theprogram'sownwords")):
+        out = tmp_path / f"{name}.pdf"
+        assert device.export(name, "--pdf", "--out", str(out)) == 0
+        pages = PdfReader(io.BytesIO(out.read_bytes())).pages
+        assert len(pages) > 1
+        assert all(words in "".join(page.extract_text().split()) for page in pages)
+
+
+def test_an_account_of_another_device_has_no_name_on_paper(device: Device) -> None:
+    """A sign-in name never takes its place."""
+    with open_store(load_config(device.config)) as store:
+        with store.database.transaction() as connection:
+            connection.execute("UPDATE sign_offs SET account = 'somebody.else' WHERE case_id = 'signed'")
+        vault = ImageVault(store.database)
+        found = stored_case(store.database, cases=store.cases, vault=vault, case_id="signed").review
+        with store.database.transaction() as connection:
+            connection.execute("UPDATE sign_offs SET account = 'lin.hua' WHERE case_id = 'signed'")
+    assert found.signed_by == "" and found.is_signed
 
 
 def test_an_export_that_cannot_be_told_of_is_not_made() -> None:
@@ -147,7 +276,12 @@ def test_an_export_that_cannot_be_told_of_is_not_made() -> None:
         raise StoreFull(f"no space to note {event.form}")
 
     exporter = Exporter(
-        VOCABULARY, Press(), on_export=full, clock=lambda: CREATED, new_id=lambda: "x" * 8, by="nurse-1"
+        VOCABULARY,
+        Press(),
+        on_export=full,
+        clock=lambda: CREATED,
+        new_id=lambda: "x" * 8,
+        carrier=Carrier("nurse-1", Policy()),
     )
     given = reported("text_only")
     stored = Stored(given.case, given.report)

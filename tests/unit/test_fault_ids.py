@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from edge_agent.commands.status import _troubles
 from edge_agent.kiosk.faults import _KNOWN
+from edge_agent.store.space import Stage
 from edge_agent.supervision.fault_ids import fault_ids
 from edge_agent.supervision.restarts import PartHistory, PartState
 
@@ -26,24 +25,35 @@ DEGRADED = PartHistory(state=PartState.DEGRADED)
 )
 def test_a_degraded_part_has_words(part: str, told: str) -> None:
     """Each part's id is one that the pages know."""
-    assert fault_ids({part: DEGRADED}, faults=(), state_dir=None) == (told,)
+    assert fault_ids({part: DEGRADED}, faults=(), stage=None) == (told,)
     assert told in _KNOWN
 
 
 def test_safe_mode_comes_first() -> None:
     """It explains the rest."""
-    assert fault_ids({"web": DEGRADED}, faults=("line 1",), state_dir=None) == ("safe_mode", "restarting_often")
+    assert fault_ids({"web": DEGRADED}, faults=("line 1",), stage=None) == ("safe_mode", "restarting_often")
 
 
 def test_a_part_on_trial_is_still_told_and_a_running_one_not() -> None:
     """Until it has run steadily."""
-    assert fault_ids({"web": PartHistory(state=PartState.ON_TRIAL)}, faults=(), state_dir=None)
-    assert fault_ids({"web": PartHistory(state=PartState.RUNNING)}, faults=(), state_dir=None) == ()
+    assert fault_ids({"web": PartHistory(state=PartState.ON_TRIAL)}, faults=(), stage=None)
+    assert fault_ids({"web": PartHistory(state=PartState.RUNNING)}, faults=(), stage=None) == ()
 
 
-def test_a_folder_whose_disk_cannot_be_read_is_full(tmp_path: Path) -> None:
-    """The safe side: nobody is told that there is room."""
-    assert fault_ids({}, faults=(), state_dir=tmp_path / "gone") == ("disk_full",)
+@pytest.mark.parametrize(
+    ("stage", "told"),
+    [
+        (Stage.OK, ()),
+        (Stage.LOW, ("disk_low",)),
+        (Stage.TIGHT, ("disk_tight",)),
+        (Stage.FULL, ("disk_full",)),
+        (None, ()),
+    ],
+)
+def test_the_room_is_what_the_ladder_says(stage: Stage | None, told: tuple[str, ...]) -> None:
+    """Each stage below OK has one id that the pages know; nothing is told before anybody has looked."""
+    assert fault_ids({}, faults=(), stage=stage) == told
+    assert set(told) <= set(_KNOWN)
 
 
 def test_status_names_lines_and_parts() -> None:
@@ -57,3 +67,9 @@ def test_status_names_lines_and_parts() -> None:
         "mend     config.toml, line 3: x",
         "degraded web: the web server ended; 5 restarts, tried again in 42 s",
     ]
+
+
+def test_status_names_a_lack_of_room() -> None:
+    """Not where there is room, and not from a daemon that has not looked yet."""
+    assert _troubles({"storage": "low"}) == ["storage  low: derm-edge doctor says what to do"]
+    assert _troubles({"storage": "ok"}) == _troubles({"storage": None}) == []

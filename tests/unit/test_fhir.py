@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,17 @@ import pytest
 from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
 
+from edge_agent.agents.report.review import NO_REVIEW
+from edge_agent.contracts.policy import Policy
 from edge_agent.errors import CaseError
 from edge_agent.interop.fhir import fhir_document
-from edge_agent.interop.request import Decision, ExportWish, check_consent, why_kept
+from edge_agent.interop.fhir_values import Entries
+from edge_agent.interop.request import ExportWish, check_rule, why_kept
+from edge_agent.policy.rules import package_rule
 from tests.contract.test_golden_reports import FOLDER, SCENES
-from tests.simulators.cases import consent, form, view
+from tests.simulators.cases import CREATED, consent, form, view
 from tests.simulators.interop_cases import REFUSED, VOCABULARY, Reported, reported
+from tests.simulators.reviewed import DECIDED, NAME, accepted, corrected, rejected, signed, unsigned
 
 MADE = datetime(2026, 3, 4, 10, tzinfo=UTC)
 CASES = ("plaque", "mole", "text_only", "emergency", "refused_program", "bare", "test_case")
@@ -29,8 +34,8 @@ AIAST = "AIAST"
 
 
 def document(given: Reported, **changes: Any) -> dict[str, Any]:
-    """Export a case; ``decisions`` and fields of the wish may be changed."""
-    decisions = changes.pop("decisions", ())
+    """Export a case; ``review`` and fields of the wish may be changed."""
+    review = changes.pop("review", NO_REVIEW)
     wish = replace(ExportWish("export-1", MADE, "en"), **changes)
     return fhir_document(
         given.report,
@@ -38,7 +43,7 @@ def document(given: Reported, **changes: Any) -> dict[str, Any]:
         consent=given.case.consent,
         wish=wish,
         vocabulary=VOCABULARY,
-        decisions=decisions,
+        review=review,
     )
 
 
@@ -90,7 +95,9 @@ def test_the_validator_can_refuse() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_a_document_opens_with_its_composition_and_reaches_everything(name: str) -> None:
     """Every reference has its entry, and every entry is reached from the Composition."""
-    told = document(reported(name), decisions=[Decision("severity", "accepted", "dr-wu", MADE)])
+    told = document(
+        reported(name), review=signed(corrected("severity", pga="severe"), corrected("triage", tier="T2_same_day"))
+    )
     entries = {row["fullUrl"]: row["resource"] for row in told["entry"]}
     assert told["type"] == "document" and told["entry"][0]["resource"]["resourceType"] == "Composition"
     reached, waiting = set(), [told["entry"][0]["fullUrl"]]
@@ -126,26 +133,128 @@ def test_conditions_are_suspected_with_the_vocabularys_code_and_its_status() -> 
     assert {row["valueString"] for row in icd11["extension"]} >= {"unreviewed"}
 
 
+def found(told: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
+    """Return one resource by the name that it has in the document."""
+    url = Entries("export-1").url(name)
+    resource: dict[str, Any] = next(row["resource"] for row in told["entry"] if row["fullUrl"] == url)
+    assert resource["resourceType"] == kind
+    return resource
+
+
+def verification(condition: dict[str, Any]) -> str:
+    """Return how sure a Condition is."""
+    code: str = condition["verificationStatus"]["coding"][0]["code"]
+    return code
+
+
 @pytest.mark.parametrize(
-    ("decision", "status"), [("accepted", "confirmed"), ("rejected", "refuted"), ("corrected", "provisional")]
+    ("ruling", "working", "others"),
+    [
+        (accepted("reasoning"), "confirmed", "differential"),
+        (rejected("reasoning", "wrong_condition"), "refuted", "entered-in-error"),
+        (rejected("reasoning", "unreadable"), "entered-in-error", "entered-in-error"),
+        (corrected("reasoning", "wrong_condition", condition="scabies"), "refuted", "entered-in-error"),
+        (corrected("reasoning", "wrong_syndrome", syndrome="damp_heat"), "provisional", "differential"),
+    ],
 )
-def test_only_a_clinician_confirms_or_refutes(decision: str, status: str) -> None:
-    """The working condition follows the decision on the reasoning, with who and when; the differential stays."""
-    told = document(reported("plaque"), decisions=[Decision("reasoning", decision, "dr-wu", MADE, "agree")])
-    first, *others = resources(told, "Condition")
-    assert first["verificationStatus"]["coding"][0]["code"] == status
-    assert {one["verificationStatus"]["coding"][0]["code"] for one in others} == {"differential"}
-    verified = resources(told, "Provenance")[-1]
-    assert verified["agent"][0]["who"] == {"display": "dr-wu"}
-    assert verified["recorded"] == MADE.isoformat()
+def test_only_a_clinician_confirms_or_refutes(ruling: Any, working: str, others: str) -> None:
+    """A doubt about a picture rules out nothing; a differential is never refuted by a word about the first suspicion."""
+    told = document(reported("plaque"), review=signed(ruling))
+    assert verification(found(told, "Condition", "condition-0")) == working
+    assert verification(found(told, "Condition", "condition-1")) == others
+    decided = found(told, "Provenance", "decision-reasoning")
+    assert decided["agent"][0]["who"] == {"display": NAME}
+    assert decided["recorded"] == DECIDED.isoformat()
     Bundle.model_validate_json(json.dumps(told))
 
 
+def test_a_clinicians_own_condition_is_theirs() -> None:
+    """Confirmed, asserted by name, without the label of a program; its Provenance revises what the program said."""
+    told = document(reported("plaque"), review=signed(corrected("reasoning", "wrong_condition", condition="scabies")))
+    own = found(told, "Condition", "condition-clinician")
+    assert verification(own) == "confirmed" and own["asserter"] == {"display": NAME} and labels(own) == []
+    assert own["code"]["text"] == "scabies"
+    decided = found(told, "Provenance", "decision-reasoning")
+    assert decided["agent"][0]["type"]["coding"][0]["code"] == "author"
+    assert decided["target"] == [Entries("export-1").ref("condition-clinician")]
+    revised = [one["what"] for one in decided["entity"]]
+    assert Entries("export-1").ref("condition-0") in revised
+    assert {one["role"] for one in decided["entity"]} == {"revision"}
+    Bundle.model_validate_json(json.dumps(told))
+
+
+@pytest.mark.parametrize(
+    ("ruling", "own", "program", "value"),
+    [
+        (corrected("findings", family="eczematous"), "clinician-findings-family", "view-0", "eczematous"),
+        (corrected("representation", phenotype="flexural"), "clinician-representation-phenotype", "visit", "flexural"),
+        (corrected("severity", pga="severe"), "clinician-severity-pga", "severity-band", 4),
+        (corrected("triage", tier="T2_same_day"), "clinician-triage-tier", "triage", "T2_same_day"),
+    ],
+)
+def test_a_corrected_value_is_the_clinicians_and_the_programs_is_superseded(
+    ruling: Any, own: str, program: str, value: Any
+) -> None:
+    """Final with its performer, beside the program's own value, which is kept and marked as withdrawn."""
+    told = document(reported("plaque"), review=signed(ruling))
+    theirs, its = found(told, "Observation", own), found(told, "Observation", program)
+    assert theirs["status"] == "final" and theirs["performer"] == [{"display": NAME}]
+    assert labels(theirs) == [] and "device" not in theirs
+    code = theirs.get("valueCodeableConcept", {}).get("coding", [{}])[0].get("code")
+    assert value in {code, theirs.get("valueQuantity", {}).get("value")}
+    assert its["status"] == "entered-in-error" and AIAST in labels(its)
+    decided = found(told, "Provenance", f"decision-{ruling.section}")
+    assert Entries("export-1").ref(program) in [one["what"] for one in decided["entity"]]
+    Bundle.model_validate_json(json.dumps(told))
+
+
+def test_the_conclusion_is_the_tier_that_the_clinician_set() -> None:
+    """With its own deadline; the text of the section says the same."""
+    told = document(reported("plaque"), review=signed(corrected("triage", tier="T2_same_day")))
+    report = resources(told, "DiagnosticReport")[0]
+    assert report["conclusion"].startswith("T2") and report["status"] == "final"
+    assert report["resultsInterpreter"] == [{"display": NAME}]
+    tier = found(told, "Observation", "clinician-triage-tier")
+    assert datetime.fromisoformat(tier["component"][0]["valueDateTime"]) == CREATED + timedelta(hours=24)
+    composition = resources(told, "Composition")[0]
+    assert composition["attester"][0]["party"] == {"display": NAME}
+    assert "T2 today" in json.dumps(composition) and "T5" not in json.dumps(composition)
+
+
+def test_before_the_signature_no_decision_leaves() -> None:
+    """The document is the same as if nobody had decided anything."""
+    review = unsigned(corrected("reasoning", "wrong_condition", condition="scabies"), rejected("findings"))
+    assert document(reported("plaque"), review=review) == document(reported("plaque"))
+
+
+def test_a_corrected_syndrome_never_leaves() -> None:
+    """Neither its value nor its name."""
+    told = document(reported("plaque"), review=signed(corrected("reasoning", "wrong_syndrome", syndrome="damp_heat")))
+    assert "damp_heat" not in json.dumps(told)
+
+
+def test_a_rejected_plan_is_not_told_as_a_plan() -> None:
+    """The fixed sentence stands in its place."""
+    told = document(reported("plaque"), review=signed(rejected("plan", "unsafe_plan")))
+    text = json.dumps(resources(told, "Composition"))
+    assert "The clinician did not confirm this part." in text and "emollient" not in text
+
+
+def test_a_rule_that_asks_for_more_than_the_clinicians_tier_is_superseded() -> None:
+    """An emergency that was none: its rule is kept and withdrawn; a rule that asks for less stays as it was."""
+    told = document(reported("emergency"), review=signed(corrected("triage", tier="T4_routine")))
+    assert found(told, "Observation", "red-flag-RF-05")["status"] == "entered-in-error"
+    assert resources(told, "DiagnosticReport")[0]["conclusion"].startswith("T4")
+    raised = document(reported("mole"), review=signed(corrected("triage", tier="T1_emergency")))
+    flags = [one for one in resources(raised, "Observation") if one.get("valueBoolean") is True]
+    assert all(one["status"] == "preliminary" for one in flags)
+
+
 def test_a_part_is_final_only_when_a_clinician_accepted_it() -> None:
-    """Findings accepted: their Observations are final; severity stays preliminary."""
-    told = document(reported("plaque"), decisions=[Decision("findings", "accepted", "dr-wu", MADE)])
+    """Findings accepted: their Observations are final; a rejected severity is withdrawn, and people's numbers stay."""
+    told = document(reported("plaque"), review=signed(rejected("severity", "wrong_severity")))
     status = {one["code"]["coding"][0]["code"]: one["status"] for one in resources(told, "Observation")}
-    assert (status["findings"], status["pasi"]) == ("final", "preliminary")
+    assert (status["findings"], status["pasi"], status["bsa_percent"]) == ("final", "entered-in-error", "final")
 
 
 def test_nothing_missing_is_told_as_normal() -> None:
@@ -224,10 +333,14 @@ def test_each_of_the_five_consents_is_told_as_it_was_given() -> None:
 
 def test_without_consent_to_the_package_there_is_no_file() -> None:
     """Refused, or a test case that has none: one line with what is possible instead."""
-    check_consent(consent())
+    check_rule(package_rule(Policy(), consent()))
     for given in (None, consent(referral_package=REFUSED)):
         with pytest.raises(CaseError, match="--pdf"):
-            check_consent(given)
+            check_rule(package_rule(Policy(), given))
+    with pytest.raises(CaseError, match="took back"):
+        check_rule(package_rule(Policy(), consent(), is_withdrawn=True))
+    with pytest.raises(CaseError, match="no referral package"):
+        check_rule(package_rule(Policy(share_images="off"), consent()))
 
 
 @pytest.mark.parametrize(

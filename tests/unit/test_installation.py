@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from edge_agent.installation import steps
 from edge_agent.installation.layout import Layout
 from edge_agent.installation.manifest import is_older
 from edge_agent.installation.steps import Event, Stage, step
+from tests.simulators.policies import ministry, policy_text
 from tests.simulators.slot_program import KEYS, NOON, Kiosk
 from tests.simulators.tiny_package import program_package
 
@@ -35,10 +37,27 @@ def test_a_first_installation(kiosk: Kiosk, tmp_path: Path) -> None:
     """Program, units, settings with this computer's folders, and a running service."""
     kiosk.installer().bring(program_package(tmp_path, version="1.0"), keys=KEYS, profile="atom")
     assert kiosk.version() == "1.0"
-    assert kiosk.layout.config.read_text() == f'state_dir = "{kiosk.layout.state}"\nprofile = "atom"\n'
+    assert tomllib.loads(kiosk.layout.config.read_text()) == {
+        "state_dir": str(kiosk.layout.state),
+        "profile": "atom",
+        "policy_keys_dir": str(kiosk.layout.policy_keys),
+    }
+    assert list(kiosk.layout.policy_keys.iterdir()) == []  # whoever releases programs does not say who makes the rules
     assert (kiosk.layout.root / "usr/lib/systemd/system/derm-edge.service").read_text() == "# unit of 1.0\n"
     assert kiosk.layout.command.readlink() == kiosk.layout.current / "venv" / "bin" / "derm-edge"
     kiosk.check_whole()
+
+
+def test_a_policy_in_the_package_is_laid_once(kiosk: Kiosk, tmp_path: Path) -> None:
+    """A new kiosk gets the ministry's file byte by byte; one that a person replaced stays, whatever a later package brings."""
+    authority = ministry(tmp_path / "ministry")
+    authority.publish(policy_text(version=1))
+    kiosk.installer().bring(program_package(tmp_path, version="1.0", policy=authority.file), keys=KEYS)
+    laid = kiosk.layout.settings / "policy.dsse.json"
+    assert laid.read_bytes() == authority.file.read_bytes()
+    laid.write_text("of a person")
+    kiosk.installer().bring(program_package(tmp_path, version="1.1", policy=authority.file), keys=KEYS)
+    assert laid.read_text() == "of a person"
 
 
 def test_an_upgrade_keeps_settings_and_cases(used: Kiosk, tmp_path: Path) -> None:

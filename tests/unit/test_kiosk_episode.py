@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from edge_agent.kiosk.case_rooms import vault_of
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.review.timeline import VisitPoint, chart
 from edge_agent.store.accounts import Role
@@ -68,18 +69,6 @@ def test_a_worker_prints_the_persons_copy_alone(parts: KioskParts, browser: Brow
     assert press.pages == []
 
 
-@pytest.mark.parametrize("path", ["report.pdf?audience=clinician", "letter.pdf?to=dermatology_in_person"])
-def test_what_a_clinician_found_wrong_is_not_printed_again(
-    parts: KioskParts, browser: Browser, press: PaperPress, path: str
-) -> None:
-    """Paper shows the program's words: where one part was rejected none is made, and the page says why."""
-    add_visit(parts, "one", created=MORNING)
-    _as(browser, "Dr Lin", Role.CLINICIAN)
-    browser.submit("/cases/one/decide", section="plan", verdict="rejected", reason="unsafe_plan")
-    assert browser.get(f"/cases/one/print/{path}").status_code == 422
-    assert press.pages == []
-
-
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_advice_is_not_printed_in_an_unverified_language(
     parts: KioskParts, browser: Browser, press: PaperPress, language: str
@@ -132,6 +121,16 @@ def test_taking_back_is_asked_twice(parts: KioskParts, browser: Browser) -> None
     assert browser.get("/cases/one/pictures/0").status_code == 200
 
 
+def test_who_has_got_it_is_asked_to_delete_it(parts: KioskParts, browser: Browser) -> None:
+    """R11: only where a file has left, the person is told that its receiver will be asked."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    words = "ask the receiver to delete it"
+    assert words not in browser.get("/cases/one/withdraw").text
+    browser.get("/cases/one/print/case.fhir.json")
+    assert words in browser.get("/cases/one/withdraw").text
+
+
 def test_pictures_are_gone_at_once_and_the_record_is_locked(parts: KioskParts, browser: Browser) -> None:
     """No picture opens, no file is left, nobody decides any more, and the pages say so."""
     add_visit(parts, "one", created=MORNING)
@@ -165,6 +164,62 @@ def test_a_refused_consent_cannot_be_taken_back(parts: KioskParts, browser: Brow
     page = _as(browser, "Nurse Li").get("/cases/one/withdraw").text
     assert 'value="deidentified_result"' not in page
     assert 'value="care_pictures"' in page
+
+
+def _damage(parts: KioskParts, case_id: str = "one") -> None:
+    """Make every picture of a case unreadable, as a failing disk does."""
+    vault = vault_of(parts)
+    for view in parts.cases.views(case_id):
+        assert view.image_id is not None
+        vault.path_of(view.image_id).write_bytes(b"damaged")
+
+
+def test_a_damaged_picture_stops_no_withdrawal(parts: KioskParts, browser: Browser) -> None:
+    """R11: the page opens, the keys go, the row of the trail is there; nothing of it needs to open a picture."""
+    add_visit(parts, "one", created=MORNING)
+    _damage(parts)
+    _as(browser, "Nurse Li")
+    assert 'value="care_pictures"' in browser.get("/cases/one/withdraw").text
+    assert browser.submit("/cases/one/withdraw", purpose="care_pictures", is_sure="yes").status_code == 303
+    assert parts.database.rows("SELECT count(*) FROM image_keys") == [(0,)]
+    assert _acts(parts, "consent_withdrawn") == [("nurse.li", "care_pictures")]
+
+
+def test_a_damaged_consent_record_stops_no_withdrawal(parts: KioskParts, browser: Browser) -> None:
+    """R11: what was granted cannot be read any more, so everything may be taken back; a result that left is called back."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    browser.submit("/cases/one/accept-open")
+    browser.submit("/cases/one/sign", confirmed="yes")
+    with parts.database.transaction() as connection:
+        connection.execute("UPDATE cases SET consent = '{}' WHERE case_id = 'one'")
+    page = browser.get("/cases/one/withdraw").text
+    assert all(f'value="{purpose}"' in page for purpose in ("care_pictures", "deidentified_result", "training"))
+    assert browser.submit("/cases/one/withdraw", purpose="deidentified_result", is_sure="yes").status_code == 303
+    assert ("tombstone",) in parts.database.rows("SELECT kind FROM outbox")
+
+
+def test_a_withdrawal_and_its_row_in_the_trail_stand_or_fall_together(parts: KioskParts, browser: Browser) -> None:
+    """Where the trail cannot be written, nothing is taken back, and the page says to try again."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Nurse Li")
+    with parts.database.transaction() as connection:
+        connection.execute(
+            "CREATE TRIGGER no_room BEFORE INSERT ON audit WHEN NEW.action = 'consent_withdrawn'"
+            " BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+    assert browser.submit("/cases/one/withdraw", purpose="care_pictures", is_sure="yes").status_code >= 500
+    assert parts.database.rows("SELECT count(*) FROM withdrawals") == [(0,)]
+    assert browser.get("/cases/one/pictures/0").status_code == 200
+
+
+def test_a_damaged_picture_stops_no_paper(parts: KioskParts, browser: Browser) -> None:
+    """Report, letter and FHIR document without pictures need none."""
+    add_visit(parts, "one", created=MORNING)
+    _damage(parts)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    assert browser.get("/cases/one/print/report.pdf?audience=clinician&language=en").status_code == 200
+    assert browser.get("/cases/one/print/case.fhir.json").status_code == 200
 
 
 def _point(day: int, *, lineage: str | None = "a", **values: Any) -> VisitPoint:

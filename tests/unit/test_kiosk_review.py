@@ -220,6 +220,18 @@ def test_a_read_report_is_told_of_no_more(parts: KioskParts, browser: Browser) -
     assert episodes.queue() == []
 
 
+def test_the_report_says_that_a_program_was_used(parts: KioskParts, browser: Browser) -> None:
+    """R16: that one was used, what it cannot do, and how to ask for a person."""
+    add_visit(parts, "one", created=MORNING)
+    told = _as(browser, "Nurse Li").get("/cases/one").text
+    for words in (
+        "A computer program was used today",
+        "cannot make a diagnosis",
+        "You may ask for a person to look instead",
+    ):
+        assert words in told
+
+
 def test_due_follow_ups_are_listed(parts: KioskParts, browser: Browser) -> None:
     """Who should have come back stands in the list, with the way to begin."""
     episode = add_visit(parts, "one", created=MORNING)

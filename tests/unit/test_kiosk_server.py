@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 
 from edge_agent.config import KioskConfig
 from edge_agent.errors import ConfigError
+from edge_agent.kiosk.app import ROOMS, create_app
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.server import KioskServer
 from tests.simulators.kiosk_parts import kiosk_parts
@@ -112,3 +117,35 @@ def test_it_serves_on_a_unix_socket_for_this_account(tmp_path: Path) -> None:
                 assert client.get("/", params={"token": token}).status_code == 303
         finally:
             server.stop()
+
+
+def test_no_room_awaits_in_a_handler() -> None:
+    """A handler that waits for the store must not hold up every other page: each runs in a thread of its own."""
+    found = [route.endpoint for room in ROOMS for route in room.routes if isinstance(route, APIRoute)]
+    assert found
+    assert [one.__name__ for one in found if inspect.iscoroutinefunction(one)] == []
+
+
+def test_a_refusal_that_waits_for_the_store_holds_up_no_other_page(parts: KioskParts) -> None:
+    """The banners of a refusal ask what is wrong; while that takes long, another answer goes out."""
+    has_begun, is_free = threading.Event(), threading.Event()
+    waited: list[bool] = []
+
+    def slow_faults() -> tuple[str, ...]:
+        has_begun.set()
+        waited.append(is_free.wait(10))
+        return ()
+
+    app = create_app(replace(parts, faults=slow_faults))
+
+    async def both() -> tuple[int, int]:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            refused = asyncio.create_task(client.get("/cases"))
+            await asyncio.to_thread(has_begun.wait, 10)
+            style = await client.get("/static/kiosk.css")
+            is_free.set()
+            return (await refused).status_code, style.status_code
+
+    assert asyncio.run(both()) == (401, 200)
+    assert waited == [True]

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.errors import StoreError
+from edge_agent.kiosk.clock_watch import ClockWatch
 from edge_agent.kiosk.parts import KioskParts
+from edge_agent.store.accounts import Role
+from edge_agent.store.audit import ClockTrust
 from tests.simulators.kiosk_parts import Browser, HandClock, QuietDesk, kiosk_parts
 
 
@@ -107,3 +111,69 @@ def test_the_last_exchange_is_told_in_words(parts: KioskParts, clock: HandClock)
     """How long ago, not a date that a wrong clock spoils."""
     text = _page(dataclasses.replace(parts, uplink_seen=lambda: clock.now() - timedelta(hours=3)))
     assert "Last sent 3 hours ago. 3 records wait." in text
+
+
+def _maintainer(parts: KioskParts) -> Browser:
+    browser = Browser(parts).come_in()
+    browser.sign_in(browser.account("Technician", Role.MAINTAINER))
+    return browser
+
+
+def test_a_maintainer_confirms_a_doubted_day(parts: KioskParts, clock: HandClock) -> None:
+    """A device that lay unused for three years: nothing is deleted, the page says what to do, one press settles it."""
+    clock.moment = clock.moment.replace(year=2029)
+    browser = _maintainer(parts)
+    page = browser.get("/status").text
+    assert "Nothing is deleted until a maintainer says here that it is right." in page
+    assert "Is today Nov 22, 2029?" in page
+    assert parts.audit.clock_trust() is ClockTrust.WRONG
+    assert browser.submit("/status/day", day="2029-11-22").status_code == 303
+    assert "Is today" not in browser.get("/status").text
+    newest = parts.audit.newest(1)[0]
+    assert (newest.who, newest.action, newest.detail) == ("technician", "date_confirmed", "2029-11-22")
+    assert parts.audit.clock_trust() is ClockTrust.PLAUSIBLE  # the banner goes too
+
+
+def test_a_day_that_has_passed_meanwhile_is_not_confirmed(parts: KioskParts, clock: HandClock) -> None:
+    """A page that was left open confirms nothing; nor does a day that is no day."""
+    clock.moment = clock.moment.replace(year=2029)
+    browser = _maintainer(parts)
+    assert browser.submit("/status/day", day="2029-11-21").status_code == 503
+    assert browser.submit("/status/day", day="tomorrow").status_code == 422
+    assert "Is today" in browser.get("/status").text
+
+
+def test_who_does_not_maintain_the_device_confirms_no_day(parts: KioskParts, clock: HandClock) -> None:
+    """A worker reads that nothing is deleted, and is not asked."""
+    clock.moment = clock.moment.replace(year=2029)
+    browser = Browser(parts).come_in()
+    browser.sign_in(browser.account())
+    page = browser.get("/status").text
+    assert "Nothing is deleted" in page and "Is today" not in page
+    assert browser.submit("/status/day", day="2029-11-22").status_code == 403
+
+
+def test_a_clock_that_was_never_set_cannot_be_confirmed(parts: KioskParts, clock: HandClock) -> None:
+    """1970 was before this program: only setting the clock helps, and the page says so."""
+    clock.moment = clock.moment.replace(year=1970)
+    browser = _maintainer(parts)
+    page = browser.get("/status").text
+    assert "Call the technician to set it." in page and "Is today" not in page
+    assert browser.submit("/status/day", day="1970-11-22").status_code == 503
+
+
+def test_the_banner_asks_the_store_now_and_then_only() -> None:
+    """Every page shows the banner; the store is asked every ten seconds, and one that is broken changes nothing."""
+    hand, asked = HandClock(), []
+
+    def trust() -> ClockTrust:
+        asked.append(hand.seconds)
+        if len(asked) == 2:
+            raise StoreError("busy")
+        return ClockTrust.WRONG
+
+    watch = ClockWatch(trust, monotonic=hand.monotonic)
+    assert [watch.is_wrong() for _ in range(3)] == [True] * 3
+    assert len(asked) == 1
+    hand.pass_s(10)
+    assert watch.is_wrong() and len(asked) == 2

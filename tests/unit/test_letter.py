@@ -18,8 +18,10 @@ from edge_agent.agents.letter.words import Section
 from edge_agent.agents.pipeline import CasePipeline
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.intake import Consent, Intake
+from edge_agent.contracts.policy import Policy
 from edge_agent.contracts.terms import LANGUAGES, Language, Vocabulary
 from edge_agent.errors import CaseError
+from edge_agent.policy.rules import with_country_deadlines
 from tests.simulators.cases import BLOOD_HEAT, CREATED, HEAT, INTEGRATED, PLAQUE, consent, form, manifest, view
 from tests.simulators.engine import ScriptedEngine
 
@@ -54,6 +56,7 @@ def written(
     lang: Language = "en",
     change: dict[str, Any] | None = None,
     wish: dict[str, Any] | None = None,
+    vocabulary: Vocabulary = VOCABULARY,
     **answers: Any,
 ) -> dict[str, Any]:
     """Return the letter of a case that all three agents described; ``change`` replaces parts of its report."""
@@ -65,7 +68,7 @@ def written(
         consent=agreed,
         sender=SENDER,
         wish=Wish(destination=to, letter_id="l-1", written=WRITTEN, language=lang, **(wish or {})),
-        vocabulary=VOCABULARY,
+        vocabulary=vocabulary,
     )
 
 
@@ -317,9 +320,13 @@ def test_the_tier_of_the_plan_goes_before_that_of_the_case() -> None:
     """A referral that the plan calls routine is not made urgent by another reason, nor the other way round."""
     item = {"action": "refer", "object": "rheumatology", "detail": None, "condition": None, "interval_days": None,
             "role": "worker", "status": "proposed", "tier": "T4_routine"}  # fmt: skip
-    told = written(to="rheumatology", change={"plan": {"items": [item], "is_cut": False, "cut": [], "findings": []}})
+    plan: dict[str, Any] = {"items": [item], "is_cut": False, "cut": [], "findings": []}
+    told = written(to="rheumatology", change={"plan": plan})
     assert (told["tier"], told["deadline"]) == ("T4_routine", "2026-05-27T09:30:00+00:00")  # 12 weeks after the visit
     assert written()["tier"] == "T3_urgent"
+    national = with_country_deadlines(Policy(t4_deadline_weeks=8), VOCABULARY)
+    told = written(to="rheumatology", change={"plan": plan}, vocabulary=national)
+    assert (told["deadline"], told["deadline_hours"]) == ("2026-04-29T09:30:00+00:00", 8 * 168)
 
 
 def test_what_the_worker_does_has_a_box_and_what_waits_has_none() -> None:

@@ -17,6 +17,7 @@ STATUS: dict[str, Any] = {
     "sync_age_s": 12.5,
     "parts": {"web": {"restarts": 4, "is_degraded": False}, "camera": {"restarts": 9, "is_degraded": True}},
     "camera": {"state": "faulted"},
+    "storage": "tight",
 }
 
 
@@ -38,17 +39,18 @@ def test_the_status_becomes_numbers() -> None:
     assert found["derm_edge_part_restarts_total", (("part", "camera"),)] == 9
     assert found["derm_edge_part_degraded", (("part", "web"),)] == 0
     assert found["derm_edge_camera_state", (("state", "faulted"),)] == 1
+    assert found["derm_edge_storage_stage", (("stage", "tight"),)] == 1
     assert found["derm_edge_sync_age_seconds", ()] == 12.5
     assert found["derm_edge_store_bytes", ()] == 4096
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    """No camera, never synchronised, a store that cannot be read: no number stands in for them."""
-    names = {
-        name
-        for name, _ in _read(Metrics(lambda: STATUS | {"camera": None, "sync_age_s": None}, store_bytes=lambda: None))
-    }
-    assert not names & {"derm_edge_camera_state", "derm_edge_sync_age_seconds", "derm_edge_store_bytes"}
+    """No camera, never synchronised, room not looked at, a store that cannot be read: no number stands in for them."""
+    unknown = STATUS | {"camera": None, "sync_age_s": None, "storage": None}
+    names = {name for name, _ in _read(Metrics(lambda: unknown, store_bytes=lambda: None))}
+    assert not names & {
+        "derm_edge_camera_state", "derm_edge_storage_stage", "derm_edge_sync_age_seconds", "derm_edge_store_bytes",
+    }  # fmt: skip
 
 
 def test_phases_and_refusals_are_counted() -> None:

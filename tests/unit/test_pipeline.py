@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import itertools
 from contextlib import nullcontext
+from dataclasses import replace
 
+import jsonschema
 import pytest
 
 from edge_agent.agents.pipeline import CasePipeline
+from edge_agent.agents.report.document import report_schema
 from edge_agent.contracts.case import Case
+from edge_agent.contracts.intake import ViewNote
 from edge_agent.contracts.manifest import AgentName, FieldCalibration
+from edge_agent.contracts.photography import Photography
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import ContractError, Incompatible, InferenceError
 from edge_agent.rules_only import rules_only_report
@@ -365,3 +370,13 @@ def test_a_report_without_a_bundle_is_not_for_clinical_use() -> None:
     """Nobody has vouched for anything: the notice stands unless a trusted bundle says otherwise."""
     report = rules_only_report(case(), manifest=None)
     assert "ref_notice" in report["notices"]
+
+
+def test_a_picture_that_was_lost_is_said_in_the_report() -> None:
+    """What it showed was assessed by nobody: the notice stands, valid by the schema, with words in both languages."""
+    lost = Photography(lost=(ViewNote(shot="close_up", body_site="elbow"),))
+    report = rules_only_report(replace(case(), photography=lost), manifest=None)
+    jsonschema.validate(report, report_schema())
+    assert "picture_lost" in report["notices"]
+    assert "not assessed" in VOCABULARY.lists["text"].terms["picture_lost"].en
+    assert "picture_lost" not in rules_only_report(case(), manifest=None)["notices"]

@@ -98,6 +98,12 @@ def test_a_full_report_becomes_exactly_this_result() -> None:
     }
 
 
+def test_refused_pictures_leave_as_counts_by_reason() -> None:
+    """Section 11: which reasons, how often; nothing of the pictures."""
+    refusals = {"blur_focus": 2, "too_dark": 1}
+    assert _must(_run(_report(), refusals=refusals)).quality_refusals == refusals
+
+
 @pytest.mark.parametrize("consent", [None, a_consent(sync=False)], ids=["none", "sync refused"])
 def test_without_consent_there_is_no_result(consent: Any) -> None:
     """No consent record, or one that refuses the de-identified result: nothing may leave."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from edge_agent.config import Config
-from edge_agent.daemon_bootstrap import check_wish
+from edge_agent.daemon_bootstrap import check_wish, open_daemon
 from edge_agent.supervision.safe_mode import LAST_GOOD, keep_last_good, read_wish
 
 
@@ -81,3 +82,13 @@ def test_a_sound_configuration_has_no_fault(tmp_path: Path) -> None:
     assert checked.wish.faults == ()
     assert checked.manifest is not None
     assert checked.wish.config == Config(state_dir=tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    "line", ['profile = "no-such"', 'bundle_dir = "/no/such/bundle"', 'practice_file = "/no/such.toml"']
+)
+def test_the_daemon_is_built_all_the_same(tmp_path: Path, line: str) -> None:
+    """Whatever a value names wrongly, cases are taken and the page says that it is safe mode."""
+    wish = read_wish(_file(tmp_path, f"{line}\n"), environment={})
+    with open_daemon(wish, stop=threading.Event()) as daemon:
+        assert "safe_mode" in daemon.fault_ids()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from device_profiles.loader import load_profile
 from edge_agent import cli
 from edge_agent.commands import store as store_command
 from edge_agent.config import Config
@@ -105,12 +106,12 @@ def test_the_ladder_takes_the_profiles_budget(config: Config) -> None:
     """The storage value of the device profile is what the store may take, unless the configuration says less."""
     small = config.model_copy(update={"storage": config.storage.model_copy(update={"budget_bytes": 1})})
     with open_store(small) as store:
-        assert build_storage_room(small, store).look().stage is Stage.FULL
+        assert build_storage_room(small, store, profile=load_profile("generic")).look().stage is Stage.FULL
     wide = config.model_copy(
         update={"storage": config.storage.model_copy(update={"low_bytes": 3, "tight_bytes": 2, "full_bytes": 1})}
     )
     with open_store(wide) as store:
-        assert build_storage_room(wide, store).look().stage is Stage.OK
+        assert build_storage_room(wide, store, profile=load_profile("generic")).look().stage is Stage.OK
 
 
 def test_a_second_user_of_the_folder_is_told(

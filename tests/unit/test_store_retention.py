@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from edge_agent.contracts.policy import Policy
+from edge_agent.errors import StoreError
 from edge_agent.store.backups import Backups
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.connection import Connection
@@ -17,12 +19,13 @@ from edge_agent.store.database import Database, open_file
 from edge_agent.store.key import StoreKey
 from edge_agent.store.retention import Retention, RetentionClass
 from edge_agent.store.retention_classes import DraftsWithoutConsent, SignedPictures, TableRows, standard_classes
-from edge_agent.store.trusted_day import Belief, judge
+from edge_agent.store.trusted_day import MAX_STEP, SHELF, Belief, TrustedDay, judge
 from edge_agent.store.vault import ImageKind, ImageVault
 from tests.simulators.pages import bytes_in_clear
 from tests.simulators.records import a_case
 
 NOON = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
+POLICY = Policy()
 DRAFTS = TableRows(
     name="draft_without_consent",
     period=timedelta(hours=24),
@@ -41,13 +44,14 @@ class Desk:
     key: StoreKey
     now: datetime = NOON
     signed: Mapping[str, datetime] | None = None
+    received: Mapping[str, datetime] = field(default_factory=dict)
 
     def retention(self) -> Retention:
         """Build retention over drafts and signed pictures."""
         vault = ImageVault(self.database, clock=lambda: self.now)
         classes: list[RetentionClass] = [
             DRAFTS,
-            SignedPictures(vault, lambda _connection: self.signed or {}, timedelta(days=365)),
+            SignedPictures(vault, POLICY, lambda _connection: self.signed or {}, lambda _connection: self.received),
         ]
         backups = Backups(self.database.path, self.key)
         return Retention(self.database, vault=vault, backups=backups, classes=classes, clock=lambda: self.now)
@@ -154,7 +158,8 @@ def test_a_clock_behind_deletes_nothing(desk: Desk, wrong: datetime) -> None:
     desk.run()
     desk.draft(NOON - timedelta(days=30))
     desk.now = wrong
-    assert desk.retention().run(is_dry=False).judged.belief is Belief.BEHIND
+    wanted = Belief.BEHIND if wrong.year == NOON.year else Belief.UNSET
+    assert desk.retention().run(is_dry=False).judged.belief is wanted
     assert desk.left() == 1
     assert desk.database.rows("SELECT highest FROM seen_date") == [("2026-03-05",)]
 
@@ -210,6 +215,78 @@ def test_the_judgement_at_its_edges() -> None:
         assert judge(highest + timedelta(days=days), highest=highest).belief is belief
 
 
+MADE = date(2026, 3, 1)
+
+
+def _noted(_connection: Connection) -> None:
+    """Write no trail."""
+
+
+@pytest.mark.parametrize("has_case", [False, True])
+@pytest.mark.parametrize(
+    ("wrong", "belief"), [(datetime(1970, 1, 1, tzinfo=UTC), Belief.UNSET), (NOON.replace(year=2036), Belief.AHEAD)]
+)
+def test_a_fresh_device_with_a_wrong_clock_deletes_nothing(
+    desk: Desk, wrong: datetime, belief: Belief, *, has_case: bool
+) -> None:
+    """Nothing was ever believed: a clock at 1970 or in ten years is not, also not by a case that was stored under it.
+
+    Afterwards the true date works without anybody's word.
+    """
+    if has_case:
+        CaseStore(desk.database).add(replace(a_case(views=0), created=wrong), language="en")
+    desk.draft(wrong - timedelta(days=3))
+    desk.now = wrong
+    assert desk.retention().run(is_dry=False).judged.belief is belief
+    assert desk.left() == 1
+    desk.now = NOON
+    assert desk.retention().run(is_dry=False).judged.belief is Belief.BELIEVED
+
+
+@pytest.mark.parametrize("days", [0, 400, SHELF.days])
+def test_a_new_device_may_have_lain_unused_for_two_years(days: int) -> None:
+    """Its first day is believed up to then, and not a day longer."""
+    assert judge(MADE + timedelta(days=days), highest=None, made=MADE).belief is Belief.BELIEVED
+    assert judge(MADE + SHELF + timedelta(days=1), highest=None, made=MADE).belief is Belief.AHEAD
+
+
+def test_a_day_before_this_program_was_made_is_never_right() -> None:
+    """Not even a person's word helps: the clock must be set. A newer program is newer than the day known before."""
+    early = MADE - timedelta(days=1)
+    assert judge(early, highest=None, confirmed=early, made=MADE).belief is Belief.UNSET
+    later = MADE + MAX_STEP
+    assert judge(later, highest=date(2026, 1, 5), made=MADE).belief is Belief.BELIEVED
+
+
+def test_a_confirmed_day_heals_a_clock_that_was_wrongly_believed(desk: Desk) -> None:
+    """A first day one year ahead was believed; set right, the device is behind until a person confirms, then it works."""
+    desk.now = NOON + timedelta(days=365)
+    desk.draft(desk.now)
+    desk.run()
+    desk.now = NOON
+    assert desk.retention().run(is_dry=False).judged.belief is Belief.BEHIND
+    day = TrustedDay(desk.database, clock=lambda: desk.now)
+    assert day.judged().can_be_confirmed
+    day.confirm(NOON.date(), noted=_noted)
+    assert day.judged().belief is Belief.BELIEVED
+    assert desk.run()["draft_without_consent"] == 0  # dated in the future: its day begins now
+    desk.now = NOON + timedelta(days=1)
+    assert desk.run()["draft_without_consent"] == 1
+
+
+def test_only_the_day_that_the_clock_shows_can_be_confirmed(desk: Desk) -> None:
+    """A page that was left open over midnight confirms nothing, and the trail has no row of it."""
+    desk.run()
+    desk.now = NOON + timedelta(days=100)
+    rows: list[str] = []
+    with pytest.raises(StoreError, match="the clock says 2026-06-13"):
+        TrustedDay(desk.database, clock=lambda: desk.now).confirm(
+            date(2026, 6, 12), noted=lambda _connection: rows.append("row")
+        )
+    assert rows == []
+    assert desk.retention().run(is_dry=False).judged.belief is Belief.AHEAD
+
+
 def test_a_class_without_its_table_in_a_backup_is_passed_over(desk: Desk) -> None:
     """An older backup does not know the table; cleaning goes on."""
     with open_file(desk.database.path, desk.key) as connection:
@@ -235,11 +312,11 @@ def test_a_draft_takes_its_pictures_along(desk: Desk) -> None:
             connection.execute(f"INSERT INTO drafts ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))  # noqa: S608
             image_id = vault.put(connection, b"png", kind=ImageKind.ORDINARY)
             connection.execute("INSERT INTO draft_images (image_id, case_id) VALUES (?,?)", (image_id, name))
-    classes = standard_classes(vault, draft_period=timedelta(hours=24), picture_period=timedelta(days=365))
+    classes = standard_classes(vault, POLICY)
     backups = Backups(desk.database.path, desk.key)
     desk.now = NOON + timedelta(days=2)
     retention = Retention(desk.database, vault=vault, backups=backups, classes=classes, clock=lambda: desk.now)
-    assert retention.run(is_dry=False).counts[DraftsWithoutConsent(vault, timedelta(1)).name] == 1
+    assert retention.run(is_dry=False).counts[DraftsWithoutConsent(vault, POLICY).name] == 1
     assert desk.database.rows("SELECT case_id FROM drafts") == [("with",)]
     assert sorted(desk.database.rows("SELECT state FROM images")) == [("kept",), ("shredded",)]
     assert len(list(vault.files())) == 1

@@ -15,7 +15,7 @@ from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Database
 from edge_agent.store.key import StoreKey
 from edge_agent.store.outbox import Outbox
-from edge_agent.store.space import Stage, StorageRoom, Thresholds, allowance
+from edge_agent.store.space import Stage, StorageRoom, Thresholds, allowance, measure
 from edge_agent.store.vault import ImageVault
 from tests.simulators.records import a_case, a_consent, a_result
 
@@ -111,3 +111,20 @@ def test_clearing_can_lead_up_again(database: Database, tmp_path: Path, monkeypa
     cache.mkdir()
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=400 if cache.exists() else 5000))
     assert _room(database, tmp_path).step().may_take_pictures
+
+
+def test_the_stage_is_what_the_last_look_found(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages, metrics and status read it between two looks; before the first one nobody knows."""
+    room = _room(database, tmp_path)
+    before = room.stage
+    _disk(monkeypatch, 400)
+    room.step()
+    assert (before, room.stage) == (None, Stage.TIGHT)
+
+
+def test_a_disk_that_cannot_be_measured_is_full(database: Database, tmp_path: Path) -> None:
+    """The safe side: nobody is told that there is room."""
+    assert measure(tmp_path / "gone", thresholds=LADDER).stage is Stage.FULL
+    assert measure(database.path.parent, thresholds=LADDER).stage is not Stage.OK  # the store is above its tiny budget

@@ -11,9 +11,9 @@ from edge_agent.kiosk.take_home import take_home
 VOCABULARY, FOUND = Vocabulary.load(), load_translations()
 
 
-def _report(*objects: str, bundle: str | None = None) -> dict[str, Any]:
+def _report(*objects: str) -> dict[str, Any]:
     items = [{"action": "advise", "object": name} for name in objects]
-    return {"plan": {"items": [*items, {"action": "refer", "object": "dermatology"}]}, "provenance": {"bundle": bundle}}
+    return {"plan": {"items": [*items, {"action": "refer", "object": "dermatology"}]}}
 
 
 def test_the_plans_advice_is_said_in_the_pages_language() -> None:
@@ -32,14 +32,6 @@ def test_the_next_visit_has_its_day_and_whom_to_tell() -> None:
     assert said == ("Próxima visita: 20 dic 2026. Si no puede venir: ____________.",)
     said = take_home(_report("sn_followup"), FOUND, VOCABULARY, "es", date="20 dic 2026", contact="Clinic, 1")
     assert said == ("Próxima visita: 20 dic 2026. Si no puede venir: Clinic, 1.",)
-
-
-def test_who_was_described_by_a_program_hears_it() -> None:
-    """Policy R16: the notice stands where a program helped, and only there."""
-    assert take_home(_report(bundle="x"), FOUND, VOCABULARY, "ar", date=None, contact=None) == (
-        FOUND.label(VOCABULARY, "ai_notice", "ar", of="text"),
-    )
-    assert take_home(_report(), FOUND, VOCABULARY, "ar", date=None, contact=None) == ()
 
 
 def test_a_report_that_speaks_the_pages_language_is_not_repeated() -> None:

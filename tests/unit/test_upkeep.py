@@ -7,12 +7,10 @@ import threading
 import structlog
 
 from edge_agent.errors import StoreError
-from edge_agent.store.space import Allowance, Stage, Thresholds, allowance
 from edge_agent.supervision.keeper import Pulse
 from edge_agent.supervision.upkeep import HOUR_S, MINUTE_S, Chore, Upkeep
 
 DAY_S = 24 * HOUR_S
-ROOM = Thresholds(low_bytes=1000, tight_bytes=500, full_bytes=100, budget_bytes=10_000)
 
 
 class Bench:
@@ -21,19 +19,17 @@ class Bench:
     def __init__(self) -> None:
         self.now_s = 0.0
         self.done: list[str] = []
-        self.free_bytes = 5000
         self.log = structlog.testing.LogCapture()
-        chores = (Chore("hourly", HOUR_S, self._fail), Chore("daily", DAY_S, lambda: self.done.append("daily")))
+        chores = (
+            Chore("room", MINUTE_S, lambda: self.done.append("room")),
+            Chore("hourly", HOUR_S, self._fail),
+            Chore("daily", DAY_S, lambda: self.done.append("daily")),
+        )
         self.upkeep = Upkeep(
             chores,
-            look_at_room=self._look,
             log=structlog.wrap_logger(structlog.PrintLogger(), processors=[self.log]),
             clock=lambda: self.now_s,
         )
-
-    def _look(self) -> Allowance:
-        self.done.append("room")
-        return allowance(free_bytes=self.free_bytes, used_bytes=0, thresholds=ROOM)
 
     def _fail(self) -> None:
         self.done.append("hourly")
@@ -67,21 +63,6 @@ def test_a_failing_chore_stops_no_other_and_is_told() -> None:
     bench = Bench()
     assert bench.after(0)[-1] == "daily"
     assert [(line["event"], line["chore"]) for line in bench.log.entries] == [("upkeep.failed", "hourly")]
-
-
-def test_the_room_is_told_as_a_fault() -> None:
-    """Each stage below OK has an id that the pages have words for."""
-    bench, told = Bench(), {}
-    for free, stage in ((5000, Stage.OK), (900, Stage.LOW), (400, Stage.TIGHT), (50, Stage.FULL)):
-        bench.free_bytes = free
-        bench.after(MINUTE_S)
-        told[stage] = bench.upkeep.faults()
-    assert told == {
-        Stage.OK: (),
-        Stage.LOW: ("disk_low",),
-        Stage.TIGHT: ("disk_tight",),
-        Stage.FULL: ("disk_full",),
-    }
 
 
 def test_it_ends_with_the_daemon() -> None:

@@ -10,9 +10,9 @@ Source: clinical-vocabulary section 13 (topics of the Australian teledermatology
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
+from edge_agent.agents.letter.decided import decided_part, general_advice
 from edge_agent.agents.letter.parts import (
     Secrets,
     Sender,
@@ -29,14 +29,20 @@ from edge_agent.agents.letter.parts import (
     red_flags_part,
     tcm_part,
 )
+from edge_agent.agents.report.reading import readable
+from edge_agent.agents.report.review import NO_REVIEW, Review
+from edge_agent.agents.report.standing import AfterReview, after_review, deadline_of, without_overruled
 from edge_agent.agents.rules.rule_file import TIERS
-from edge_agent.agents.rules.triage import LEAST_URGENT, is_clock_set, most_urgent
+from edge_agent.agents.rules.triage import LEAST_URGENT, most_urgent
 from edge_agent.contracts.intake import Consent, Intake
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import CaseError
 
 LETTER_VERSION = 1
-NOTICES = ("ref_notice", "clock_not_set", "test_case", "fictitious_consent", "rules_unreviewed", "rules_incomplete")
+NOTICES = (
+    "ref_notice", "clock_not_set", "picture_lost", "test_case", "fictitious_consent", "rules_unreviewed",
+    "rules_incomplete",
+)  # fmt: skip
 
 
 def letter(
@@ -47,8 +53,11 @@ def letter(
     sender: Sender,
     wish: Wish,
     vocabulary: Vocabulary,
+    review: Review = NO_REVIEW,
 ) -> dict[str, Any]:
     """Return the letter; JSON-ready, keys in the order of printing.
+
+    After a clinician's decisions it tells what stands: corrected values as the clinician's, and never what was found wrong.
 
     Args:
         report: what ``CasePipeline.run`` returned for the case.
@@ -57,6 +66,7 @@ def letter(
         sender: who sends it.
         wish: where to, and the worker's own words.
         vocabulary: checks the ids of the wish and knows what only one destination may be told.
+        review: what clinicians decided about the report; ``tier`` is None where one rejected it and named no other.
 
     Raises:
         CaseError: an id of the wish is unknown, or report and form are not of one case; says what to mend.
@@ -64,7 +74,10 @@ def letter(
     _check(wish, vocabulary)
     _check_same_case(report, intake)
     secrets = Secrets.of(vocabulary, wish.destination)
-    tier = _tier(report, wish.destination, secrets)
+    made, is_reviewed = report, bool(review.rulings)
+    after = after_review(readable(report), review, vocabulary) if is_reviewed else None
+    report = report if after is None else without_overruled(readable(report), after, review)
+    tier = _tier(report, wish.destination, secrets) if after is None else _decided_tier(made, after, wish, secrets)
     return {
         "letter_version": LETTER_VERSION,
         "letter_id": wish.letter_id,
@@ -76,21 +89,23 @@ def letter(
         "is_confidential": secrets.is_confidential,
         "tier": tier,
         **_deadline(report, tier, vocabulary),
+        "signature": None if review.signed is None else {"by": review.signed_by, "at": review.signed.isoformat()},
+        "decided": decided_part(review, is_tcm_told=secrets.is_tcm_told),
         "questions": _questions(vocabulary, wish.destination),
         "question": wish.question,
         "notices": [name for name in NOTICES if name in report["notices"]],
         "person": person_part(intake, consent, wish),
         "sender": {"post": sender.post, "worker": sender.worker, "role": sender.role, "call_back": sender.call_back},
         "history": history_part(intake, secrets),
-        "examination": examination_part(report, intake),
+        "examination": examination_part(report, intake, review),
         "danger_signs": danger_signs_part(intake, secrets),
         "red_flags": red_flags_part(report, secrets),
         "rules_not_assessed": [row["id"] for row in report["not_assessed"] if row["id"] not in secrets.rules],
         "pictures": pictures_part(report, intake, consent, wish),
-        "plan": plan_part(report, secrets),
+        "plan": plan_part(report, secrets) if review.stands("plan") else general_advice(plan_items(report)),
         "worker": dict(report["worker"]),
-        "program": program_part(report, consent, wish, secrets),
-        "tcm": tcm_part(report, intake) if secrets.is_tcm_told else None,
+        "program": program_part(report, consent, wish, secrets, review=review),
+        "tcm": tcm_part(report, intake, review) if secrets.is_tcm_told else None,
         "consent": consent_part(consent),
         "reply": {"how": wish.reply_how, "to": wish.reply_to},
     }
@@ -145,17 +160,23 @@ def _tier(report: Mapping[str, Any], destination: str, secrets: Secrets) -> str:
     return max(most_urgent(asked) or LEAST_URGENT, str(triage["final"]), key=TIERS.index)
 
 
-def _deadline(report: Mapping[str, Any], tier: str, vocabulary: Vocabulary) -> dict[str, Any]:
+def _decided_tier(made: Mapping[str, Any], after: AfterReview, wish: Wish, secrets: Secrets) -> str | None:
+    """Return the clinician's tier where one was set; for a confidential destination never a later one than its own."""
+    if after.tier is None:
+        return None
+    if after.tier == made["triage"]["final"] or secrets.is_confidential:
+        own = _tier(after.report, wish.destination, secrets)
+        return own if after.tier == made["triage"]["final"] else most_urgent([own, after.tier])
+    return after.tier
+
+
+def _deadline(report: Mapping[str, Any], tier: str | None, vocabulary: Vocabulary) -> dict[str, Any]:
     """Return the deadline of the letter's tier: a time, and the hours from the visit (None: no fixed date)."""
+    if tier is None:
+        return {"deadline": None, "deadline_hours": None}
     if tier == report["triage"]["final"]:
         return {name: report["triage"][name] for name in ("deadline", "deadline_hours")}
-    hours: int | None = vocabulary.lists["triage"].terms[tier].facts.get("deadline_hours")
-    visited = datetime.fromisoformat(report["created"])
-    due = visited + timedelta(hours=hours) if hours is not None and is_clock_set(visited) else None
-    return {
-        "deadline": None if due is None else due.isoformat(),
-        "deadline_hours": hours,
-    }
+    return deadline_of(tier, report, vocabulary)
 
 
 def _questions(vocabulary: Vocabulary, destination: str) -> list[str]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from edge_agent.agents.letter.decided import overall
+from edge_agent.agents.report.review import NO_REVIEW, Review
 from edge_agent.agents.rules.rule_file import EMERGENCY
 from edge_agent.contracts.intake import Consent, Intake
 from edge_agent.contracts.intake_values import INTIMATE_SITES, DangerSign
@@ -117,14 +119,19 @@ def history_part(intake: Intake, secrets: Secrets) -> dict[str, Any]:
     }
 
 
-def examination_part(report: Mapping[str, Any], intake: Intake) -> dict[str, Any]:
-    """Return sites, measured numbers and the severity that the report holds."""
+def examination_part(report: Mapping[str, Any], intake: Intake, review: Review = NO_REVIEW) -> dict[str, Any]:
+    """Return sites, measured numbers and the severity that the report holds and no clinician found wrong."""
+    if not review.stands("severity"):
+        grade = intake.pga if review.value("severity", "pga") is None else report["severity"]["pga"]
+        told = examination_part({**report, "severity": {"band": None, "pasi": None}}, intake)
+        return {**told, "pga": grade, "is_severity_open": True}
     sites = dict.fromkeys((note.body_site, note.laterality) for note in intake.views if note.body_site is not None)
     pasi = report["severity"].get("pasi")
     return {
         "sites": [{"body_site": site, "laterality": side} for site, side in sites],
         "bsa_percent": intake.bsa_percent,
         "severity_band": report["severity"]["band"],
+        "is_severity_open": False,
         "pasi": pasi.get("value") if isinstance(pasi, Mapping) else pasi,
         "pga": intake.pga,
         "vital_signs": intake.vital_signs.model_dump(exclude_none=True),
@@ -182,8 +189,10 @@ def plan_part(report: Mapping[str, Any], secrets: Secrets) -> list[dict[str, Any
     return [{name: row[name] for name in names} for row in rows]
 
 
-def program_part(report: Mapping[str, Any], consent: Consent | None, wish: Wish, secrets: Secrets) -> dict[str, Any]:
-    """Return the program's description, its release and what a clinician decided on it."""
+def program_part(
+    report: Mapping[str, Any], consent: Consent | None, wish: Wish, secrets: Secrets, *, review: Review = NO_REVIEW
+) -> dict[str, Any]:
+    """Return the program's description as far as it stands, its release and what a clinician decided on it."""
     bundle = report["provenance"]["bundle"]
     told = report["representation"]
     fields = told["fields"] if told is not None else {}
@@ -192,13 +201,15 @@ def program_part(report: Mapping[str, Any], consent: Consent | None, wish: Wish,
     return {
         "is_refused": consent is not None and not consent.program_help.granted,
         "bundle": None if bundle is None else {name: bundle[name] for name in ("name", "version", "clinical_use")},
-        "scope": report["scope"]["decision"],
-        "family": _families(report["scope"]["views"]),
-        "phenotype": _decided(fields.get("phenotype")),
-        "working": working.get("condition"),
-        "differential": [row["condition"] for row in biomedical.get("differential", ())],
+        "is_silent": bundle is None or not report["scope"]["views"],
+        "scope": report["scope"]["decision"] if review.stands("findings") else None,
+        "family": _families(report["scope"]["views"]) if review.stands("findings") else [],
+        "phenotype": _decided(fields.get("phenotype")) if review.stands("representation") else None,
+        "working": working.get("condition") if review.suspicion_stands else None,
+        "differential": [row["condition"] for row in biomedical.get("differential", ()) if review.suspicion_stands],
         "abstentions": _abstentions(report, secrets),
-        "decision": wish.decision,
+        "decision": wish.decision or overall(review),
+        "is_decided": review.has_doubts,  # then it stands part by part, in a section of its own
     }
 
 
@@ -220,17 +231,18 @@ def _decided(row: Mapping[str, Any] | None) -> Any:
     return None if row is None or not row["is_decided"] or row["is_withheld"] else row["value"]
 
 
-def tcm_part(report: Mapping[str, Any], intake: Intake) -> dict[str, Any]:
+def tcm_part(report: Mapping[str, Any], intake: Intake, review: Review = NO_REVIEW) -> dict[str, Any]:
     """Return the TCM examination and the report's TCM block; only for TCM destinations.
 
-    Where no block may stand (``tcm_absence``) the examination goes alone. A formula never goes without its changes and
+    Where no block may stand (``tcm_absence``, or a clinician found it wrong) the examination goes alone, with the clinician's
+    own syndrome if there is one. A formula never goes without its changes and
     what the herb check left open.
     """
-    told = report.get("tcm") or {}
+    told = (report.get("tcm") if review.stands("reasoning") else None) or {}
     syndrome, formula = told.get("syndrome") or {}, told.get("formula") or {}
     is_named = bool(syndrome) and not syndrome["is_withheld"]
     return {
-        "syndrome": syndrome["primary"] if is_named else None,
+        "syndrome": syndrome["primary"] if is_named else review.value("reasoning", "syndrome"),
         "secondary": syndrome["secondary"] if is_named else None,
         "principle": told.get("principle") or None,
         "formula": formula.get("id"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from edge_agent.agents.report.terms import code, minute, span
@@ -22,7 +23,7 @@ _HERB_INPUTS = ("herb_input", "form_field", "danger_sign")  # the lists that nam
 class Row:
     """One line: a label (empty: none) and its text.
 
-    ``mark``: alert, unknown, quiet, write (room for a pen), wide (the whole width) or empty. ``box``: a tick box or empty.
+    ``mark``: alert, unknown, quiet, strong, write (room for a pen), wide (the whole width) or empty. ``box``: a tick box or empty.
     """
 
     label: str
@@ -37,6 +38,7 @@ class LetterTerms:
     def __init__(self, vocabulary: Vocabulary, lang: Language) -> None:
         self._vocabulary, self.lang = vocabulary, lang
         self.comma = ";" if lang == "zh" else "; "  # labels hold commas of their own
+        self.between_ids = "、" if lang == "zh" else "; "  # a line may break behind it, whatever follows
         self.colon = ":" if lang == "zh" else ": "
         self._rules = {rule.id: rule for rule in RuleBook.load("red_flags.toml").rules}
 
@@ -60,12 +62,25 @@ class LetterTerms:
         """Return the name of the destination."""
         return self.label(letter["destination"], "plan_object")
 
-    def tier(self, tier: str) -> str:
-        """Return a tier with its short code."""
+    def signed(self, letter: Mapping[str, Any]) -> str:
+        """Return who signed the report that the letter tells of, or that nobody did."""
+        signature = letter["signature"]
+        if signature is None:
+            return self.label("not_signed_yet" if letter["decided"] else "not_signed", "word")
+        name = signature["by"] or self.label("a_clinician", "word")
+        date = datetime.fromisoformat(signature["at"]).astimezone().strftime("%Y-%m-%d")
+        return self.label("signed_by", "word").format(name=name, date=date)
+
+    def tier(self, tier: str | None) -> str:
+        """Return a tier with its short code; a line to write on where a clinician rejected it."""
+        if tier is None:
+            return BLANK
         return f"{code(tier)} {self.label(tier, 'triage')}"
 
     def deadline(self, letter: Mapping[str, Any]) -> str:
-        """Return by when the person is to be seen."""
+        """Return by when the person is to be seen; a line to write on where a clinician rejected the tier."""
+        if letter["tier"] is None:
+            return BLANK
         if letter["tier"] == EMERGENCY:
             return self.word("deadline_now")
         if letter["deadline"]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edge_agent.agents.letter.decided import decided_rows
 from edge_agent.agents.letter.terms import BLANK, LetterTerms, Row
 
 _HISTORY_IDS = {
@@ -52,6 +53,7 @@ class LetterWords(LetterTerms):
             ("section_history", self._history(letter["history"]), False),
             ("section_examination", self._examination(letter["examination"]), False),
             ("section_danger", self._danger(letter), False),
+            ("section_clinician", decided_rows(letter, self), False),
             ("section_worker", self._worker(letter["worker"]), True),
             ("section_program", self._program(letter["program"]), True),
             ("section_tcm", self._tcm(letter["tcm"]), False),
@@ -126,11 +128,18 @@ class LetterWords(LetterTerms):
         signs = told["vital_signs"]
         vital = [f"{self.label(name, 'vital_sign')} {value:g}" if name != "avpu" else f"AVPU {value}"
                  for name, value in signs.items()]  # fmt: skip
-        rows = [
+        rows: list[tuple[str, str | None]] = [
             ("sites", self.comma.join(sites) or None),
             ("bsa", None if bsa is None else f"{bsa:g} %"),
-            ("severity", self.ids(told["severity_band"], "severity_band")),
-            ("pasi", None if pasi is None else f"{pasi:g}"),
+            # What a clinician found wrong is not "not asked": it stands with the decisions.
+            *(
+                []
+                if told["is_severity_open"]
+                else [
+                    ("severity", self.ids(told["severity_band"], "severity_band")),
+                    ("pasi", None if pasi is None else f"{pasi:g}"),
+                ]
+            ),
             ("pga", None if pga is None else str(pga)),
             ("vital_signs", self.comma.join(vital) or None),
             ("worker_signs", self.answers(told["worker_examination"], "worker_examination")),
@@ -146,7 +155,9 @@ class LetterWords(LetterTerms):
             nothing = "none_marked" if kind == "yes" and letter["danger_signs"]["no"] else "nothing_done"
             rows.append(Row(self.word(f"danger_{kind}"), told or self.word(nothing), mark if names else "quiet"))
         if letter["rules_not_assessed"]:
-            rows.append(Row(self.word("rules_not_assessed"), self.comma.join(letter["rules_not_assessed"]), "unknown"))
+            rows.append(
+                Row(self.word("rules_not_assessed"), self.between_ids.join(letter["rules_not_assessed"]), "unknown")
+            )
         return rows
 
     def _flags(self, letter: Mapping[str, Any]) -> list[Row]:
@@ -167,9 +178,9 @@ class LetterWords(LetterTerms):
     def _program(self, told: Mapping[str, Any]) -> list[Row]:
         if told["is_refused"]:
             return [Row("", self.word("program_refused"))]
-        if told["bundle"] is None or not told["family"]:
+        if told["is_silent"]:
             return [Row("", self.word("program_silent"))]
-        decision = self.id(told["decision"], "decision") or self.word("decision_open")
+        decision = None if told["is_decided"] else self.id(told["decision"], "decision") or self.word("decision_open")
         release = f"{told['bundle']['name']} {told['bundle']['version']}"
         if not told["bundle"]["clinical_use"]:
             release += f" ({self.label('clinician_use', 'word')})"

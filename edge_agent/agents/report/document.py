@@ -70,7 +70,7 @@ def build(case: Case, *, course: Course, origin: Origin, texts: ShownTexts | Non
         "case_id": case.case_id,
         "created": case.created.isoformat(),
         "is_test_case": case.is_test_case,
-        "notices": [*([] if is_clock_set(case.created) else ["clock_not_set"]), *course.notices],
+        "notices": [*_of_the_visit(case), *course.notices],
         "red_flags": danger["red_flags"],
         "not_assessed": danger["not_assessed"],
         "stops_photography": danger["stops_photography"],
@@ -89,6 +89,12 @@ def build(case: Case, *, course: Course, origin: Origin, texts: ShownTexts | Non
         "abstentions": withholding.to_report(found.abstentions),
         "provenance": _provenance(origin),
     }
+
+
+def _of_the_visit(case: Case) -> list[str]:
+    """Return the notices that hold whatever was concluded."""
+    rows = {"clock_not_set": not is_clock_set(case.created), "picture_lost": bool(case.photography.lost)}
+    return [name for name, holds in rows.items() if holds]
 
 
 def _scope(scope: Scope | None) -> dict[str, Any]:

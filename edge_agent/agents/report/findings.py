@@ -39,12 +39,6 @@ def findings(report: Mapping[str, Any], words: Terms) -> list[Block]:
     return rows
 
 
-def integrated(report: Mapping[str, Any], words: Terms) -> list[Block]:
-    """Return Rep's fields and the conflicts between pictures, then severity and what changed."""
-    return [*_representation(report["representation"], words), *_severity(report, words),
-            *changed(report["change"], words)]  # fmt: skip
-
-
 def _scope(report: Mapping[str, Any], words: Terms) -> str:
     """Return the scope decision with its reasons, or why nobody was asked for one."""
     unasked = [name for name in report["notices"] if name in UNASKED]
@@ -107,7 +101,9 @@ def _undecided(names: Sequence[str], words: Terms, *, agent: str) -> list[Block]
     return [Line(words.said(words.word("not_decided"), told), "quiet")]
 
 
-def _representation(told: Mapping[str, Any] | None, words: Terms) -> list[Block]:
+def representation(report: Mapping[str, Any], words: Terms) -> list[Block]:
+    """Return Rep's fields and the conflicts between pictures."""
+    told = report["representation"]
     if told is None:
         return [Line(words.word("no_representation"))]
     decided, undecided = _fields([told["fields"]])
@@ -133,26 +129,37 @@ def _pair(row: Mapping[str, Any], words: Terms) -> str:
     return f"{words.word('view')} {row['view_a'] + 1}/{row['view_b'] + 1}"
 
 
-def _severity(report: Mapping[str, Any], words: Terms) -> list[Block]:
+def severity(report: Mapping[str, Any], words: Terms) -> list[Block]:
+    """Return the band, the numbers that people entered, the index with its table, and warnings."""
+    computed_ones = computed(report, words)
+    return [*computed_ones[:1], *numbers(report, words), *computed_ones[1:]]
+
+
+def computed(report: Mapping[str, Any], words: Terms) -> list[Block]:
+    """Return what code made of the form and the program's grades: the band first, then index and warnings."""
     told = report["severity"]
     # Out of scope the band is only the size of the surface: "mild" beside a suspected melanoma would be read as harmless.
     is_extent = report["scope"]["decision"] != "in_scope" and told["band"] is not None
     note = words.word("extent_only") if is_extent else ""
     rows: list[Block] = [Line(_band(told, words), "" if is_extent else "strong", note=note)]
-    numbers = [
-        _number("BSA", told["bsa_percent"], " %"),
-        _number(words.label("bsa_implied_percent", of="severity_word"), told["bsa_implied_percent"], ""),
-        _pga(told["pga"], words),
-        *(_number(words.label(name, of="nrs"), value, "/10") for name, value in told["nrs"].items()),
-    ]
-    if any(numbers):
-        rows.append(Line(words.joined(numbers)))
     rows += _pasi(told, words)
     for warning in told["warnings"]:
         region = words.label(warning["region"], of="affected_region") if warning["region"] else ""
         said = words.joined([words.label(warning["id"], of="severity_warning"), region])
         rows.append(Line(words.said(words.name("severity_warning"), said), "unknown", CAUTION))
     return rows
+
+
+def numbers(report: Mapping[str, Any], words: Terms) -> list[Block]:
+    """Return what people entered: surface, global assessment, scales from 0 to 10."""
+    told = report["severity"]
+    known = [
+        _number("BSA", told["bsa_percent"], " %"),
+        _number(words.label("bsa_implied_percent", of="severity_word"), told["bsa_implied_percent"], ""),
+        _pga(told["pga"], words),
+        *(_number(words.label(name, of="nrs"), value, "/10") for name, value in told["nrs"].items()),
+    ]
+    return [Line(words.joined(known))] if any(known) else []
 
 
 def _band(told: Mapping[str, Any], words: Terms) -> str:
@@ -218,7 +225,9 @@ def _cell(value: float | None) -> str:
     return "–" if value is None else f"{value:g}"
 
 
-def changed(told: Mapping[str, Any] | None, words: Terms) -> list[Block]:
+def changed(
+    told: Mapping[str, Any] | None, words: Terms, *, measures: Sequence[str] = ("pasi", "bsa", "pga")
+) -> list[Block]:
     """Return what changed since the visit before, as code compared it; nothing where there was none."""
     if told is None:
         return []
@@ -226,8 +235,7 @@ def changed(told: Mapping[str, Any] | None, words: Terms) -> list[Block]:
     days = "" if told["days"] is None else f", {told['days']} {words.word('days')}"
     rows: list[Block] = [Line(f"{words.label('change', of='severity_word')} ({when}{days})", "strong")]
     return rows + [
-        Line(words.said(words.label(name, of="change_measure"), _comparison(told[name], words)))
-        for name in ("pasi", "bsa", "pga")
+        Line(words.said(words.label(name, of="change_measure"), _comparison(told[name], words))) for name in measures
     ]
 
 

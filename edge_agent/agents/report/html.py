@@ -20,6 +20,7 @@ from PIL import Image
 
 from edge_agent.agents.report.parts import Block, Boxes, Line, Listing, Table
 from edge_agent.agents.report.reading import ReportAudience
+from edge_agent.agents.report.review import NO_REVIEW, Review
 from edge_agent.agents.report.words import page_of
 from edge_agent.contracts.case import Frame
 from edge_agent.contracts.terms import Language, Vocabulary
@@ -35,6 +36,7 @@ def render_html(
     *,
     audience: ReportAudience = "clinician",
     pictures: Mapping[int, Frame] | None = None,
+    review: Review = NO_REVIEW,
 ) -> str:
     """Return the report as one HTML page.
 
@@ -44,6 +46,7 @@ def render_html(
         lang: ``zh`` or ``en``.
         audience: ``person`` for the copy that the person takes home.
         pictures: frames (uint8[H, W, 3], BGR) by view index, to embed as thumbnails.
+        review: what clinicians decided about it.
 
     Raises:
         CaseError: the report has a version that this program cannot read.
@@ -53,7 +56,7 @@ def render_html(
         lstrip_blocks=True,
     )  # fmt: skip
     thumbnails = {index: _thumbnail(frame) for index, frame in (pictures or {}).items()}
-    page = page_of(report, vocabulary, lang, audience=audience)
+    page = page_of(report, vocabulary, lang, audience=audience, review=review)
     template = environment.get_template("report.html.j2")
     return template.render(page=page, lang=lang, case_id=report["case_id"], thumbnails=thumbnails, kind=_kind)
 

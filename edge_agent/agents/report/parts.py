@@ -34,11 +34,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; ``views`` names the picture (index from 0) above each column after the first, where there are any."""
+    """A table; ``views`` names the picture (index from 0) above each column after the first, where there are any.
+
+    ``is_struck``: a clinician found it wrong; it is drawn struck through.
+    """
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     views: tuple[int, ...] = ()
+    is_struck: bool = False
 
 
 @dataclass(frozen=True, slots=True)

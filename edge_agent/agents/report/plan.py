@@ -16,7 +16,9 @@ from edge_agent.agents.report.terms import Terms, code
 from edge_agent.agents.rules.triage import is_clock_set
 
 # These notices stand at the top; the others stand in the limitations.
-BANNER = ("clock_not_set", "ref_notice", "test_case", "fictitious_consent", "program_refused", "no_pictures")
+BANNER = (
+    "clock_not_set", "picture_lost", "ref_notice", "test_case", "fictitious_consent", "program_refused", "no_pictures",
+)  # fmt: skip
 SECTIONS_OF = {"recognition": "section_findings", "representation": "section_integrated"}
 
 
@@ -65,6 +67,12 @@ def signatures(words: Terms) -> list[Block]:
 def banners(report: Mapping[str, Any], words: Terms) -> tuple[str, ...]:
     """Return the notices that stand at the top."""
     return tuple(words.text(name) for name in report["notices"] if name in BANNER)
+
+
+def item_words(item: Mapping[str, Any], words: Terms) -> str:
+    """Return one item of a plan in words, without its limits and dates."""
+    what = words.label(item["object"], of="plan_object")
+    return words.joined([words.said(words.label(item["action"], of="action"), what), _when(item, words)])
 
 
 def _what(item: Mapping[str, Any], words: Terms, *, visit: str | None) -> str:

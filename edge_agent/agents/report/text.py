@@ -124,5 +124,5 @@ def _table(table: Table) -> Grid:
     for title in table.head:
         grid.add_column(title, overflow="fold")
     for row in table.rows:
-        grid.add_row(*(Text(cell) for cell in row))
+        grid.add_row(*(Text(cell, style="strike" if table.is_struck else "") for cell in row))
     return grid

@@ -126,7 +126,7 @@ def decide(
         worker: the worker's own impression, entered before the program's answer was shown.
         program: the tier that the program asks for, or None.
         created: when the case was made; the deadline counts from it.
-        vocabulary: holds the hours of each tier.
+        vocabulary: holds the hours of each tier, the country's where it set shorter ones.
         clinician: a clinician's own tier with its reason; it may raise or lower.
 
     Raises:
@@ -140,7 +140,7 @@ def decide(
     by_worker = worker_tier(worker)
     before = most_urgent([by_rules, by_worker, by_program]) or LEAST_URGENT
     final = clinician.tier or before
-    hours: int | None = vocabulary.lists["triage"].terms[final].facts.get("deadline_hours")
+    hours = vocabulary.deadline_hours(final)
     is_dated = hours is not None and is_clock_set(created)
     return Triage(
         final=final,

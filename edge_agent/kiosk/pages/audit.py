@@ -15,6 +15,7 @@ from edge_agent.kiosk.access import requires
 from edge_agent.kiosk.language import Language, Text
 from edge_agent.kiosk.language import counted as _n
 from edge_agent.kiosk.language import text as _
+from edge_agent.kiosk.owner_words import emergency_words
 from edge_agent.kiosk.pages.home import unseen_emergencies
 from edge_agent.kiosk.pages.sign_in import EMERGENCY_REASONS
 from edge_agent.kiosk.parts import KioskParts
@@ -46,6 +47,7 @@ ACTION_WORDS: Final = MappingProxyType(
         Action.CONSENT_GIVEN: _("noted a consent"),
         Action.CONSENT_REFUSED: _("noted a refusal"),
         Action.CONSENT_WITHDRAWN: _("noted a withdrawal"),
+        Action.DATE_CONFIRMED: _("confirmed the date"),
     }
 )
 _WHO_WORDS: Final = MappingProxyType(
@@ -66,6 +68,7 @@ class Row:
 
     when: str
     who: str
+    who_name: str | None
     who_words: Text | None
     action: str
     words: Text | None
@@ -89,13 +92,14 @@ router = Room(tiles=_tiles)
 def trail(request: Request, person: Reader, before: int | None = None, action: str | None = None) -> Response:
     """Show the newest rows, whether the chain is whole, and the way to older ones."""
     parts = parts_of(request)
-    names = {one.account_id: one.name for one in parts.accounts.all()}
+    known = parts.accounts.all()
+    names, shown = {one.account_id: one.name for one in known}, {one.name: one.display_name for one in known}
     found = parts.audit.newest(SHOWN, before=before, action=action)
     is_sound, checked = _checked(parts)
     return page(
         request,
         "audit/audit.html",
-        rows=[_row(entry, language_of(request), names) for entry in found],
+        rows=[_row(entry, language_of(request), names, shown) for entry in found],
         older=found[-1].seq if len(found) == SHOWN else None,
         action=action if action in set(Action) else None,
         is_sound=is_sound,
@@ -119,13 +123,14 @@ def _checked(parts: KioskParts) -> tuple[bool, Text]:
     return True, _n("One row was checked.", "%(n)s rows were checked.", count)
 
 
-def _row(entry: Entry, language: Language, names: dict[str, str]) -> Row:
+def _row(entry: Entry, language: Language, names: dict[str, str], shown: dict[str, str]) -> Row:
     state, words = _CLOCKS[entry.clock]
     detail = entry.detail
     return Row(
         when=language.time(entry.at.astimezone()),
         who=entry.who,
-        who_words=_WHO_WORDS.get(entry.who),
+        who_name=shown.get(entry.who),
+        who_words=_WHO_WORDS.get(entry.who) or emergency_words(entry.who, language),
         action=entry.action,
         words=ACTION_WORDS.get(Action(entry.action)) if entry.action in set(Action) else None,
         detail=None if detail is None else names.get(detail, detail),

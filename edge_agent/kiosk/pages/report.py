@@ -19,7 +19,7 @@ from edge_agent.agents.report.reading import readable
 from edge_agent.agents.report.words import page_of
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.result import Section
-from edge_agent.contracts.terms import Language, Vocabulary
+from edge_agent.contracts.terms import ROUTINE_TIER, Language, Vocabulary
 from edge_agent.errors import CaseError
 from edge_agent.kiosk.access import requires
 from edge_agent.kiosk.case_rooms import (
@@ -39,10 +39,12 @@ from edge_agent.kiosk.plain_report import without_codes
 from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.kiosk.take_home import take_home
+from edge_agent.policy.rules import program_notices
 from edge_agent.policy.whom_to_call import whom_to_call
 from edge_agent.review.decisions import REASONS, Decision, check_decision, may_decide, open_sections, standing
 from edge_agent.review.sections import CORRECTABLE, SHOWN_IN, decidable
-from edge_agent.store.accounts import Person, Role
+from edge_agent.review.worklist import with_final_deadline
+from edge_agent.store.accounts import Person, Role, display_names
 from edge_agent.store.audit import Action
 from edge_agent.store.reviews import ReviewStore
 from edge_agent.store.withdrawal import Withdrawals
@@ -76,6 +78,7 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
     if visit is not None and visit.owner == person.name:
         episodes_of(parts).mark_opened(case_id, now=parts.clock())
     told, lang = readable(told), report_language(request)
+    row = with_final_deadline(row, told, parts.vocabulary)
     reviews, withdrawals = ReviewStore(parts.database), Withdrawals(parts.database, vault=vault_of(parts))
     decisions = reviews.decisions(case_id)
     words = parts.vocabulary
@@ -85,6 +88,7 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         request,
         "cases/report.html",
         row=row,
+        notices=[term_of(request, "consent_text", one) for one in program_notices(was_program_used=is_described(told))],
         why_second=[term_of(request, "second_reading_reason", one) for one in row.needs_second_reading],
         told=shown,
         details=details,
@@ -97,6 +101,7 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         pictures=shown_pictures(request, case_id, person),
         reasons=[(one, words.label(one, lang, of="decision_reason")) for one in REASONS if one != "agree"],
         kind=kind,
+        names=display_names(parts.database),
         again=again,
         lang=lang,
         may_sign=Role.CLINICIAN in person.roles and not is_locked,
@@ -122,11 +127,24 @@ def _take_home(request: Request, told: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
+def is_described(told: dict[str, Any]) -> bool:
+    """Say whether the program described anything of the case: then people are told so, and how to ask for a person (R16)."""
+    return "ai_notice" in told["notices"]
+
+
 def _follow_up(told: dict[str, Any], today: date) -> date | None:
-    """Return the day that the plan proposes for the next visit; None where it proposes none."""
+    """Return the day that the plan proposes for the next visit; None where it proposes none.
+
+    A routine case is not proposed for later than its deadline, which a country may have set shorter than the plan knows.
+    """
     days = [item["interval_days"] for item in told["plan"]["items"] if item["action"] == "follow_up"]
     known = [one for one in days if one]
-    return today + timedelta(days=min(known)) if known else None
+    if not known:
+        return None
+    planned, triage = today + timedelta(days=min(known)), told["triage"]
+    if triage["final"] != ROUTINE_TIER or triage["deadline"] is None:
+        return planned
+    return max(today, min(planned, datetime.fromisoformat(triage["deadline"]).date()))
 
 
 def kind(block: Block) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from edge_agent.errors import CaseError
 from edge_agent.kiosk.access import requires
 from edge_agent.kiosk.case_rooms import DECIDERS, listed_case, policy_of, row_of
+from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.rendering import page, parts_of
 from edge_agent.kiosk.room import Room
@@ -67,13 +68,11 @@ def ask(request: Request, case_id: str, person: Reader) -> Response:
 
 
 @router.post("/cases/{case_id}/second-reading")
-async def give(request: Request, case_id: str) -> Response:
+def give(request: Request, case_id: str, person: Reader, form: Sent) -> Response:
     """Keep a second reading."""
-    person = requires(*DECIDERS)(request)
     parts = parts_of(request)
     listed_case(request, case_id)
     _check(request, case_id, person)
-    form = await request.form()
     try:
         reading = SecondReading.model_validate(
             {

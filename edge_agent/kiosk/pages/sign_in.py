@@ -20,8 +20,9 @@ from edge_agent.kiosk.rendering import language_of, local_path, page, parts_of
 from edge_agent.kiosk.role_words import problem_words
 from edge_agent.kiosk.room import Room
 from edge_agent.kiosk.sessions import Sessions
-from edge_agent.store.accounts import EMERGENCY, emergency_person, person_of
+from edge_agent.store.accounts import person_of
 from edge_agent.store.audit import Action
+from edge_agent.store.emergency_access import emergency_person
 
 router = Room()
 EMERGENCY_REASONS: Final = MappingProxyType(
@@ -110,9 +111,11 @@ def enter_in_emergency(request: Request, reason: Annotated[str, Form()]) -> Resp
     """Note the reason durably, then open what helps a person now."""
     if reason not in EMERGENCY_REASONS:
         raise HTTPException(422)
-    parts_of(request).audit.note(EMERGENCY, Action.EMERGENCY_ACCESS, detail=reason)
+    parts = parts_of(request)
+    person = emergency_person(parts.clock())
+    parts.audit.note(person.name, Action.EMERGENCY_ACCESS, detail=reason)
     sessions: Sessions = request.app.state.sessions
-    session = sessions.sign_in(session_of(request), emergency_person())
+    session = sessions.sign_in(session_of(request), person)
     return give_cookie(RedirectResponse("/", status_code=303), session)
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Form, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
 
 from edge_agent.inference_child import State as ChildState
-from edge_agent.kiosk.access import requires
+from edge_agent.kiosk.access import person_here, requires
 from edge_agent.kiosk.case_rooms import policy_of
-from edge_agent.kiosk.language import Text
+from edge_agent.kiosk.faults import fault_words
+from edge_agent.kiosk.language import Language, Text
 from edge_agent.kiosk.language import counted as _n
 from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.parts import KioskParts
@@ -21,10 +25,10 @@ from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room, Tile
 from edge_agent.kiosk.sync_words import sync_words
 from edge_agent.policy.whom_to_call import whom_to_call
-from edge_agent.store.accounts import Person
-from edge_agent.store.audit import ClockTrust
+from edge_agent.store.accounts import Person, Role
+from edge_agent.store.audit import PROGRAM_DATE, Action, ClockTrust
+from edge_agent.store.trusted_day import Belief, Judged, TrustedDay
 
-LOW_BYTES: Final = 2_000_000_000
 GIB: Final = 1 << 30
 
 
@@ -49,13 +53,13 @@ router = Room(tiles=_tiles)
 def device(request: Request, person: Annotated[Person, Depends(requires(in_emergency=True))]) -> Response:  # noqa: ARG001
     """Show the processes, the camera, the storage, the connection and the clock."""
     parts = parts_of(request)
-    status = parts.desk.status()
+    status, judged = parts.desk.status(), _trusted_day(parts).judged()
     sync = sync_words(status, seen=parts.uplink_seen(), now=parts.clock(), language=language_of(request))
     rows = (
         _program(status),
         _model(status),
         _camera(parts),
-        _storage(parts.config.state_dir),
+        _storage(status, parts.config.state_dir),
         Row(
             _("Sending to the centre"),
             sync.state,
@@ -64,9 +68,61 @@ def device(request: Request, person: Annotated[Person, Depends(requires(in_emerg
         ),
         _clock(parts),
         _numbers(parts),
+        _deletion(judged, language_of(request)),
         *_broken(status),
     )
-    return page(request, "status/status.html", rows=rows)
+    return page(request, "status/status.html", rows=rows, doubted=_to_confirm(request, judged))
+
+
+@router.post("/status/day")
+def confirm_day(
+    request: Request, person: Annotated[Person, Depends(requires("maintainer"))], day: Annotated[str, Form()]
+) -> Response:
+    """Take a maintainer's word that the clock shows the right day; from here on deletion goes on."""
+    parts = parts_of(request)
+    try:
+        shown = date.fromisoformat(day)
+    except ValueError as exc:
+        raise HTTPException(422) from exc
+    noted = partial(parts.audit.append, who=person.name, action=Action.DATE_CONFIRMED, detail=day)
+    _trusted_day(parts).confirm(shown, noted=noted)
+    return RedirectResponse("/status", status_code=303)
+
+
+def _trusted_day(parts: KioskParts) -> TrustedDay:
+    return TrustedDay(parts.database, clock=parts.clock, made=PROGRAM_DATE.date())
+
+
+def _to_confirm(request: Request, judged: Judged) -> date | None:
+    """Return the day that the person here may confirm; None where there is no doubt, or nothing to be done by a word."""
+    person = person_here(request)
+    is_maintainer = person is not None and Role.MAINTAINER in person.roles and not person.is_emergency
+    return judged.today if judged.can_be_confirmed and is_maintainer else None
+
+
+def _deletion(judged: Judged, language: Language) -> Row:
+    name, day = _("Deleting on time"), language.date(judged.today)
+    if judged.belief is Belief.BELIEVED:
+        return Row(name, "good", _("Works"), _("What has been kept long enough is deleted by itself."))
+    if judged.belief is Belief.UNSET:
+        return Row(
+            name,
+            "bad",
+            _("Stopped"),
+            _(
+                "The clock says %(day)s, and that cannot be. Nothing is deleted. Call the technician to set it.",
+                day=day,
+            ),
+        )
+    return Row(
+        name,
+        "bad",
+        _("Stopped"),
+        _(
+            "The clock says %(day)s, far from what was known. Nothing is deleted until a maintainer says here that it is right.",
+            day=day,
+        ),
+    )
 
 
 def _program(status: Mapping[str, Any]) -> Row:
@@ -122,15 +178,15 @@ def _camera(parts: KioskParts) -> Row:
     return Row(name, "bad", _("Gives no picture"), _("Look at its cable and its light. %(more)s", more=without))
 
 
-def _storage(folder: Path) -> Row:
-    name = _("Storage")
+def _storage(status: Mapping[str, Any], folder: Path) -> Row:
+    """Say how much is free, and what to do at the stage that the store's ladder found: the banner says the same."""
+    name, stage = _("Storage"), status.get("storage")
     try:
-        free = shutil.disk_usage(folder).free
+        now = _("%(gib)s GiB free", gib=shutil.disk_usage(folder).free // GIB)
     except OSError:
         return Row(name, "bad", _("Cannot be read"), _("Write on paper and call the technician."))
-    now = _("%(gib)s GiB free", gib=free // GIB)
-    if free < LOW_BYTES:
-        return Row(name, "bad", now, _("Nearly full. Call the technician soon."))
+    if stage not in {None, "ok"}:
+        return Row(name, "bad", now, fault_words([f"disk_{stage}"])[0].do)
     return Row(name, "good", now, _("Enough for now. Everything is stored encrypted."))
 
 

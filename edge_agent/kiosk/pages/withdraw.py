@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
 from edge_agent.contracts.consent_values import PURPOSES, ConsentPurpose
-from edge_agent.contracts.intake import Consent
-from edge_agent.kiosk.access import requires
-from edge_agent.kiosk.case_rooms import CARERS, Carer, listed_case, policy_of, row_of, term_of, vault_of
+from edge_agent.errors import StoreCorrupt
+from edge_agent.kiosk.case_rooms import Carer, listed_case, policy_of, row_of, term_of, vault_of
+from edge_agent.kiosk.forms import Sent
+from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.policy.rules import WithdrawalStep, withdrawal_plan
+from edge_agent.store.accounts import display_names
 from edge_agent.store.audit import Action
+from edge_agent.store.retention_classes import RECEIVED
 from edge_agent.store.withdrawal import Withdrawal, Withdrawals, WithdrawnPurpose
 
 router = Room()
+_LEFT = frozenset({Action.REPORT_EXPORTED, RECEIVED})  # then somebody else has to delete it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +45,29 @@ def ask(request: Request, case_id: str, person: Carer) -> Response:  # noqa: ARG
 
 
 @router.post("/cases/{case_id}/withdraw")
-async def take_back(request: Request, case_id: str) -> Response:
+def take_back(request: Request, case_id: str, person: Carer, form: Sent) -> Response:
     """Ask once more, then do it: when the answer comes, no picture can be opened any more."""
-    person = requires(*CARERS)(request)
     parts = parts_of(request)
     listed_case(request, case_id)
-    form = await request.form()
     chosen = tuple(one for one in PURPOSES if one in form.getlist("purpose"))
     if not chosen or form.get("is_sure") != "yes":
         return _show(request, case_id, chosen=chosen)
     withdrawals = Withdrawals(parts.database, vault=vault_of(parts))
     # The plan's order holds: the purpose that locks the record is recorded last.
     for purpose in sorted(chosen, key=lambda one: one == "care_pictures"):
-        if withdrawals.record(case_id, WithdrawnPurpose(purpose), account=person.name, now=parts.clock()):
-            parts.audit.note(person.name, Action.CONSENT_WITHDRAWN, case_ref=case_id, detail=purpose)
+        withdrawals.record(
+            case_id,
+            WithdrawnPurpose(purpose),
+            account=person.name,
+            now=parts.clock(),
+            noted=partial(
+                parts.audit.append,
+                who=person.name,
+                action=Action.CONSENT_WITHDRAWN,
+                case_ref=case_id,
+                detail=purpose,
+            ),
+        )
     return RedirectResponse(f"/cases/{case_id}/withdraw", status_code=303)
 
 
@@ -61,7 +76,8 @@ def _show(request: Request, case_id: str, *, chosen: tuple[ConsentPurpose, ...])
     row = row_of(listed_case(request, case_id), policy_of(parts))
     withdrawals = Withdrawals(parts.database, vault=vault_of(parts))
     done = {one.purpose.value: one for one in withdrawals.of(case_id)}
-    consent = parts.cases.load(case_id).consent
+    is_granted = _granted(parts, case_id)
+    has_left = any(row.action in _LEFT for row in parts.audit.of_case(case_id))
 
     def told(steps: tuple[WithdrawalStep, ...]) -> tuple[tuple[str, bool], ...]:
         return tuple(
@@ -72,8 +88,8 @@ def _show(request: Request, case_id: str, *, chosen: tuple[ConsentPurpose, ...])
         Taken(
             purpose,
             term_of(request, "consent_title", purpose),
-            told(withdrawal_plan([purpose])),
-            _is_granted(consent, purpose),
+            told(withdrawal_plan([purpose], was_transferred=has_left)),
+            is_granted(purpose),
             done.get(purpose),
         )
         for purpose in PURPOSES
@@ -84,12 +100,18 @@ def _show(request: Request, case_id: str, *, chosen: tuple[ConsentPurpose, ...])
         row=row,
         purposes=[one for one in purposes if not chosen or one.id in chosen],
         is_asked=bool(chosen),
-        steps=told(withdrawal_plan(chosen)),
+        steps=told(withdrawal_plan(chosen, was_transferred=has_left)),
         intro=term_of(request, "consent_text", "withdrawal"),
         limits=term_of(request, "consent_text", "withdrawal_limits"),
         is_locked=withdrawals.is_locked(case_id),
+        names=display_names(parts.database),
     )
 
 
-def _is_granted(consent: Consent | None, purpose: ConsentPurpose) -> bool:
-    return consent is not None and cast("bool", getattr(consent, purpose).granted)
+def _granted(parts: KioskParts, case_id: str) -> Callable[[ConsentPurpose], bool]:
+    """Return what was granted. Where the record is damaged, everything can be taken back: it may have been granted."""
+    try:
+        consent = parts.cases.consent(case_id)
+    except StoreCorrupt:
+        return lambda _purpose: True
+    return lambda purpose: consent is not None and cast("bool", getattr(consent, purpose).granted)

@@ -15,14 +15,15 @@ from edge_agent.agents.rules.rule_file import EMERGENCY as EMERGENCY_TIER
 from edge_agent.consultation.draft import Draft
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.translations import closed_language
+from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.pages.consultation.desk import (
     Screen,
-    Sent,
     Turn,
     Worker,
     answered,
+    noting,
     to_draft,
     turn_of,
 )
@@ -168,6 +169,6 @@ def read(request: Request, case_id: str, person: Worker) -> Response:
     def answer(draft: Draft) -> Draft:
         return course.read(draft) if draft.step in {Step.EMERGENCY, Step.SAFEGUARDING} else draft
 
-    turn.parts.audit.note(person.name, "instruction_read", case_ref=case_id, detail=str(turn.draft.step))
-    draft = turn.room.consultations.change(case_id, answer)
+    noted = noting(turn, "instruction_read", detail=str(turn.draft.step))
+    draft = turn.room.consultations.change(case_id, answer, noted=noted)
     return to_draft(draft.case_id)

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
-from starlette.datastructures import FormData
 
 from edge_agent.consultation.draft import Draft
 from edge_agent.consultation.steps import QUESTIONS, Step
@@ -20,6 +19,7 @@ from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.store.accounts import Person, Role
+from edge_agent.store.consultations import Noted
 
 HOME: Final = "/consultation"
 Worker = Annotated[
@@ -87,14 +87,6 @@ class Screen:
     values: Callable[[Turn], Mapping[str, Any]]
 
 
-async def sent_form(request: Request) -> FormData:
-    """Return the form that was sent."""
-    return await request.form()
-
-
-Sent = Annotated[FormData, Depends(sent_form)]
-
-
 def room_of(request: Request) -> ConsultationParts:
     """Return what the rooms of a consultation work with.
 
@@ -150,7 +142,21 @@ def show(turn: Turn, screen: Screen, *, problem: Text | None = None, **more: Any
     return page(turn.request, screen.template, status_code=200 if problem is None else 422, **values)
 
 
-def answered(turn: Turn, screen: Screen, answer: Callable[[Draft], Draft], *, is_staying: bool = False) -> Response:
+def noting(turn: Turn, action: str, *, detail: str | None = None) -> Noted:
+    """Return what writes an action on this draft into the trail, in the transaction that saves it."""
+    return lambda connection: turn.parts.audit.append(
+        connection, turn.person.name, action, case_ref=turn.draft.case_id, detail=detail
+    )
+
+
+def answered(
+    turn: Turn,
+    screen: Screen,
+    answer: Callable[[Draft], Draft],
+    *,
+    is_staying: bool = False,
+    noted: Noted | None = None,
+) -> Response:
     """Save an answer and go on; what was entered is kept also where the step cannot end yet.
 
     A form of another step (a page that was left open) changes nothing and leads to the present step.
@@ -160,6 +166,7 @@ def answered(turn: Turn, screen: Screen, answer: Callable[[Draft], Draft], *, is
         screen: whose form it is; shown again where an answer is missing.
         answer: pure; puts the form into the draft.
         is_staying: the screen asks for more before it ends.
+        noted: the row of the trail that goes with the change, if one does; see ``noting``.
     """
     course, problem = turn.room.course, None
 
@@ -178,7 +185,7 @@ def answered(turn: Turn, screen: Screen, answer: Callable[[Draft], Draft], *, is
             return course.kept(kept)
 
     try:
-        draft = turn.room.consultations.change(turn.draft.case_id, saved)
+        draft = turn.room.consultations.change(turn.draft.case_id, saved, noted=noted)
     except CaseError as exc:
         return show(turn, screen, problem=words_of(exc))
     if problem is not None and draft.step is screen.step:

@@ -29,9 +29,10 @@ from edge_agent.consultation.questions import (
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.intake_parts import WorkerView
 from edge_agent.errors import CaseError, StoreError
+from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import text as _
-from edge_agent.kiosk.pages.consultation.desk import Screen, Sent, Turn, Worker, answered, show, to_draft, turn_of
+from edge_agent.kiosk.pages.consultation.desk import Screen, Turn, Worker, answered, show, to_draft, turn_of
 from edge_agent.kiosk.room import Room
 from edge_agent.store.accounts import Role
 
@@ -148,7 +149,11 @@ def _values(turn: Turn, screen: Sequence[Question], title: Text, number: int) ->
 
 
 def _impression_values(turn: Turn) -> Mapping[str, Any]:
-    return {"tiers": [(tier, turn.term("triage", tier)) for tier in TIERS], "worker": turn.draft.worker}
+    return {
+        "tiers": [(tier, turn.term("triage", tier)) for tier in TIERS],
+        "worker": turn.draft.worker,
+        "damaged": turn.room.consultations.damaged(turn.draft),
+    }
 
 
 COMPLAINT_SCREEN = Screen(
@@ -223,7 +228,8 @@ def impression(request: Request, case_id: str, person: Worker, form: Sent) -> Re
         )
     except ValidationError:
         return show(turn, IMPRESSION_SCREEN, problem=_("Write at most 400 characters."))
-    response = answered(turn, IMPRESSION_SCREEN, lambda draft: draft.changed(worker=worker))
+    has_to_choose = not form.get("without_damaged") and bool(turn.room.consultations.damaged(turn.draft))
+    response = answered(turn, IMPRESSION_SCREEN, lambda draft: draft.changed(worker=worker), is_staying=has_to_choose)
     _hand_over(turn)
     return response
 

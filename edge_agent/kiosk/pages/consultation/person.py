@@ -17,8 +17,9 @@ from edge_agent.consultation.draft import Choice, Draft, Person, first_line
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.consent_values import PURPOSES, ConsentPurpose
 from edge_agent.errors import CaseError
+from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import text as _
-from edge_agent.kiosk.pages.consultation.desk import Screen, Sent, Turn, Worker, answered, show, turn_of
+from edge_agent.kiosk.pages.consultation.desk import Screen, Turn, Worker, answered, noting, show, turn_of
 from edge_agent.kiosk.rendering import language_of
 from edge_agent.kiosk.room import Room
 from edge_agent.policy.consent_texts import PARTS as CONSENT_PARTS
@@ -130,10 +131,9 @@ def consent(request: Request, case_id: str, purpose: str, person: Worker, form: 
         heard = {"read_aloud": True, "language": language_of(request).code}
         return answers.with_choice(draft.changed(agreement=draft.agreement.model_copy(update=heard)), one, choice)
 
-    action = "consent_given" if is_granted else "consent_refused"
-    turn.parts.audit.note(person.name, action, case_ref=case_id, detail=purpose)
+    noted = noting(turn, "consent_given" if is_granted else "consent_refused", detail=purpose)
     is_last = not set(turn.draft.agreement.unasked) - {one}
-    return answered(turn, CONSENT, answer, is_staying=not is_last or turn.draft.is_consent_complete)
+    return answered(turn, CONSENT, answer, is_staying=not is_last or turn.draft.is_consent_complete, noted=noted)
 
 
 @router.post("/consultation/{case_id}/consent")

@@ -66,6 +66,7 @@ def running_page(request: Request, case_id: str, person: Person) -> Response:
         request,
         "consultation/running.html",
         visit=visit,
+        lost=parts_of(request).cases.load(case_id, has_pictures=False).photography.lost,
         stages=[(name, words) for name, words in STAGES.items() if name != "second_look"],
         ahead=_n("One case is before this one.", "%(n)s cases are before this one.", ahead) if ahead else None,
         is_running=visit.step is Step.RUNNING,

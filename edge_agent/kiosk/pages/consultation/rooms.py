@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_agent.kiosk.pages.consultation import danger, intake, person, preview, progress, sites, start, views
+from edge_agent.kiosk.pages.consultation import danger, intake, looks, person, preview, progress, sites, start, views
 
 CONSULTATION = (
     start.router,
@@ -10,6 +10,7 @@ CONSULTATION = (
     person.router,
     sites.router,
     views.router,
+    looks.router,
     preview.router,
     intake.router,
     progress.router,

@@ -11,12 +11,14 @@ from typing import Any, Final
 from fastapi import Request, Response
 
 from edge_agent.consultation import answers
-from edge_agent.consultation.draft import MAX_SITES, Draft, SiteChoice
+from edge_agent.consultation.draft import MAX_SITES, Draft
+from edge_agent.consultation.pictures import SiteChoice
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.intake_values import BodySite, Laterality
+from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import text as _
-from edge_agent.kiosk.pages.consultation.desk import Screen, Sent, Turn, Worker, answered, show, turn_of
+from edge_agent.kiosk.pages.consultation.desk import Screen, Turn, Worker, answered, show, turn_of
 from edge_agent.kiosk.room import Room
 
 router = Room()

@@ -10,10 +10,12 @@ from fastapi.responses import RedirectResponse
 
 from edge_agent.consultation.steps import INTERRUPTIONS, Step
 from edge_agent.errors import CaseError
+from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import Text, counted
 from edge_agent.kiosk.language import text as _
+from edge_agent.kiosk.owner_words import owner_names
 from edge_agent.kiosk.pages.consultation import danger, intake, person, sites, views
-from edge_agent.kiosk.pages.consultation.desk import HOME, Screen, Sent, Worker, room_of, show, to_draft, turn_of
+from edge_agent.kiosk.pages.consultation.desk import HOME, Screen, Worker, noting, room_of, show, to_draft, turn_of
 from edge_agent.kiosk.pages.consultation.progress import exists, running_page
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import language_of, page, parts_of
@@ -86,7 +88,7 @@ def begin(request: Request, who: Worker, form: Sent) -> Response:
 def people(request: Request, who: Worker) -> Response:
     """List what is open and handed over, and follow-ups that are due.
 
-    A worker sees the own people, a clinician everybody's, to take over; emergency access only what it has left open.
+    A worker sees the own people, a clinician everybody's, to take over; emergency access only what this very entry began.
     """
     parts, room = parts_of(request), room_of(request)
     is_clinician = Role.CLINICIAN in who.roles and not who.is_emergency
@@ -95,6 +97,7 @@ def people(request: Request, who: Worker) -> Response:
         "drafts": room.consultations.open_drafts(whose),
         "visits": [] if who.is_emergency else room.episodes.queue(whose),
         "shows_owner": is_clinician,
+        "owner_name": owner_names(parts.database, language_of(request)),
         "due": [] if who.is_emergency else room.episodes.due_follow_ups(parts.clock().date()),
         "step_names": STEP_NAMES,
         "ready_steps": {Step.REPORT, Step.FAILED},
@@ -131,6 +134,6 @@ def discard(request: Request, case_id: str, who: Worker, form: Sent) -> Response
     if not form.get("is_sure"):
         is_urgent = turn.draft.step in INTERRUPTIONS or bool(turn.draft.seen)
         return page(request, "consultation/discard.html", draft=turn.draft, is_urgent=is_urgent)
-    turn.parts.audit.note(who.name, "case_discarded", case_ref=case_id, detail=str(turn.draft.step))
-    turn.room.consultations.discard(case_id, why="thrown away by the worker")
+    noted = noting(turn, "case_discarded", detail=str(turn.draft.step))
+    turn.room.consultations.discard(case_id, why="thrown away by the worker", noted=noted)
     return RedirectResponse(HOME, status_code=303)

@@ -9,21 +9,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from fastapi import HTTPException, Request, Response, UploadFile
 from fastapi.responses import RedirectResponse
 
 from edge_agent.capture.stills import decode_picture
 from edge_agent.consultation import answers
-from edge_agent.consultation.draft import MAX_VIEWS, Draft, SiteChoice, TakenView
+from edge_agent.consultation.draft import MAX_VIEWS, Draft
+from edge_agent.consultation.pictures import SiteChoice, TakenView
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.case import Frame
 from edge_agent.contracts.intake_values import Shot
+from edge_agent.contracts.result import QualityReason
 from edge_agent.errors import PictureError
 from edge_agent.kiosk.consultation_parts import BURST
+from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import text as _
-from edge_agent.kiosk.pages.consultation.desk import HOME, Screen, Sent, Turn, Worker, answered, show, to_draft, turn_of
+from edge_agent.kiosk.pages.consultation.desk import (
+    HOME,
+    Screen,
+    Turn,
+    Worker,
+    answered,
+    noting,
+    show,
+    to_draft,
+    turn_of,
+)
 from edge_agent.kiosk.room import Room
 from edge_agent.store.pictures import encode_png
 from edge_agent.store.vault import ImageKind
@@ -84,6 +97,7 @@ def _values(turn: Turn) -> Mapping[str, Any]:
         "is_full": len(draft.views) >= MAX_VIEWS,
         "refused": (),
         "may_keep": False,
+        "damaged": turn.room.consultations.damaged(draft),
     }
 
 
@@ -134,13 +148,16 @@ def asked(request: Request, case_id: str, person: Worker, form: Sent) -> Respons
         told["is_confirmed"] = True
     if form.get("asked_now"):
         told["is_asked"] = True
+    if form.get("has_mark") in {"yes", "no"}:
+        told["has_mark"] = form["has_mark"] == "yes"
 
     def answer(draft: Draft) -> Draft:
         return answers.with_site_asked(draft, place, **told) if draft.step is Step.VIEWS else draft
 
-    turn.parts.audit.note(person.name, "picture_asked", case_ref=case_id, detail=turn.draft.sites[place].body_site)
-    turn.room.consultations.change(case_id, answer)
-    return RedirectResponse(f"{HOME}/{case_id}?site={place}", status_code=303)
+    noted = noting(turn, "picture_asked", detail=turn.draft.sites[place].body_site)
+    turn.room.consultations.change(case_id, answer, noted=noted)
+    shot = next((f"&shot={one}" for one in shots_of(turn.draft.sites[place]) if one == form.get("shot")), "")
+    return RedirectResponse(f"{HOME}/{case_id}?site={place}{shot}", status_code=303)
 
 
 @router.post("/consultation/{case_id}/pictures/{image_id}/remove")
@@ -153,40 +170,22 @@ def remove(request: Request, case_id: str, image_id: str, person: Worker) -> Res
     return to_draft(case_id)
 
 
+@router.post("/consultation/{case_id}/pictures/{image_id}/mark")
+def mark(request: Request, case_id: str, image_id: str, person: Worker) -> Response:
+    """Write down that people would know the person by a picture that was taken, and that the person agrees to it (R6)."""
+    turn = turn_of(request, case_id, person)
+    turn.room.consultations.change(
+        case_id,
+        lambda draft: answers.with_view_marked(draft, image_id) if draft.step is Step.VIEWS else draft,
+        noted=noting(turn, "picture_asked", detail=image_id),
+    )
+    return to_draft(case_id)
+
+
 @router.post("/consultation/{case_id}/views")
 def done(request: Request, case_id: str, person: Worker) -> Response:
     """Leave the pictures; none is a fine answer too (R1)."""
     return answered(turn_of(request, case_id, person), VIEWS, lambda draft: draft)
-
-
-@router.get("/consultation/{case_id}/pictures/{image_id}.png")
-def picture(request: Request, case_id: str, image_id: str, person: Worker) -> Response:
-    """Show one picture of this draft; the look is logged by name (R13)."""
-    turn = turn_of(request, case_id, person)
-    view = next((one for one in turn.draft.views if one.image_id == image_id), None)
-    if view is not None and view.kind == "intimate" and turn.clinician is None:
-        raise HTTPException(403)  # R5: also for the worker who began the visit
-    data = turn.room.consultations.picture(case_id, image_id)
-    turn.parts.audit.note(person.name, "picture_viewed", case_ref=case_id)
-    return Response(data, media_type="image/png")
-
-
-@router.get("/consultation/{case_id}/earlier/{place}/{shot}.png")
-def earlier(request: Request, case_id: str, place: int, shot: str, person: Worker) -> Response:
-    """Show the last visit's picture of the same site, to frame the new one like it; the look is logged by name."""
-    turn = turn_of(request, case_id, person)
-    draft = turn.draft
-    if draft.episode_id is None or place not in range(len(draft.sites)):
-        raise HTTPException(404)
-    site = draft.sites[place]
-    permit = turn.room.course.camera(draft, site, clinician=turn.clinician)
-    found = turn.room.episodes.earlier_picture(draft.episode_id, body_site=site.body_site, shot=shot)
-    if found is None:
-        raise HTTPException(404)
-    if not permit.is_allowed or (found.kind is ImageKind.INTIMATE and turn.clinician is None):
-        raise HTTPException(403)
-    turn.parts.audit.note(person.name, "picture_viewed", case_ref=found.case_id)
-    return Response(turn.room.vault.get(found.image_id), media_type="image/png")
 
 
 def _place(turn: Turn, told: object) -> int:
@@ -214,6 +213,7 @@ def _keep(
     is_refused = judged.verdict == "refused"
     may_keep = not NEVER_KEPT & set(judged.reasons)
     if is_refused and not (is_wanted and may_keep):
+        _count(turn, judged.reasons)
         reasons = [turn.term("quality_reason", reason) for reason in judged.reasons]
         more = {"refused": reasons, "may_keep": may_keep, "place": at, "site": site, "shot": kind_of_shot}
         return show(
@@ -222,11 +222,11 @@ def _keep(
 
     def describe(draft: Draft, image_id: str) -> Draft:
         view = TakenView(
-            **site.model_dump(),
+            **{**site.model_dump(), "has_mark": bool(site.has_mark)},
             image_id=image_id,
             shot=kind_of_shot,
             quality="accepted_with_warning" if is_refused else judged.verdict,
-            reasons=judged.reasons[:4],
+            reasons=_known(judged.reasons),
             kind=permit.kind,
             source="file" if source == "file" else "camera",
             clinician=turn.clinician,
@@ -234,10 +234,26 @@ def _keep(
         return turn.room.course.kept(answers.with_view(draft, view))
 
     turn.room.consultations.take(
-        turn.draft.case_id, encode_png(frames[judged.best]), kind=ImageKind(permit.kind), describe=describe
+        turn.draft.case_id,
+        encode_png(frames[judged.best]),
+        kind=ImageKind(permit.kind),
+        describe=describe,
+        noted=noting(turn, "picture_taken", detail=site.body_site),
     )
-    turn.parts.audit.note(turn.person.name, "picture_taken", case_ref=turn.draft.case_id, detail=site.body_site)
     return to_draft(turn.draft.case_id)
+
+
+def _count(turn: Turn, reasons: Sequence[str]) -> None:
+    """Count a refused picture for this visit and for the device; the picture itself is not kept (R12)."""
+    known = _known(reasons)
+    turn.room.consultations.change(turn.draft.case_id, lambda draft: answers.with_refusal(draft, known))
+    for reason in known:
+        turn.room.on_refused(reason)
+
+
+def _known(reasons: Sequence[str]) -> tuple[QualityReason, ...]:
+    """Return the reasons that a record may hold, the weightiest first as they came."""
+    return tuple(known for reason in reasons for known in get_args(QualityReason) if known == reason)[:4]
 
 
 def _burst(turn: Turn) -> list[Frame]:

@@ -1,0 +1,285 @@
+"""What happens around a picture of a consultation: the mark that tells who it is, damage, refusals, the trail."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge_agent.consultation.draft import Draft
+from edge_agent.consultation.steps import QUESTIONS, Step
+from edge_agent.contracts.photography import Photography
+from edge_agent.contracts.terms import Vocabulary
+from edge_agent.errors import StoreError
+from edge_agent.interop.request import why_kept
+from edge_agent.kiosk.consultation_parts import ConsultationParts
+from edge_agent.kiosk.parts import KioskParts
+from edge_agent.policy.camera import PictureKind
+from edge_agent.policy.sharing import secondary_use_rule
+from edge_agent.store.vault import ImageKind
+from tests.simulators.consultation_kiosk import ScriptedGate, Verdict, consultation_kiosk
+from tests.simulators.consultations import steps
+from tests.simulators.kiosk_parts import Browser, HandClock
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[KioskParts]:
+    with consultation_kiosk(tmp_path, clock=HandClock()) as built:
+        yield built
+
+
+@pytest.fixture
+def browser(parts: KioskParts) -> Browser:
+    found = Browser(parts).come_in()
+    found.sign_in(found.account())
+    return found
+
+
+def _room(browser: Browser) -> ConsultationParts:
+    assert browser.parts.consultation is not None
+    return browser.parts.consultation
+
+
+def _at_the_camera(browser: Browser, *, site: str = "elbow") -> str:
+    """Begin a consultation through the page and come to the pictures of one site, of which nothing was asked yet."""
+    case_id = browser.submit("/consultation").headers["location"].rsplit("/", maxsplit=1)[1]
+    for answer in steps()[: QUESTIONS.index(Step.SITES)]:
+        _room(browser).consultations.change(case_id, answer)
+    browser.submit(f"/consultation/{case_id}/sites", **{f"site.{site}": "left"})
+    return case_id
+
+
+def _draft(browser: Browser, case_id: str) -> Draft:
+    return _room(browser).consultations.draft(case_id)
+
+
+def _take(browser: Browser, case_id: str, shot: str = "overview", **more: str) -> None:
+    browser.submit(f"/consultation/{case_id}/capture", site="0", shot=shot, **more)
+
+
+def _ask(browser: Browser, case_id: str, **answers: str) -> None:
+    browser.submit(f"/consultation/{case_id}/asked", site="0", **answers)
+
+
+def _to_the_own_view(browser: Browser, case_id: str) -> None:
+    for answer in steps()[QUESTIONS.index(Step.VIEWS) : QUESTIONS.index(Step.IMPRESSION)]:
+        _room(browser).consultations.change(case_id, answer)
+
+
+def _hand_over(browser: Browser, case_id: str, **form: str) -> str:
+    _to_the_own_view(browser, case_id)
+    return str(browser.submit(f"/consultation/{case_id}/impression", tier="T4_routine", **form).headers["location"])
+
+
+def _tend(browser: Browser) -> list[str]:
+    """Finish hand-overs as the daemon does every hour; return what has to wait."""
+    room, parts = _room(browser), browser.parts
+    return room.consultations.finish_hand_overs(desk=parts.desk, build=room.course.case_of, now=parts.clock())
+
+
+def _damage(browser: Browser, image_id: str) -> None:
+    _room(browser).vault.path_of(image_id).write_bytes(secrets.token_bytes(400))
+
+
+def test_the_camera_opens_only_after_the_question_about_marks(browser: Browser) -> None:
+    """R6: whether the place shows a tattoo or birthmark is asked before its first picture, and asked in words."""
+    case_id = _at_the_camera(browser)
+    assert "tattoo, a birthmark, jewellery" in browser.get(f"/consultation/{case_id}").text
+    assert browser.get(f"/consultation/{case_id}/hint/0/overview").status_code == 403
+    _take(browser, case_id)
+    assert _draft(browser, case_id).views == ()
+    _ask(browser, case_id, has_mark="no")
+    _take(browser, case_id)
+    assert [view.kind for view in _draft(browser, case_id).views] == ["ordinary"]
+
+
+def test_a_place_with_a_mark_is_asked_about_before_each_picture(browser: Browser) -> None:
+    """R6: the person agrees to each picture that shows who it is; each is of the class for identifying ones."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="yes")
+    _take(browser, case_id)
+    assert _draft(browser, case_id).views == ()
+    _ask(browser, case_id, asked_now="yes")
+    _take(browser, case_id)
+    _take(browser, case_id, "regional")
+    assert [(view.shot, view.kind) for view in _draft(browser, case_id).views] == [("overview", "identifying")]
+    image_id = _draft(browser, case_id).views[0].image_id
+    assert _room(browser).vault.kind(image_id) is ImageKind.IDENTIFYING
+
+
+def test_a_mark_that_is_seen_on_the_picture_is_said_afterwards(browser: Browser) -> None:
+    """R6: one press marks a picture that was taken; the next one of the place is asked for."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    _take(browser, case_id)
+    image_id = _draft(browser, case_id).views[0].image_id
+    browser.submit(f"/consultation/{case_id}/pictures/{image_id}/mark")
+    assert [(view.kind, view.has_mark) for view in _draft(browser, case_id).views] == [("identifying", True)]
+    _take(browser, case_id, "regional")
+    assert len(_draft(browser, case_id).views) == 1
+
+
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_a_marked_picture_stays_marked_in_the_case(browser: Browser, *, is_marked: bool) -> None:
+    """At the hand-over the class is kept, and the rules of sharing follow: not in a package, of no other use (R5, R6)."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="yes" if is_marked else "no")
+    _ask(browser, case_id, asked_now="yes")
+    _take(browser, case_id, "close_up")
+    _hand_over(browser, case_id)
+    kind = ImageKind.IDENTIFYING if is_marked else ImageKind.ORDINARY
+    assert [view.kind for view in browser.parts.cases.views(case_id)] == [kind]
+    case = browser.parts.cases.load(case_id)
+    assert [view.has_mark for view in case.views] == [is_marked]
+    assert [note.has_mark for note in case.intake.views] == [is_marked]
+    assert (why_kept(case.views[0], Vocabulary.load()) is not None) is is_marked
+    rule = secondary_use_rule(
+        _room(browser).course.permits.policy, case.consent, kind=PictureKind(kind.value), use="golden"
+    )
+    assert (rule.reason is not None and rule.reason.value == "identifying") is is_marked
+
+
+def test_a_face_is_not_asked_about_marks(browser: Browser) -> None:
+    """It is identifying anyway: one question less."""
+    case_id = _at_the_camera(browser, site="ear")
+    assert "jewellery" not in browser.get(f"/consultation/{case_id}").text
+
+
+def test_refusals_are_counted_by_reason_in_the_case_and_on_the_device(parts: KioskParts) -> None:
+    """Two blurred tries and one dark one: the numbers stand in the case and go to the device's counter; no picture does."""
+    counted: list[str] = []
+    assert parts.consultation is not None
+    told = replace(parts, consultation=replace(parts.consultation, on_refused=counted.append))
+    browser = Browser(told).come_in()
+    browser.sign_in(browser.account())
+    gate = parts.consultation.gate
+    assert isinstance(gate, ScriptedGate)
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    for reasons in (("blur_focus",), ("blur_focus", "too_dark")):
+        gate.says = Verdict("refused", reasons)
+        _take(browser, case_id)
+    assert not list(parts.consultation.vault.files())
+    _take(browser, case_id, keep="yes")
+    _hand_over(browser, case_id)
+    case = parts.cases.load(case_id)
+    assert case.photography == Photography(refusals={"blur_focus": 2, "too_dark": 1})
+    assert counted == ["blur_focus", "blur_focus", "too_dark"]
+    assert [note.reasons for note in case.intake.views] == [("blur_focus", "too_dark")]
+
+
+def test_a_damaged_picture_is_asked_for_again_while_the_visit_is_open(browser: Browser) -> None:
+    """The pages say which one it is; removing it and going on is possible, and the visit is not handed over blindly."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    _take(browser, case_id)
+    image_id = _draft(browser, case_id).views[0].image_id
+    _damage(browser, image_id)
+    assert "Remove it and take it again." in browser.get(f"/consultation/{case_id}").text
+    assert _hand_over(browser, case_id) == f"/consultation/{case_id}"
+    assert _draft(browser, case_id).step is Step.IMPRESSION
+    assert "Go back to the pictures" in browser.get(f"/consultation/{case_id}").text
+
+
+def test_a_visit_goes_on_without_a_damaged_picture(browser: Browser) -> None:
+    """The others are kept, the case says which one is missing, and the worker reads it."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    _take(browser, case_id)
+    _take(browser, case_id, "close_up")
+    _damage(browser, _draft(browser, case_id).views[0].image_id)
+    _hand_over(browser, case_id, without_damaged="yes")
+    case = browser.parts.cases.load(case_id)
+    assert [view.shot for view in case.views] == ["close_up"]
+    assert [(note.shot, note.body_site) for note in case.photography.lost] == [("overview", "elbow")]
+    assert len(case.intake.views) == 1
+    assert "the report says that one is missing" in browser.get(f"/consultation/{case_id}").text
+
+
+def test_damage_after_the_last_answer_stops_no_hand_over(browser: Browser) -> None:
+    """A picture that is lost in a power cut after the visit was finished: the case goes on at the next start."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    _take(browser, case_id)
+    _to_the_own_view(browser, case_id)
+    _room(browser).consultations.change(case_id, steps()[-1])
+    _room(browser).vault.path_of(_draft(browser, case_id).views[0].image_id).unlink()
+    assert _tend(browser) == []
+    assert len(browser.parts.cases.load(case_id).photography.lost) == 1
+
+
+def test_a_picture_that_cannot_be_opened_just_now_is_not_given_up(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many open files say nothing about the picture: the hand-over waits, and nothing is shredded."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    _take(browser, case_id)
+    _to_the_own_view(browser, case_id)
+    _room(browser).consultations.change(case_id, steps()[-1])
+    room, image_id = _room(browser), _draft(browser, case_id).views[0].image_id
+
+    def refuses(_path: Path) -> bytes:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuses)
+        with pytest.raises(StoreError, match="try again later"):
+            room.vault.get(image_id)
+        assert _tend(browser) == [case_id]
+    assert _tend(browser) == []
+    assert len(browser.parts.cases.load(case_id).views) == 1
+
+
+def test_a_look_at_a_drafts_picture_is_logged_with_the_picture(browser: Browser) -> None:
+    """R13: by name, with the case, and which picture it was."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    _take(browser, case_id)
+    image_id = _draft(browser, case_id).views[0].image_id
+    browser.get(f"/consultation/{case_id}/pictures/{image_id}.png")
+    newest = browser.parts.audit.newest(1)[0]
+    assert (newest.action, newest.case_ref, newest.detail) == ("picture_viewed", case_id, image_id)
+
+
+def _actions(browser: Browser) -> list[str]:
+    return [entry.action for entry in browser.parts.audit.entries()]
+
+
+def _filled_up(browser: Browser) -> None:
+    """Let every change of a draft fail as on a full disk, while the trail itself can still be written."""
+    with browser.parts.database.transaction() as connection:
+        connection.execute("CREATE TRIGGER no_room BEFORE UPDATE ON drafts BEGIN SELECT RAISE(ABORT, 'no room'); END")
+
+
+def test_a_consent_that_was_not_saved_is_not_in_the_trail(browser: Browser) -> None:
+    """The row and the consent are one transaction: no row speaks of a consent that nobody can find."""
+    case_id = browser.submit("/consultation").headers["location"].rsplit("/", maxsplit=1)[1]
+    for answer in steps()[: QUESTIONS.index(Step.CONSENT)]:
+        _room(browser).consultations.change(case_id, answer)
+    _filled_up(browser)
+    assert browser.submit(f"/consultation/{case_id}/consent/care_pictures", granted="yes").status_code >= 500
+    assert "consent_given" not in _actions(browser)
+
+
+def test_an_answer_about_a_picture_that_was_not_saved_is_not_in_the_trail(browser: Browser) -> None:
+    """The same for what is asked before a picture."""
+    case_id = _at_the_camera(browser)
+    _filled_up(browser)
+    _ask(browser, case_id, has_mark="no")
+    assert "picture_asked" not in _actions(browser)
+
+
+def test_a_consent_is_in_the_trail_once_it_is_saved(browser: Browser) -> None:
+    """With name, case and purpose; a form of an old page changes nothing and writes nothing."""
+    case_id = browser.submit("/consultation").headers["location"].rsplit("/", maxsplit=1)[1]
+    browser.submit(f"/consultation/{case_id}/consent/care_pictures", granted="yes")
+    assert "consent_given" not in _actions(browser)
+    for answer in steps()[: QUESTIONS.index(Step.CONSENT)]:
+        _room(browser).consultations.change(case_id, answer)
+    browser.submit(f"/consultation/{case_id}/consent/care_pictures", granted="yes")
+    newest = browser.parts.audit.newest(1)[0]
+    assert (newest.who, newest.action, newest.detail) == ("nurse.li", "consent_given", "care_pictures")
