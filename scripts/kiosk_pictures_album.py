@@ -19,6 +19,8 @@ SCREEN: Final = (1024, 768)  # pixels, the smallest screen that the kiosk is mad
 SMALL: Final = (640, 480)
 TALLEST: Final = 1100  # pixels; what is longer goes on like the part that is shown
 COLOURS: Final = {"en": 64, "zh": 32, "ar": 32}
+LARGEST_BYTES: Final = 40_000  # of one picture: what does not fit has fewer colours, then fewer pixels
+FEWEST_COLOURS: Final = 32
 _PICTURES_HERE: Final = """() => [...document.images].every((one) => {
   one.loading = 'eager';
   return !one.checkVisibility() || one.naturalWidth > 0;
@@ -65,8 +67,7 @@ class Album:
             shown = page.convert("RGB")
             if language != "en":  # smaller: every picture stays in the project's history
                 shown = shown.resize(SMALL, Image.Resampling.LANCZOS)
-            few = shown.quantize(COLOURS[language], method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-            few.save(path, optimize=True)  # this method keeps the few small patches of strong colour
+            _write(shown, path, colours=COLOURS[language])
 
     def contents(self, page: Path) -> str:
         """Return the Markdown page that shows the English pictures and links the others."""
@@ -75,8 +76,8 @@ class Album:
             "# The screens of the kiosk",
             "",
             "Drawn by `scripts/kiosk_pictures` on a practice device: the real daemon and the reference model (not for clinical",
-            "use), invented people, drawn skin. Long pages are cut. No wording has been verified by a reviewer; Chinese is",
-            "complete, Arabic is a draft: much of a visit is still in English.",
+            "use), invented people and numbers, drawn skin; a device in trouble is played. Long pages are cut. No wording has",
+            "been verified by a reviewer: Chinese is complete, Arabic is a draft, and a report's clinical words are English there.",
         ]
         for name, words in self.screens:
             others = " · ".join(f"[{own}]({base}/{code}/{name}.png)" for code, own in LANGUAGES.items() if code != "en")
@@ -94,3 +95,17 @@ def _shot(page: Page, language: str, *, at: str) -> bytes:
     picture = page.screenshot()
     page.set_viewport_size({"width": width, "height": height})
     return picture
+
+
+def _write(picture: Image.Image, path: Path, *, colours: int) -> None:
+    """Write a PNG of few colours that is small enough for the project's history."""
+    while True:
+        # This method keeps the few small patches of strong colour.
+        picture.quantize(colours, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, optimize=True)
+        if path.stat().st_size <= LARGEST_BYTES:
+            return
+        if colours > FEWEST_COLOURS:
+            colours //= 2
+        else:
+            smaller = (picture.width * 4 // 5, picture.height * 4 // 5)
+            picture = picture.resize(smaller, Image.Resampling.LANCZOS)

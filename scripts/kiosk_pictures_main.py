@@ -6,11 +6,9 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import psutil
 from playwright.sync_api import Browser, Page
 
 from edge_agent.config import load_config
@@ -18,13 +16,21 @@ from edge_agent.kiosk_bootstrap import open_registry
 from edge_agent.store.accounts import Role
 from scripts.kiosk_pictures_album import LANGUAGES, SCREEN, Album
 from scripts.kiosk_pictures_finger import go, press, touch
+from scripts.kiosk_pictures_troubles import troubles
+from scripts.kiosk_pictures_visit import at_work, interruptions, visit
 from tests.simulators.browser import chromium
 from tests.simulators.kiosk import DEMO, Kiosk, wait_until
 from tests.simulators.kiosk_parts import PIN
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_MS: Final = 60_000
-NURSE, DOCTOR, READER = "Nurse Li", "Dr Lin", "Dr Wang"
+NURSE, DOCTOR, READER, KEEPER = "Nurse Li", "Dr Lin", "Dr Wang", "Chen Bo"
+CONTACTS: Final = """[contacts]
+emergency_number = "120"
+referral_contact = { name = "County hospital, skin clinic", phone = "0000 111 222" }
+safeguarding_contact = { name = "Ms Sun", phone = "0000 333 444" }
+crisis_contact = { name = "Crisis line", phone = "0000 555 666" }
+"""  # invented numbers
 
 
 def main() -> int:
@@ -43,17 +49,27 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="k-") as folder, Kiosk(Path(folder)) as kiosk, chromium() as browser:
         furnish(kiosk)
         walk(kiosk, browser, album)
+        post = Path(folder) / "post"
+        post.mkdir()
+        troubles(post, browser, album)
     options.page.write_text(album.contents(options.page), encoding="utf-8")
     print(f"{len(album.screens)} screens in {len(LANGUAGES)} languages: {options.page}")
     return 0
 
 
 def furnish(kiosk: Kiosk) -> None:
-    """Give the device a camera of drawn pictures and three people, and start it."""
+    """Give the device a camera of drawn pictures, four people and numbers to call, and start it."""
     settings = kiosk.config.read_text(encoding="utf-8")
+    practice = kiosk.config.with_name("practice.toml")
+    practice.write_text(CONTACTS, encoding="utf-8")
     camera = f'[capture]\nsource = "{DEMO / "pictures"}"\n[kiosk]\nis_demo = true\n'
-    kiosk.config.write_text(settings + camera, encoding="utf-8")
-    people = {NURSE: {Role.WORKER}, DOCTOR: {Role.CLINICIAN, Role.PRESCRIBER}, READER: {Role.CLINICIAN}}
+    kiosk.config.write_text(f'practice_file = "{practice}"\n{settings}{camera}', encoding="utf-8")
+    people: dict[str, set[Role]] = {
+        KEEPER: {Role.MAINTAINER},
+        NURSE: {Role.WORKER},
+        DOCTOR: {Role.CLINICIAN, Role.PRESCRIBER},
+        READER: {Role.CLINICIAN},
+    }
     with open_registry(load_config(kiosk.config)) as registry:
         for name, roles in people.items():
             registry.accounts.add(name, roles=roles, pin=PIN, by="(pictures)")
@@ -86,9 +102,17 @@ def walk(kiosk: Kiosk, browser: Browser, album: Album) -> None:
     sign_in(reader, READER)
     second_reading(reader, album, case_id)
     afterwards(doctor, album, case_id)
-    for room, words in (("status", "How the device is, in words."), ("settings", "Language and look of the screen.")):
+    rooms = (
+        ("status", "How the device is, in words."),
+        ("settings", "Language and look of the screen."),
+        ("about", "What the program can and cannot do, for everybody."),
+    )
+    for room, words in rooms:
         go(doctor, f"/{room}")
         album.keep(doctor, room, words)
+    keeper = opened(kiosk, browser)
+    sign_in(keeper, KEEPER)
+    upkeep(keeper, album)
 
 
 def opened(kiosk: Kiosk, browser: Browser) -> Page:
@@ -97,6 +121,19 @@ def opened(kiosk: Kiosk, browser: Browser) -> Page:
     page.set_default_timeout(PATIENCE_MS)
     page.goto((kiosk.state_dir / "kiosk.url").read_text(encoding="utf-8").strip())
     return page
+
+
+def upkeep(page: Page, album: Album) -> None:
+    """Show what the maintainer looks after: accounts, and the trail of who did what."""
+    go(page, "/accounts")
+    album.keep(page, "accounts", "Who may use this kiosk.")
+    page.locator("table a.button").last.click()
+    page.wait_for_url("**/accounts/*")
+    album.keep(page, "account", "A new PIN, or switched off; nothing of what somebody did is lost.")
+    go(page, "/accounts/new")
+    album.keep(page, "account-new", "A person is added with roles and a first PIN.")
+    go(page, "/audit")
+    album.keep(page, "audit", "Who did what; nothing in it can be changed.")
 
 
 def at_the_door(page: Page, album: Album) -> None:
@@ -115,119 +152,6 @@ def sign_in(page: Page, name: str) -> None:
     press(page, f'.names a:has-text("{name}")')
     page.fill('input[name="pin"]', PIN)
     press(page, "main form .button-main")
-
-
-def begin(page: Page) -> None:
-    """Begin a visit; ends at the danger signs."""
-    go(page, "/consultation/new")
-    press(page, "main form .button-main")
-
-
-def interruptions(page: Page, album: Album) -> None:
-    """Show what an emergency and a child's words about violence do to the screen."""
-    for sign, name, words in (
-        ("breathing_difficulty", "emergency", "A danger sign fills the screen with what to do now."),
-        ("disclosure_of_abuse", "safeguarding", "Signs of abuse: read alone, no pictures from now on."),
-    ):
-        begin(page)
-        touch(page, **{f"sign__{sign}": "yes"})
-        press(page, 'button[form="answers"]')
-        album.keep(page, name, words)
-
-
-def visit(page: Page, album: Album) -> str:
-    """Hold one visit of a person with a rash at the elbow; returns the case's id."""
-    go(page, "/consultation/new")
-    album.keep(page, "begin", "A visit begins.")
-    press(page, "main form .button-main")
-    case_id = page.url.rsplit("/", maxsplit=1)[-1]
-    steps: list[tuple[str, str, Callable[[], None] | None]] = [
-        ("danger-signs", "Danger signs first, three answers each.", lambda: no_danger(page)),
-        ("age", "Age, and who can decide.", lambda: who_decides(page)),
-    ]
-    for name, words, fill in steps:
-        album.keep(page, name, words, fill=fill)
-        press(page, 'button[form="answers"]')
-    album.keep(page, "consent", "Five consents, read aloud; yes and no are equally large.")
-    while page.locator(".yes-no").count():
-        press(page, ".yes-no button")
-    where(page, album)
-    pictures(page, album)
-    questions(page, album)
-    return case_id
-
-
-def no_danger(page: Page) -> None:
-    """Say that every danger sign was looked for."""
-    for button in page.locator("[data-all-no]").all():
-        button.click()
-
-
-def who_decides(page: Page) -> None:
-    """Give a grown woman who reads and decides."""
-    page.fill('input[name="age_years"]', "34")
-    touch(page, sex="female", capacity="full", can_read="yes")
-
-
-def where(page: Page, album: Album) -> None:
-    """Give the reference, known from the earlier visit or not, and the elbow."""
-    page.fill('input[name="local_reference"]', "bed 4")
-    press(page, 'button[form="answers"]')
-    if page.locator('input[name="episode"]').count():
-        known = 'label:has(> input[name="episode"]:not([value="new"]))'
-        album.keep(page, "who", "The post's own reference; it never leaves the device.", fill=page.locator(known).click)
-        press(page, 'button[form="answers"]')
-    elbow = {"site__elbow": "left"}
-    album.keep(
-        page, "sites", "Where the skin is affected: a figure and the same as a list.", fill=lambda: touch(page, **elbow)
-    )
-    press(page, 'button[form="answers"]')
-
-
-def pictures(page: Page, album: Album) -> None:
-    """Take the pictures that the gate accepts."""
-    page.locator(".wanted li a").last.click()
-    page.wait_for_url("**shot=close_up")
-    press(page, 'button[name="has_mark"][value="no"]')
-    album.keep(page, "camera", "The live picture with a hint, and the pictures that are wanted.")
-    page.locator("details.import > summary").click()
-    page.set_input_files('input[name="picture"]', DEMO / "pictures" / "2-close-up.png")  # the camera's turn is chance
-    press(page, "details.import form > button")
-    album.keep(page, "picture-taken", "What the gate accepted; it can be taken again.")
-    press(page, 'button[form="answers"]')
-
-
-def questions(page: Page, album: Album) -> None:
-    """Answer the three screens and give the own view; ends with the case handed over."""
-    first = {"duration": "more_than_one_year", "pregnancy": "no"}
-    steps: list[tuple[str, str, Callable[[], None] | None]] = [
-        ("complaint", "What troubles the person; only what has a star is needed.", lambda: touch(page, **first)),
-        ("history", "Drugs and illnesses.", None),
-        ("examination", "What was examined; tongue and pulse where somebody knows how.", None),
-        (
-            "own-view",
-            "The worker's own view, before the program says anything.",
-            lambda: touch(page, tier="T4_routine"),
-        ),
-    ]
-    for name, words, fill in steps:
-        album.keep(page, name, words, fill=fill)
-        press(page, 'button[form="answers"]')
-
-
-def at_work(kiosk: Kiosk, page: Page, album: Album) -> None:
-    """Hold the program in the middle of its work, so that every language shows it."""
-
-    def is_on_its_way() -> None:
-        wait_until(lambda: page.locator(".stages .is-done").count() > 0, what="no progress is shown")
-
-    is_on_its_way()
-    child = psutil.Process(int(kiosk.told()["daemon"]["child_pid"]))
-    child.suspend()
-    try:
-        album.keep(page, "running", "The program works; nobody has to wait for it.", fill=is_on_its_way)
-    finally:
-        child.resume()
 
 
 def report_is_there(kiosk: Kiosk, count: int) -> None:

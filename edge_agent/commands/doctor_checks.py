@@ -87,12 +87,18 @@ def check_daemon(config: Config) -> str:
 
 
 def check_practice(config: Config) -> str:
-    """Read the practice file."""
+    """Read the practice file, and name the numbers to call that nobody has set."""
+    from edge_agent.policy.load import policy_in_force
+    from edge_agent.policy.whom_to_call import whom_to_call
     from edge_agent.practice import DEFAULT_FILE, load_practice
 
-    load_practice(config.practice_file)
+    practice = load_practice(config.practice_file)
     chosen = config.practice_file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
-    return "no practice file: the strict defaults hold" if chosen is None else f"{chosen} is sound"
+    told = "no practice file: the strict defaults hold" if chosen is None else f"{chosen} is sound"
+    missing = whom_to_call(policy_in_force(config, remember=False).policy, practice).missing
+    if not missing:
+        return told
+    return f"{told}; not set: {', '.join(missing)}; write them under [contacts] in {chosen or DEFAULT_FILE}"
 
 
 def check_policy(config: Config) -> str:

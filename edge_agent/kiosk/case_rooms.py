@@ -9,6 +9,7 @@ from fastapi import Depends, HTTPException, Request
 
 from edge_agent.contracts.policy import Policy
 from edge_agent.contracts.terms import Language
+from edge_agent.contracts.translations import closed_language
 from edge_agent.errors import CaseError
 from edge_agent.kiosk.access import requires
 from edge_agent.kiosk.parts import KioskParts
@@ -46,8 +47,14 @@ def policy_of(parts: KioskParts) -> Policy:
 
 
 def report_language(request: Request) -> Language:
-    """Return the language of the clinical words: the vocabulary speaks Chinese and English."""
-    return "zh" if language_of(request).code == "zh" else "en"
+    """Return the language of a report's clinical words: they are Chinese or English."""
+    return closed_language(language_of(request).code)
+
+
+def term_of(request: Request, of: str, term_id: str) -> str:
+    """Return the words of an id that a worker or a patient reads, in the page's language."""
+    parts = parts_of(request)
+    return parts.translations.label(parts.vocabulary, term_id, language_of(request).code, of=of)
 
 
 def listed_case(request: Request, case_id: str) -> Listed:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from babel import Locale, UnknownLocaleError, dates, numbers
 from babel.messages.catalog import Catalog, Message
@@ -27,6 +27,7 @@ DOMAIN: Final = "kiosk"
 PSEUDO: Final = "qps"
 SOURCE: Final = "en"
 OPENING, CLOSING = "⟦", "⟧"
+ISOLATE, POP = "\u2068", "\u2069"  # Unicode's first strong isolate, and its end
 _VERIFIED = re.compile(r"^verified-by: (?P<name>.+) (?P<digest>[0-9a-f]{12})$")
 _ACCENTED = str.maketrans("aceinosuyACEINOSUY", "áçéíñöšüýÁÇÉÍÑÖŠÜÝ")
 _PLACE = re.compile(r"(%\(\w+\)[sd]|%%)")
@@ -112,11 +113,14 @@ class Language:
 
     def date(self, value: date) -> str:
         """Return a day in words, e.g. ``22 Nov 2026``."""
-        return dates.format_date(value, format="medium", locale=self._locale)
+        return self._isolated(dates.format_date(value, format=self._day, locale=self._locale))
 
     def time(self, value: datetime) -> str:
-        """Return a moment as day and clock time, in the time zone that it carries."""
-        return dates.format_datetime(value, format="medium", tzinfo=value.tzinfo, locale=self._locale)
+        """Return a moment as day and clock time without seconds, in the time zone that it carries."""
+        day = dates.format_date(value, format=self._day, locale=self._locale)
+        clock = dates.format_time(value, format="short", tzinfo=value.tzinfo, locale=self._locale)
+        order = str(dates.get_datetime_format("medium", locale=self._locale))
+        return self._isolated(order.replace("{1}", day).replace("{0}", clock).replace("'", ""))
 
     def ago(self, seconds: float) -> str:
         """Return how long ago something was, in words."""
@@ -127,6 +131,15 @@ class Language:
     def number(self, value: float) -> str:
         """Return a number in the language's own way of writing."""
         return numbers.format_decimal(value, locale=self._locale)
+
+    @property
+    def _day(self) -> Literal["medium", "long"]:
+        """Return how long a day is written: with the month's name, so that nobody mixes up day and month."""
+        return "long" if self.direction == "rtl" else "medium"
+
+    def _isolated(self, words: str) -> str:
+        """Return a date that keeps its order also within a sentence of the other direction."""
+        return f"{ISOLATE}{words}{POP}" if self.direction == "rtl" else words
 
     def _said(self, values: Mapping[str, object]) -> dict[str, object]:
         return {name: self.gettext(value) if isinstance(value, Text) else value for name, value in values.items()}

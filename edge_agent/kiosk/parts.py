@@ -14,6 +14,7 @@ from edge_agent.config import Config
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.practice import Practice
 from edge_agent.contracts.terms import Vocabulary
+from edge_agent.contracts.translations import Translations, load_translations
 from edge_agent.interop.exporter import Press
 from edge_agent.interop.pdf import PdfPress
 from edge_agent.ipc import Message
@@ -101,6 +102,7 @@ class KioskParts:
     consultation: ConsultationParts | None = None
     log: Log | None = None
     press: Press = field(default_factory=PdfPress)
+    translations: Translations = field(default_factory=load_translations)
     faults: Callable[[], Sequence[str]] = _no_faults
     metrics: Callable[[], bytes] | None = None  # in Prometheus' text format, for /metrics
     uplink_seen: Callable[[], datetime | None] = lambda: None

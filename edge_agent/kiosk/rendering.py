@@ -77,7 +77,7 @@ def page(request: Request, name: str, /, *, status_code: int = 200, **values: An
         name: the template, ``room/name.html``.
         status_code: of the answer.
         **values: for the template, beside what every page has: ``session``, ``person``, ``csrf``, ``language``,
-            ``languages``, ``config``, ``may_print`` (advice, in this language), ``here``, ``faults``, ``_``, ``ngettext``, ``date_of``, ``time_of``, ``ago``.
+            ``languages``, ``config``, ``is_verified`` (every word of it), ``may_print`` (advice, in this language), ``here``, ``faults``, ``_``, ``ngettext``, ``date_of``, ``time_of``, ``ago``.
     """
     stationery: Stationery = request.app.state.stationery
     parts = parts_of(request)
@@ -90,6 +90,7 @@ def page(request: Request, name: str, /, *, status_code: int = 200, **values: An
         "language": language,
         "languages": stationery.languages,
         "config": parts.config.kiosk,
+        "is_verified": language.is_verified and parts.translations.is_reviewed(language.code),
         "may_print": may_print_advice(language, is_demo=parts.config.kiosk.is_demo),
         "here": here(request),
         "faults": fault_words(parts.faults()),

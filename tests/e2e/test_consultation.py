@@ -243,7 +243,7 @@ def test_an_emergency_stops_everything_and_the_case_goes_on(kiosk: Kiosk) -> Non
     page = kiosk.signed_in("Nurse Wang")
     _begin(page)
     _danger(page, breathing_difficulty="yes")
-    expect(page.locator(".order")).to_contain_text("Anaphylaxis or airway protocol now; transfer.")
+    expect(page.locator(".order")).to_contain_text("Arrange the transfer at once.")
     _seen(page, "02-emergency")
     page.get_by_role("link", name="Help the person first").click()
     page.get_by_role("link", name="Go on", exact=True).click()

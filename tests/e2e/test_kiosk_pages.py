@@ -160,6 +160,7 @@ def test_the_controls_of_all_rooms_work_by_touch_and_by_keyboard(kiosk: Kiosk) -
         "languages": {},
         "here": "/",
         "may_print": False,
+        "is_verified": False,
     }
     words = environment.from_string(CONTROLS).render(**values, config=kiosk.parts.config.kiosk, faults=())
     page.route("**/controls", lambda route: route.fulfill(body=words, content_type="text/html"))

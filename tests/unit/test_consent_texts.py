@@ -11,6 +11,7 @@ import pytest
 from edge_agent.contracts.consent_values import PURPOSES, Assent, Capacity, GuardianRelation
 from edge_agent.contracts.policy import Policy
 from edge_agent.contracts.terms import Vocabulary
+from edge_agent.contracts.translations import load_translations
 from edge_agent.policy import camera, consent, reading, retention, sharing, withdrawal
 from edge_agent.policy.consent_texts import PARTS, shipped_texts, words_of
 from edge_agent.policy.strictness import OPENED_BY, STRICT_TO_LAX
@@ -23,6 +24,19 @@ DIGESTS = {
     ("deidentified_result", "1"): "e182532a80bb7dfd",
     ("referral_package", "1"): "1f9a207de964ed1a",
     ("training", "1"): "365ceb2cea1204fc",
+}
+# The same for the drafted translations: who hears Arabic or Spanish consents to these words.
+TRANSLATED = {
+    ("ar", "care_pictures", "1"): "212ed66f32ef7cb3",
+    ("ar", "program_help", "1"): "df3a4d29ac09aed1",
+    ("ar", "deidentified_result", "1"): "f5687fd08c4b133f",
+    ("ar", "referral_package", "1"): "7bf897be7e3126af",
+    ("ar", "training", "1"): "4c02f15c36016e80",
+    ("es", "care_pictures", "1"): "3b2626e4c7c2a480",
+    ("es", "program_help", "1"): "271881195c28e2bf",
+    ("es", "deidentified_result", "1"): "ae53da7b635527c8",
+    ("es", "referral_package", "1"): "6f5aef2c2da84d95",
+    ("es", "training", "1"): "5a8e05f714ef2c59",
 }
 LISTS: dict[str, type[StrEnum]] = {
     "picture_kind": camera.PictureKind,
@@ -80,6 +94,19 @@ def test_a_version_is_one_text_for_ever(vocabulary: Vocabulary) -> None:
         spoken = "\n".join(f"{zh}\n{en}" for zh, en in words_of(vocabulary, text.purpose))
         found[text.purpose, text.version] = hashlib.sha256(spoken.encode()).hexdigest()[:16]
     assert {key: DIGESTS[key] for key in found} == found
+
+
+def test_a_translated_text_has_the_digest_of_its_version(vocabulary: Vocabulary) -> None:
+    """R15: the words that are read aloud in Arabic and Spanish belong to a version as the others do."""
+    translations = load_translations()
+    found = {
+        (code, text.purpose, text.version): hashlib.sha256(
+            "\n".join(translations.label(vocabulary, text.purpose, code, of=part) for part in PARTS).encode()
+        ).hexdigest()[:16]
+        for code in ("ar", "es")
+        for text in shipped_texts()
+    }
+    assert found == TRANSLATED
 
 
 def test_every_refusal_says_that_nothing_else_changes(vocabulary: Vocabulary) -> None:

@@ -41,7 +41,7 @@ def test_a_file_beside_the_configuration_is_read(tmp_path: Path) -> None:
     [
         ('tcm_blok = "on"\n', 1, "did you mean 'tcm_block'?"),
         ('# ours\ntcm_block = "off"\nprescription_blocks = "off"\n', 3, "did you mean 'prescription_block'?"),
-        ("zzz = 1\n", 1, "known keys: prescription_block, tcm_block"),
+        ("zzz = 1\n", 1, "known keys: contacts, prescription_block, tcm_block"),
         ('tcm_block = "everyone"\n', 1, "'off', 'clinician_only' or 'on'"),
         ("tcm_block = true\n", 1, "tcm_block"),
         ('\nprescription_block = "on"\n', 2, "'off' or 'prescriber_only'"),
@@ -84,5 +84,22 @@ def test_every_switch_value_has_words() -> None:
     """Both languages, for doctor and the report."""
     lists = Vocabulary.load().lists
     for field, annotation in Practice.model_fields.items():
+        if field == "contacts":  # names and numbers of people, which have no vocabulary
+            continue
         values = annotation.annotation.__args__  # type: ignore[union-attr]
         assert set(values) == set(lists[f"practice_{field}"].terms)
+
+
+def test_a_practice_says_whom_to_call(tmp_path: Path) -> None:
+    """Names and numbers stand in one table; what is left out is None, so that the screen can say so."""
+    text = '[contacts]\nemergency_number = "120"\nreferral_contact = { name = "Skin clinic", phone = "0571 1" }\n'
+    contacts = load_practice(write(tmp_path, text)).contacts
+    assert (contacts.emergency_number, str(contacts.referral_contact)) == ("120", "Skin clinic, 0571 1")
+    assert (contacts.safeguarding_contact, contacts.crisis_contact) == (None, None)
+
+
+@pytest.mark.parametrize("number", ["", "12\\n0", " 120", "1" * 121])
+def test_a_number_that_could_not_be_read_on_one_line_is_refused(tmp_path: Path, number: str) -> None:
+    """A worker reads it from the screen in an emergency: one line, not empty."""
+    with pytest.raises(ConfigError, match="emergency_number"):
+        load_practice(write(tmp_path, f'[contacts]\nemergency_number = "{number}"\n'))

@@ -23,6 +23,7 @@ from edge_agent.kiosk.case_rooms import (
     report_language,
     row_of,
     shown_pictures,
+    term_of,
     visit_here,
 )
 from edge_agent.kiosk.language import Text
@@ -111,7 +112,6 @@ def _point(parts: KioskParts, case_id: str) -> VisitPoint | None:
 
 def _pairs(request: Request, case_id: str, seen: dict[str, datetime], person: Person) -> list[ThenNow]:
     """Return this visit's pictures beside the newest earlier ones of the same site, side and shot."""
-    words, lang = parts_of(request).vocabulary, report_language(request)
     ids = list(seen)
     earlier = [(one, shown_pictures(request, one, person)) for one in reversed(ids[: ids.index(case_id)])]
     found = []
@@ -121,8 +121,8 @@ def _pairs(request: Request, case_id: str, seen: dict[str, datetime], person: Pe
             ((one, old) for one, pictures in earlier for old in pictures.values() if _where(old) == where), None
         )
         if then is not None and now.view.body_site is not None:
-            site = words.label(now.view.body_site, lang, of="body_site")
-            shot = words.label(now.view.shot, lang, of="shot") if now.view.shot else ""
+            site = term_of(request, "body_site", now.view.body_site)
+            shot = term_of(request, "shot", now.view.shot) if now.view.shot else ""
             found.append(ThenNow(site, shot, then[0], seen[then[0]], then[1], now))
     return found
 

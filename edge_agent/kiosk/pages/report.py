@@ -31,12 +31,16 @@ from edge_agent.kiosk.case_rooms import (
     report_language,
     row_of,
     shown_pictures,
+    term_of,
     vault_of,
     visit_here,
 )
-from edge_agent.kiosk.rendering import page, parts_of
+from edge_agent.kiosk.plain_report import without_codes
+from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room
+from edge_agent.kiosk.take_home import take_home
 from edge_agent.policy.rules import program_notices
+from edge_agent.policy.whom_to_call import whom_to_call
 from edge_agent.review.decisions import REASONS, Decision, check_decision, may_decide, open_sections, standing
 from edge_agent.review.sections import CORRECTABLE, SHOWN_IN, decidable
 from edge_agent.review.worklist import with_final_deadline
@@ -79,20 +83,20 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
     decisions = reviews.decisions(case_id)
     words = parts.vocabulary
     is_locked = withdrawals.is_locked(case_id)
+    shown, details = without_codes(page_of(told, words, lang))
     return page(
         request,
         "cases/report.html",
         row=row,
-        notices=[
-            words.label(one, lang, of="consent_text") for one in program_notices(was_program_used=is_described(told))
-        ],
-        why_second=[words.label(one, lang, of="second_reading_reason") for one in row.needs_second_reading],
-        told=page_of(told, words, lang),
+        notices=[term_of(request, "consent_text", one) for one in program_notices(was_program_used=is_described(told))],
+        why_second=[term_of(request, "second_reading_reason", one) for one in row.needs_second_reading],
+        told=shown,
+        details=details,
         controls=_controls(request, told, decisions, person),
         open_sections=open_sections(told, decisions),
         sign_off=reviews.sign_off(case_id),
         readings=reviews.second_readings(case_id),
-        withdrawn=[words.label(one.purpose, lang, of="consent_title") for one in withdrawals.of(case_id)],
+        withdrawn=[term_of(request, "consent_title", one.purpose) for one in withdrawals.of(case_id)],
         is_locked=is_locked,
         pictures=shown_pictures(request, case_id, person),
         reasons=[(one, words.label(one, lang, of="decision_reason")) for one in REASONS if one != "agree"],
@@ -105,6 +109,21 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         is_visit=visit is not None,
         is_closed=visit is not None and visit.step is Step.DONE,
         follow_up=_follow_up(told, parts.clock().date()),
+        take_home=_take_home(request, told),
+    )
+
+
+def _take_home(request: Request, told: dict[str, Any]) -> tuple[str, ...]:
+    parts, language = parts_of(request), language_of(request)
+    day = _follow_up(told, datetime.fromisoformat(told["created"]).date())
+    contacts = whom_to_call(policy_of(parts), parts.practice).referral
+    return take_home(
+        told,
+        parts.translations,
+        parts.vocabulary,
+        language.code,
+        date=language.date(day) if day else None,
+        contact=next(iter(contacts), None),
     )
 
 

@@ -15,6 +15,7 @@ from fastapi.responses import RedirectResponse
 
 from edge_agent.inference_child import State as ChildState
 from edge_agent.kiosk.access import person_here, requires
+from edge_agent.kiosk.case_rooms import policy_of
 from edge_agent.kiosk.faults import fault_words
 from edge_agent.kiosk.language import Language, Text
 from edge_agent.kiosk.language import counted as _n
@@ -23,6 +24,7 @@ from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room, Tile
 from edge_agent.kiosk.sync_words import sync_words
+from edge_agent.policy.whom_to_call import whom_to_call
 from edge_agent.store.accounts import Person, Role
 from edge_agent.store.audit import PROGRAM_DATE, Action, ClockTrust
 from edge_agent.store.trusted_day import Belief, Judged, TrustedDay
@@ -65,6 +67,7 @@ def device(request: Request, person: Annotated[Person, Depends(requires(in_emerg
             _("%(last)s %(waits)s", last=sync.last, waits=sync.waiting),
         ),
         _clock(parts),
+        _numbers(parts),
         _deletion(judged, language_of(request)),
         *_broken(status),
     )
@@ -185,6 +188,16 @@ def _storage(status: Mapping[str, Any], folder: Path) -> Row:
     if stage not in {None, "ok"}:
         return Row(name, "bad", now, fault_words([f"disk_{stage}"])[0].do)
     return Row(name, "good", now, _("Enough for now. Everything is stored encrypted."))
+
+
+def _numbers(parts: KioskParts) -> Row:
+    """Say which numbers to call nobody has set: a worker would look for them in an emergency."""
+    name = _("Numbers to call")
+    say = _("The maintainer writes them under [contacts] in practice.toml.")
+    missing = whom_to_call(policy_of(parts), parts.practice).missing
+    if not missing:
+        return Row(name, "good", _("All are set"), _("They stand on the screens of danger signs."))
+    return Row(name, "bad", _n("One is missing", "%(n)s are missing", len(missing)), say)
 
 
 def _clock(parts: KioskParts) -> Row:

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from edge_agent.contracts.consent_values import PURPOSES, ConsentPurpose
 from edge_agent.errors import StoreCorrupt
-from edge_agent.kiosk.case_rooms import Carer, listed_case, policy_of, report_language, row_of, vault_of
+from edge_agent.kiosk.case_rooms import Carer, listed_case, policy_of, row_of, term_of, vault_of
 from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import page, parts_of
@@ -72,24 +72,22 @@ def take_back(request: Request, case_id: str, person: Carer, form: Sent) -> Resp
 
 
 def _show(request: Request, case_id: str, *, chosen: tuple[ConsentPurpose, ...]) -> Response:
-    parts, lang = parts_of(request), report_language(request)
+    parts = parts_of(request)
     row = row_of(listed_case(request, case_id), policy_of(parts))
     withdrawals = Withdrawals(parts.database, vault=vault_of(parts))
     done = {one.purpose.value: one for one in withdrawals.of(case_id)}
     is_granted = _granted(parts, case_id)
-    words = parts.vocabulary
     has_left = any(row.action in _LEFT for row in parts.audit.of_case(case_id))
 
     def told(steps: tuple[WithdrawalStep, ...]) -> tuple[tuple[str, bool], ...]:
         return tuple(
-            (words.label(step.action.value, lang, of="withdrawal_action"), step.is_done_when_confirmed)
-            for step in steps
+            (term_of(request, "withdrawal_action", step.action.value), step.is_done_when_confirmed) for step in steps
         )
 
     purposes = [
         Taken(
             purpose,
-            words.label(purpose, lang, of="consent_title"),
+            term_of(request, "consent_title", purpose),
             told(withdrawal_plan([purpose], was_transferred=has_left)),
             is_granted(purpose),
             done.get(purpose),
@@ -103,8 +101,8 @@ def _show(request: Request, case_id: str, *, chosen: tuple[ConsentPurpose, ...])
         purposes=[one for one in purposes if not chosen or one.id in chosen],
         is_asked=bool(chosen),
         steps=told(withdrawal_plan(chosen, was_transferred=has_left)),
-        intro=words.label("withdrawal", lang, of="consent_text"),
-        limits=words.label("withdrawal_limits", lang, of="consent_text"),
+        intro=term_of(request, "consent_text", "withdrawal"),
+        limits=term_of(request, "consent_text", "withdrawal_limits"),
         is_locked=withdrawals.is_locked(case_id),
         names=display_names(parts.database),
     )

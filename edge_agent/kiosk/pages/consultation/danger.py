@@ -11,8 +11,10 @@ from typing import Any, Final
 
 from fastapi import Request, Response
 
+from edge_agent.agents.rules.rule_file import EMERGENCY as EMERGENCY_TIER
 from edge_agent.consultation.draft import Draft
 from edge_agent.consultation.steps import Step
+from edge_agent.contracts.translations import closed_language
 from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import text as _
@@ -26,8 +28,10 @@ from edge_agent.kiosk.pages.consultation.desk import (
     turn_of,
 )
 from edge_agent.kiosk.room import Room
+from edge_agent.policy.whom_to_call import whom_to_call
 
 router = Room()
+SELF_HARM: Final = "RF-24"  # its instruction asks for a crisis contact
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ def _danger_values(turn: Turn) -> Mapping[str, Any]:
 
 
 def _instruction_values(turn: Turn) -> Mapping[str, Any]:
-    course, lang = turn.room.course, turn.vocabulary_language
+    course, code = turn.room.course, turn.language
     rules = {rule.id: rule for rule in course.rules.rules}
     is_private = turn.draft.step is Step.SAFEGUARDING
     shown = [alert for alert in course.alerts(turn.draft) if alert.stops_photography is is_private]
@@ -113,19 +117,21 @@ def _instruction_values(turn: Turn) -> Mapping[str, Any]:
             "tier": alert.tier,
             "tier_words": turn.term("triage", alert.tier),
             "rule": alert.rule_id,
-            "words": rules[alert.rule_id].words(lang, is_stronger=alert.is_stronger),
+            "words": rules[alert.rule_id].words(closed_language(code), is_stronger=alert.is_stronger),
+            "sentences": turn.parts.translations.instruction(alert.rule_id, code, is_stronger=alert.is_stronger),
             # What somebody told in private is not repeated on a screen that others may see.
             "because": [] if alert.is_private else [_input_name(turn, name) for name in alert.because],
             "is_new": alert.mark not in turn.draft.seen,
         }
         for alert in shown
     ]
-    policy = course.permits.policy
     return {
         "told": told,
+        "is_emergency": any(alert.tier == EMERGENCY_TIER for alert in shown),
+        "is_crisis": any(alert.rule_id == SELF_HARM for alert in shown),
+        "call": whom_to_call(course.permits.policy, turn.parts.practice),
+        "lang": closed_language(code),
         "is_reviewed": all(rules[alert.rule_id].status == "reviewed" for alert in shown) and names.is_reviewed(),
-        "emergency_number": policy.emergency_number,
-        "safeguarding_contact": course.permits.safeguarding(is_suspected=is_private).contact,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
@@ -62,14 +62,16 @@ class Turn:
         return self.person.name if is_one else None
 
     @property
-    def vocabulary_language(self) -> Literal["zh", "en"]:
-        """Return the language of the closed lists: Chinese or English."""
-        return "zh" if language_of(self.request).code.startswith("zh") else "en"
+    def language(self) -> str:
+        """Return the code of the page's language."""
+        return language_of(self.request).code
 
     def term(self, of: str, term_id: str) -> str:
-        """Return the words of an id."""
+        """Return the words of an id in the page's language; the id itself where no list has it."""
         vocabulary = self.parts.vocabulary
-        return vocabulary.label(term_id, self.vocabulary_language, of=of) if vocabulary.has(term_id, of=of) else term_id
+        if not vocabulary.has(term_id, of=of):
+            return term_id
+        return self.parts.translations.label(vocabulary, term_id, self.language, of=of)
 
     def terms(self, of: str) -> list[tuple[str, str]]:
         """Return a list's ids with their words, in order."""

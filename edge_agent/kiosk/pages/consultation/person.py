@@ -22,7 +22,7 @@ from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.pages.consultation.desk import Screen, Turn, Worker, answered, noting, show, turn_of
 from edge_agent.kiosk.rendering import language_of
 from edge_agent.kiosk.room import Room
-from edge_agent.policy.consent_texts import words_of
+from edge_agent.policy.consent_texts import PARTS as CONSENT_PARTS
 from edge_agent.store.episodes import EpisodeRow
 
 router = Room()
@@ -43,8 +43,7 @@ def _consent_values(turn: Turn) -> Mapping[str, Any]:
     wanted = turn.request.query_params.get("purpose")
     unasked = agreement.unasked
     purpose = wanted if wanted in PURPOSES else (unasked[0] if unasked else None)
-    lang = 0 if turn.vocabulary_language == "zh" else 1
-    words = {one: [pair[lang] for pair in words_of(turn.parts.vocabulary, one)] for one in PURPOSES}
+    words = {one: [turn.term(part, one) for part in CONSENT_PARTS] for one in PURPOSES}
     return {
         "permit": permit,
         "purposes": PURPOSES,

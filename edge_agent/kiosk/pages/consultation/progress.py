@@ -9,12 +9,13 @@ import asyncio
 import json
 import queue
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
 from edge_agent.consultation.steps import Step
+from edge_agent.contracts.translations import closed_language
 from edge_agent.errors import CaseError
 from edge_agent.ipc import Kind, Message
 from edge_agent.kiosk.access import session_of
@@ -150,7 +151,7 @@ def _stage(request: Request, body: Mapping[str, Any]) -> dict[str, Any]:
 def _field(request: Request, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return one sign in words; it is the program's, unconfirmed, and the page says so above the list."""
     vocabulary, say = parts_of(request).vocabulary, language_of(request).gettext
-    lang: Literal["zh", "en"] = "zh" if language_of(request).code.startswith("zh") else "en"
+    lang = closed_language(language_of(request).code)
     name = str(body.get("field", ""))
     value = body.get("value")
     values = value if isinstance(value, list | tuple) else [value]

@@ -7,7 +7,7 @@ const arrow = document.getElementById("hint-arrow");
 const shutter = document.getElementById("shutter");
 const ghost = document.getElementById("ghost");
 const ghostSwitch = document.getElementById("ghost-switch");
-const ARROWS = { left: "←", right: "→", up: "↑", down: "↓", closer: "⊕", farther: "⊖", hold_still: "✋", more_light: "☀", less_light: "☾" };
+const ARROWS = { left: "←", right: "→", up: "↑", down: "↓", closer: "⊕", farther: "⊖", hold_still: "✋", more_light: "☀", less_light: "☾", tilt: "↻", wipe: "⊗" };
 const HINT_EVERY_MS = 700;
 let timer = 0;
 
