@@ -55,9 +55,13 @@ def check_consent(consent: Consent | None) -> None:
         CaseError: a test case, or the referral package was refused.
     """
     if consent is None:
-        raise CaseError("a test case has no consent record and does not leave the device: print it with --pdf")
+        raise CaseError(
+            "a test case has no consent record and does not leave the device: print it with --pdf", reason="test_case"
+        )
     if not consent.referral_package.granted:
-        raise CaseError("the person refused the referral package: print the letter or the page with --pdf")
+        raise CaseError(
+            "the person refused the referral package: print the letter or the page with --pdf", reason="package_refused"
+        )
 
 
 def why_kept(view: View, vocabulary: Vocabulary) -> str | None:

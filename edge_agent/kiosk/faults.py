@@ -40,6 +40,41 @@ _KNOWN: Final = MappingProxyType(
                 _("Look at its cable. You can go on without a picture."),
             ),
             FaultWords(
+                "camera_unplugged",
+                _("The camera is not connected."),
+                _("Push its cable in firmly. You can go on without a picture."),
+            ),
+            FaultWords(
+                "camera_frozen",
+                _("The camera picture does not move any more."),
+                _("Do not use it: the camera is being restarted. You can go on without a picture."),
+            ),
+            FaultWords(
+                "camera_black",
+                _("The camera picture is black."),
+                _("Take the cap off the lens, or switch on a light. You can go on without a picture."),
+            ),
+            FaultWords(
+                "camera_overexposed",
+                _("The camera picture is too bright to see anything."),
+                _("Move the lamp away, or turn away from the sun. You can go on without a picture."),
+            ),
+            FaultWords(
+                "camera_wrong_device",
+                _("This is not the camera of this kiosk."),
+                _("Plug in the right one, or call the technician. You can go on without a picture."),
+            ),
+            FaultWords(
+                "camera_blocked",
+                _("The camera does not answer and is being restarted."),
+                _("If this stays, unplug it and plug it in again. You can go on without a picture."),
+            ),
+            FaultWords(
+                "camera_too_small",
+                _("The camera picture is too small to show skin."),
+                _("Call the technician. You can go on without a picture."),
+            ),
+            FaultWords(
                 "uplink_degraded",
                 _("Sending to the centre does not work."),
                 _("Go on. It will be sent later."),
@@ -77,6 +112,11 @@ _KNOWN: Final = MappingProxyType(
         )
     }
 )
+
+
+def camera_words(ids: Sequence[str]) -> FaultWords | None:
+    """Return the words for what is wrong with the camera now; None where nothing is."""
+    return next((words for words in fault_words([one for one in ids if one.startswith("camera_")])), None)
 
 
 def fault_words(ids: Sequence[str]) -> tuple[FaultWords, ...]:

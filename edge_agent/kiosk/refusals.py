@@ -58,6 +58,16 @@ REFUSALS: Final = MappingProxyType(
         503: Told(_("This does not work at the moment."), _("Wait a moment, then try again. Care goes on without it.")),
     }
 )
+# Where the error itself names why: ``reason`` in its details.
+REASONS: Final = MappingProxyType(
+    {
+        "package_refused": Told(
+            _("The person did not agree to a package for another doctor."),
+            _("No file is made. Print the letter or the page instead."),
+        ),
+        "test_case": Told(_("This is a practice case."), _("No file is made of it. Print the page instead.")),
+    }
+)
 # The most exact class first.
 ERRORS: Final[tuple[tuple[type[EdgeError], int, Told], ...]] = (
     (
@@ -124,5 +134,5 @@ def told_of(error: EdgeError) -> tuple[int, Told]:
     """Return the status and the words for an error of ours."""
     for kind, status, told in ERRORS:
         if isinstance(error, kind):
-            return status, told
+            return status, REASONS.get(str(error.details.get("reason", "")), told)
     return 500, REFUSALS[500]
