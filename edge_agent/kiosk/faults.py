@@ -87,7 +87,7 @@ _KNOWN: Final = MappingProxyType(
             FaultWords(
                 "disk_full",
                 _("The device's storage is full: no new pictures."),
-                _("Write on paper and call the technician."),
+                _("Go on without pictures; write on paper what cannot be saved. Call the technician now."),
             ),
             FaultWords(
                 "disk_tight",

@@ -106,8 +106,11 @@ ERRORS: Final[tuple[tuple[type[EdgeError], int, Told], ...]] = (
         StoreFull,
         507,
         Told(
-            _("The device's storage is full, so nothing new can be saved."),
-            _("Write on paper and call the technician. Nothing that was saved is lost."),
+            _("The device's storage is full: this was not saved."),
+            _(
+                "Go back and send it again in a minute: room is kept for cases without pictures. Else write on paper and call"
+                " the technician. Nothing that was saved before is lost."
+            ),
         ),
     ),
     (
@@ -115,7 +118,7 @@ ERRORS: Final[tuple[tuple[type[EdgeError], int, Told], ...]] = (
         503,
         Told(
             _("The device's records cannot be read."),
-            _("Write on paper and call the technician. Do not restart the device."),
+            _("Write on paper and call the technician. Do not restart the device; nothing is overwritten."),
         ),
     ),
     (StoreError, 503, Told(_("The device's records cannot be reached now."), _("Wait a moment, then try again."))),

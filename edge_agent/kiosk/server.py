@@ -11,6 +11,7 @@ from typing import Final
 
 import uvicorn
 
+from edge_agent.config import KioskConfig
 from edge_agent.errors import ConfigError, DaemonError
 from edge_agent.kiosk.app import create_app
 from edge_agent.kiosk.door import URL_FILE, write_url
@@ -19,6 +20,7 @@ from edge_agent.kiosk.passes import Passes
 from edge_agent.kiosk.sessions import Sessions
 
 LOOPBACK: Final = "127.0.0.1"
+BACKLOG: Final = 128
 START_PATIENCE_S: Final = 20.0
 STOP_PATIENCE_S: Final = 5.0
 
@@ -61,7 +63,7 @@ class KioskServer:
         if self._thread is not None:
             raise RuntimeError("the web server is started already")
         passes = Passes(self._parts.config.state_dir)
-        listener = _listen(self._parts, before=passes.port)
+        listener = listen(self._parts.config.kiosk, before=passes.port)
         try:
             self._server = uvicorn.Server(self._configured(listener, passes))
         except BaseException:
@@ -133,9 +135,12 @@ class KioskServer:
             asyncio.run(server.serve(sockets=[listener]))
 
 
-def _listen(parts: KioskParts, *, before: int | None) -> socket.socket:
-    """Listen where the configuration says; with any port, on the one ``before`` where it is still free."""
-    kiosk = parts.config.kiosk
+def listen(kiosk: KioskConfig, *, before: int | None) -> socket.socket:
+    """Listen where the configuration says; with any port, the one ``before`` where it is still free.
+
+    Raises:
+        ConfigError: the port or socket cannot be used.
+    """
     if kiosk.socket is not None:
         return _listen_unix(str(kiosk.socket))
     if kiosk.port == 0 and before is not None:
@@ -154,6 +159,7 @@ def _bound(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))
+        listener.listen(BACKLOG)  # before the address is told: whoever opens it now waits, and is not refused
     except BaseException:
         listener.close()
         raise
@@ -167,6 +173,7 @@ def _listen_unix(path: str) -> socket.socket:
         if os.path.exists(path):  # noqa: PTH110  (left by a power cut; the state lock is held, so nobody listens)
             os.unlink(path)  # noqa: PTH108
         listener.bind(path)
+        listener.listen(BACKLOG)
     except OSError as exc:
         listener.close()
         raise ConfigError(f"[kiosk] socket {path} cannot be used: {exc.strerror}; choose another path") from exc
