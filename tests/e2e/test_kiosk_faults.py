@@ -64,8 +64,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def engine_post(browser: Browser) -> Iterator[Post]:
-    """A device with its engine, which is given up after half a minute of silence."""
-    with post(browser, sections="[inference]\njob_timeout_s = 30.0\n") as found:
+    """A device with its engine, which is given up after 24 s of silence."""
+    with post(browser, sections="[inference]\njob_timeout_s = 24.0\n") as found:
         found.device.start()
         yield found
 
@@ -151,7 +151,7 @@ def test_the_children_are_killed_at_each_step(engine_post: Post) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_an_engine_that_is_lost_in_a_case_begins_again(engine_post: Post, number: signal.Signals) -> None:
     """Killed or crashed in the middle: the page says that nothing is lost, and then that the report is ready."""
-    page, child = _caught_in_a_case(engine_post)
+    page, child = _caught_in_a_case(engine_post, f"bed {number.name}")
     os.kill(child.pid, number)
     os.kill(child.pid, signal.SIGCONT)
     reads(page, "engine_lost")
@@ -161,7 +161,7 @@ def test_an_engine_that_is_lost_in_a_case_begins_again(engine_post: Post, number
 
 def test_an_engine_that_hangs_is_started_again(engine_post: Post) -> None:
     """SIGSTOP: first "no news", then "begins again", then the report; the hung child is gone."""
-    page, child = _caught_in_a_case(engine_post)
+    page, child = _caught_in_a_case(engine_post, "bed hang")
     reads(page, "engine_silent")
     reads(page, "engine_lost")
     expect(page.locator("h1")).to_have_text("The report is ready", timeout=REPORT_MS)
@@ -171,7 +171,7 @@ def test_an_engine_that_hangs_is_started_again(engine_post: Post) -> None:
 
 def test_a_supervisor_killed_in_a_case_finishes_it_after_the_start(engine_post: Post) -> None:
     """kill -9 while the agents run: after the PIN the page waits for the same case, which is reported once."""
-    page, child = _caught_in_a_case(engine_post)
+    page, child = _caught_in_a_case(engine_post, "bed kill")
     engine_post.device.kill()
     child.kill()
     _start_again(engine_post)
@@ -180,10 +180,10 @@ def test_a_supervisor_killed_in_a_case_finishes_it_after_the_start(engine_post: 
     engine_post.close_pages()
 
 
-def _caught_in_a_case(here: Post) -> tuple[Page, psutil.Process]:
+def _caught_in_a_case(here: Post, reference: str) -> tuple[Page, psutil.Process]:
     """Hand a case over to an engine that is stopped; return the running page and the stopped child."""
     page = here.signed_in()
-    walk.up_to_the_pictures(page)
+    walk.up_to_the_pictures(page, reference)
     walk.take_picture(page)
     walk.go_on(page)
     walk.questions(page)
