@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException as PlainHTTPException
 from starlette.staticfiles import StaticFiles
 
-from edge_agent.errors import EdgeError
+from edge_agent.errors import EdgeError, StoreCorrupt
 from edge_agent.kiosk.access import PinChangeNeeded, SignInNeeded
 from edge_agent.kiosk.door import Door
 from edge_agent.kiosk.guard import METRICS, Guard
@@ -95,6 +95,7 @@ def create_app(
     app.state.door = Door(on_token=on_token)
     app.state.stationery = Stationery(load_languages(kiosk.languages), default=parts.config.language)
     app.state.rooms = ROOMS
+    app.state.is_damaged = False
     for room in ROOMS:
         if not isinstance(room, Room):
             raise RuntimeError("every room uses edge_agent.kiosk.room.Room: it checks the CSRF token")
@@ -143,5 +144,7 @@ def _tell(request: Request, error: Exception) -> Response:
     log = parts_of(request).log
     if log is not None:
         log.warning("kiosk.refused", **error.diagnostics())
+    if isinstance(error, StoreCorrupt):
+        request.app.state.is_damaged = True  # from now on every page says so, not only the one that hit it
     code, told = told_of(error)
     return page(request, "error/refused.html", status_code=code, told=told, code=f"{type(error).__name__}")

@@ -29,7 +29,11 @@ from edge_agent.kiosk.server import LOOPBACK, listen
 from edge_agent.kiosk.sessions import COOKIE
 
 STATIC: Final = Path(__file__).parent / "static"
-FILES: Final = {"/static/kiosk.css": "text/css", "/static/mark.svg": "image/svg+xml"}
+FILES: Final = {
+    "/static/kiosk.css": "text/css",
+    "/static/mark.svg": "image/svg+xml",
+    "/static/closed.js": "text/javascript",
+}
 
 
 class ClosedPage:

@@ -80,6 +80,11 @@ _KNOWN: Final = MappingProxyType(
                 _("Go on. It will be sent later."),
             ),
             FaultWords(
+                "records_damaged",
+                _("Some of the device's records cannot be read."),
+                _("Call the technician today. What other pages show is right, and nothing is overwritten."),
+            ),
+            FaultWords(
                 "disk_low",
                 _("The device's storage is nearly full."),
                 _("Call the technician soon."),

@@ -15,6 +15,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge_agent.errors import EdgeError
 from edge_agent.kiosk.cookie import give_cookie
 from edge_agent.kiosk.limits import MAX_FORM_BYTES, MAX_UPLOAD_BYTES, PER_MINUTE, STRANGERS_PER_MINUTE, Rate
 from edge_agent.kiosk.parts import KioskParts
@@ -89,9 +90,8 @@ class Guard:
                 await welcome(scope, receive, answer)
             else:
                 await refusal(request, status)(scope, receive, answer)
-        except Exception:  # noqa: BLE001  (a mistake in a room must be a calm page, and must not end the server)
-            if self._log is not None:
-                self._log.exception("kiosk.failed", path=scope.get("route_path", ""))
+        except Exception as exc:  # noqa: BLE001  (a mistake in a room must be a calm page, and must not end the server)
+            self._note(exc, path=scope.get("route_path", ""), has_started=answer.has_started)
             if not answer.has_started:
                 await refusal(request, 500)(scope, receive, answer)
 
@@ -104,6 +104,15 @@ class Guard:
         way_back = quote(_way_back(request), safe="")
         session = self._sessions.open(is_returning=True)
         return give_cookie(RedirectResponse(f"/sign-in?next={way_back}", status_code=303), session)
+
+    def _note(self, error: Exception, *, path: str, has_started: bool) -> None:
+        """Write down why an answer broke off; for a stream that the store ended, one line is enough."""
+        if self._log is None:
+            return
+        if has_started and isinstance(error.__cause__, EdgeError):
+            self._log.warning("kiosk.stream_ended", **error.__cause__.diagnostics())
+        else:
+            self._log.exception("kiosk.failed", path=path)
 
     def _session(self, request: Request) -> Session | None:
         session = self._sessions.find(request.cookies.get(COOKIE))

@@ -35,6 +35,7 @@ REPORT_MS = 180_000
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)  # Debian's package libfaketime
 Move = Callable[[Page], object]
 
+
 def _complaint(page: Page) -> None:
     walk.touch(page, "duration", "more_than_one_year")
     walk.touch(page, "pregnancy", "no")
@@ -333,19 +334,24 @@ def test_a_wrong_clock_is_told_and_deletes_nothing(browser: Browser, date: str) 
 
 
 def test_a_damaged_page_of_the_database_is_told(browser: Browser) -> None:
-    """One page in the middle: what needs it says so, in words; the damaged file is not written."""
+    """The cases' own page: the start says so; a visit that was begun can still be read, under a sentence that says it too."""
     with post(browser, first=NO_ENGINE) as here:
-        database = here.device.state_dir / "store.db"
         here.device.start()
         page = here.signed_in()
-        walk.up_to_the_pictures(page)
+        case_id = walk.up_to_the_pictures(page)
         here.close_pages()
         assert here.device.stop() == 0
-        print(database.stat().st_size // 4096)
-        _damage(database, page_number=20)
+        with open_store(load_config(here.device.config)) as store:
+            ((number,),) = store.database.rows("SELECT rootpage FROM sqlite_master WHERE name = 'cases'")
+        _damage(here.device.state_dir / "store.db", page_number=number)
         here.device.start()
         page = here.open_page()
-        print(page.locator("body").inner_text())
+        page.get_by_role("link", name=NURSE).click()
+        walk.give_pin(page)
+        reads(page, "records_damaged")
+        page.goto(f"{page.url.rstrip('/')}/consultation/{case_id}")
+        expect(page.locator("h1")).to_contain_text("overview")
+        reads(page, "records_partly")
 
 
 def test_a_database_that_cannot_be_opened_closes_the_device(browser: Browser) -> None:
@@ -354,15 +360,14 @@ def test_a_database_that_cannot_be_opened_closes_the_device(browser: Browser) ->
         database = here.device.state_dir / "store.db"
         _damage(database, page_number=1)
         damaged = database.read_bytes()
-        log = (here.device.folder / "daemon.log").open("wb")
-        with log, subprocess.Popen(here.device.command("run"), cwd=ROOT, stdout=log, stderr=log) as daemon:
-            here.device.daemon = daemon
-            page = here.open_page()
-            reads(page, "records_closed")
-            expect(page.locator('section[lang="zh"]')).to_be_visible()
-            walk.seen(page, "closed")
-            assert database.read_bytes() == damaged
-            assert here.device.stop() == 52
+        with (here.device.folder / "daemon.log").open("wb") as log:
+            here.device.daemon = subprocess.Popen(here.device.command("run"), cwd=ROOT, stdout=log, stderr=log)
+        page = here.open_page()
+        reads(page, "records_closed")
+        expect(page.locator('section[lang="zh"]')).to_be_visible()
+        walk.seen(page, "closed")
+        assert here.device.stop() == 52
+        assert database.read_bytes() == damaged
 
 
 def _damage(database: Path, *, page_number: int) -> None:
