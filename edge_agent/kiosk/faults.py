@@ -80,7 +80,7 @@ _KNOWN: Final = MappingProxyType(
                 _("Go on. It will be sent later."),
             ),
             FaultWords(
-                "records_damaged",
+                "records_partly",
                 _("Some of the device's records cannot be read."),
                 _("Call the technician today. What other pages show is right, and nothing is overwritten."),
             ),

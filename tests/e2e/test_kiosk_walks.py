@@ -215,6 +215,7 @@ def test_a_withdrawal_shreds_the_pictures_and_locks_the_record(here: Post, page:
     """R11: asked twice, said plainly, done when the answer comes: the pictures cannot be opened, the record not changed."""
     case_id = _visit(page, "bed 27")
     (view,) = store.cases.views(case_id)
+    assert view.image_id is not None
     assert store.vault.get(view.image_id)
     walk.home(page)
     page.goto(f"{page.url}cases/{case_id}")
