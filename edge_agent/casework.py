@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.intake import Consent
@@ -31,6 +31,7 @@ from edge_agent.inference_child import StartError
 from edge_agent.privacy.deidentify import deidentify
 from edge_agent.store.cases import ENGINE_FAILURE, CaseStore
 
+AGAIN: Final = "again"  # told as a stage when the engine was lost and the same case begins anew
 OnProgress = Callable[[str, int, int], None]
 Report = dict[str, Any]
 
@@ -86,7 +87,7 @@ class CaseWork:
         Attempts before a crash or a power cut count too, so that a case which kills its engine cannot hold the others
         up for ever. A programmer's mistake counts like an engine's failure. What is neither the case's nor the
         engine's fault (a full or busy store, a refused bundle, an engine that cannot be started now, the end of the
-        process) counts as no attempt. A repeated attempt tells its signs again.
+        process) counts as no attempt. A repeated attempt is told as the stage ``AGAIN`` and tells its signs again.
 
         Raises:
             StartError: the engine could not be started; the case waits until it can.
@@ -107,6 +108,8 @@ class CaseWork:
                 self._on_failure(case_id, exc)
                 if isinstance(exc, ContractError):
                     break  # greedy decoding says the same again
+                if on_progress is not None:
+                    on_progress(AGAIN, 0, 0)
             except EdgeError:
                 self._give_back(case_id)
                 raise

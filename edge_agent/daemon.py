@@ -192,9 +192,10 @@ class Daemon:
     def fault_ids(self) -> tuple[str, ...]:
         """Return what is wrong with the device now, as ids that pages have words for; quick, reads no store."""
         camera = None if self.camera is None else self.camera.status()
-        is_camera_down = camera is not None and camera.fault is not None
         found = fault_ids(self.health(), faults=self._parts.faults, stage=self._parts.storage())
-        return (*found, "camera_down") if is_camera_down and "camera_down" not in found else found
+        if camera is None or camera.fault is None or "camera_down" in found:
+            return found
+        return (*found, f"camera_{camera.fault}")  # the words say what is seen and what a hand can mend
 
     def _store_bytes(self) -> int | None:
         try:

@@ -6,14 +6,20 @@ import argparse
 import os
 import threading
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from edge_agent.config import Config
+from edge_agent.errors import StoreError, StoreFull
 
 if TYPE_CHECKING:
     from edge_agent.commands.screen import Screen
     from edge_agent.supervision.notify import Notifier
+
+
+RETRY_S: Final = 20.0  # after so long a full disk may have room again
+BEAT_S: Final = 5.0
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -53,6 +59,8 @@ class _Run:
 def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # noqa: ARG001  (it reads its own)
     """Run the daemon until it is told to stop. A broken configuration does not keep it from taking cases (safe mode).
 
+    Where the store cannot be opened, the screen says so (``kiosk.closed``) until SIGTERM, or SIGHUP for another try.
+
     Returns:
         0 after SIGTERM or SIGINT: the running case was finished or is resumed at the next start.
 
@@ -66,19 +74,50 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # 
     notifier = Notifier.of(os.environ)
     with Signals(life.end, life.reload):
         while not life.is_ending:
-            _serve(options.config, life.begin(), notifier=notifier, screen=screen)
+            _serve(options.config, life, notifier=notifier, screen=screen)
             if not life.is_ending:
                 notifier.reloading(time.monotonic())
     return 0
 
 
-def _serve(path: Path | None, stop: threading.Event, *, notifier: Notifier, screen: Screen) -> None:
+def _serve(path: Path | None, life: _Run, *, notifier: Notifier, screen: Screen) -> None:
     from edge_agent.daemon_bootstrap import open_daemon
     from edge_agent.supervision.safe_mode import read_wish
 
+    stop = life.begin()
     screen.note("derm-edge: verifying the bundle and loading the engine ...")
     wish = read_wish(path)
-    with open_daemon(wish, stop=stop, notifier=notifier) as daemon:
+    with ExitStack() as stack:
+        try:
+            daemon = stack.enter_context(open_daemon(wish, stop=stop, notifier=notifier))
+        except StoreError as exc:
+            if not wish.config.kiosk.is_enabled:
+                raise
+            screen.note(f"derm-edge: {exc}")
+            _stay_closed(wish.config, exc, stop, notifier=notifier)
+            if life.is_ending:
+                raise
+            return
         for line in daemon.faults:
             screen.note(f"derm-edge: safe mode, cases are kept and wait; mend this: {line}")
         daemon.run(wish.config.state_dir)
+
+
+def _stay_closed(config: Config, error: StoreError, stop: threading.Event, *, notifier: Notifier) -> None:
+    """Say on the screen that nothing can be opened, until told otherwise; what may pass by itself is tried again.
+
+    Holds no lock, so that a person may check and salvage the store meanwhile. Changes nothing in it.
+    """
+    from edge_agent.kiosk.closed import ClosedPage
+    from edge_agent.store.space import RESERVE
+
+    if isinstance(error, StoreFull):  # what the reserve is for: people must not wait for a technician
+        with suppress(OSError):
+            (config.state_dir / RESERVE).unlink(missing_ok=True)
+    with ClosedPage(config, error):
+        notifier.ready()
+        notifier.status(f"closed: {error}")
+        left_s = RETRY_S
+        while left_s > 0 and not stop.wait(BEAT_S):
+            notifier.alive()
+            left_s -= BEAT_S if error.retryable else 0.0

@@ -65,7 +65,7 @@ def fhir_document(
 ) -> Resource:
     """Return the document; JSON-ready and, for the same arguments, always the same.
 
-    Does not ask whether it may leave: ``request.check_consent`` does.
+    Does not ask whether it may leave: ``request.check_rule`` does.
 
     Args:
         report: what ``CasePipeline.run`` returned.

@@ -52,7 +52,8 @@ def check_rule(rule: SharingRule) -> None:
         CaseError: says why, and what is possible instead.
     """
     if rule.reason is not None:
-        raise CaseError(f"{_WHY[rule.reason]}; a page without pictures can always be printed (--pdf)")
+        why = f"{_WHY[rule.reason]}; a page without pictures can always be printed (--pdf)"
+        raise CaseError(why, reason=rule.reason.value)
 
 
 def why_kept(view: View, vocabulary: Vocabulary) -> str | None:

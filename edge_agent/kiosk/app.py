@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException as PlainHTTPException
 from starlette.staticfiles import StaticFiles
 
-from edge_agent.errors import EdgeError
+from edge_agent.errors import EdgeError, StoreCorrupt
 from edge_agent.kiosk.access import PinChangeNeeded, SignInNeeded
 from edge_agent.kiosk.door import Door
 from edge_agent.kiosk.guard import METRICS, Guard
@@ -36,6 +37,7 @@ from edge_agent.kiosk.pages import (
 )
 from edge_agent.kiosk.pages.consultation.rooms import CONSULTATION
 from edge_agent.kiosk.parts import KioskParts
+from edge_agent.kiosk.passes import Passes
 from edge_agent.kiosk.refusals import told_of
 from edge_agent.kiosk.rendering import Stationery, here, page, parts_of, refusal
 from edge_agent.kiosk.room import Room
@@ -61,13 +63,20 @@ ROOMS: Final = (
 )  # the order of their tiles on the start page
 
 
-def create_app(parts: KioskParts, *, port: int | None = None, on_token: Callable[[str], None] | None = None) -> FastAPI:
+def create_app(
+    parts: KioskParts,
+    *,
+    port: int | None = None,
+    on_token: Callable[[str], None] | None = None,
+    passes: Passes | None = None,
+) -> FastAPI:
     """Build the application for one start of the web server.
 
     Args:
         parts: what the rooms work with.
         port: that it is served on, for the Host check; None for a Unix socket or a test.
         on_token: told each start token (``Door``).
+        passes: of the browsers that were open before this start; None knows none.
 
     Raises:
         ConfigError: a translation cannot be read.
@@ -79,12 +88,14 @@ def create_app(parts: KioskParts, *, port: int | None = None, on_token: Callable
         monotonic=parts.monotonic,
         blank_after_s=kiosk.blank_after_s,
         sign_out_after_s=kiosk.sign_out_after_s,
+        on_change=(lambda _ids: None) if passes is None else partial(passes.note, port=port),
     )
     app.state.parts = parts
     app.state.sessions = sessions
     app.state.door = Door(on_token=on_token)
     app.state.stationery = Stationery(load_languages(kiosk.languages), default=parts.config.language)
     app.state.rooms = ROOMS
+    app.state.is_damaged = False
     for room in ROOMS:
         if not isinstance(room, Room):
             raise RuntimeError("every room uses edge_agent.kiosk.room.Room: it checks the CSRF token")
@@ -93,7 +104,7 @@ def create_app(parts: KioskParts, *, port: int | None = None, on_token: Callable
         app.add_route(METRICS, lambda _request: Response(metrics(), media_type="text/plain; version=0.0.4"))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _add_error_pages(app)
-    app.add_middleware(Guard, parts=parts, sessions=sessions, port=port)
+    app.add_middleware(Guard, parts=parts, sessions=sessions, port=port, passes=passes)
     return app
 
 
@@ -133,5 +144,7 @@ def _tell(request: Request, error: Exception) -> Response:
     log = parts_of(request).log
     if log is not None:
         log.warning("kiosk.refused", **error.diagnostics())
+    if isinstance(error, StoreCorrupt):
+        request.app.state.is_damaged = True  # from now on every page says so, not only the one that hit it
     code, told = told_of(error)
     return page(request, "error/refused.html", status_code=code, told=told, code=f"{type(error).__name__}")

@@ -40,9 +40,49 @@ _KNOWN: Final = MappingProxyType(
                 _("Look at its cable. You can go on without a picture."),
             ),
             FaultWords(
+                "camera_unplugged",
+                _("The camera is not connected."),
+                _("Push its cable in firmly. You can go on without a picture."),
+            ),
+            FaultWords(
+                "camera_frozen",
+                _("The camera picture does not move any more."),
+                _("Do not use it: the camera is being restarted. You can go on without a picture."),
+            ),
+            FaultWords(
+                "camera_black",
+                _("The camera picture is black."),
+                _("Take the cap off the lens, or switch on a light. You can go on without a picture."),
+            ),
+            FaultWords(
+                "camera_overexposed",
+                _("The camera picture is too bright to see anything."),
+                _("Move the lamp away, or turn away from the sun. You can go on without a picture."),
+            ),
+            FaultWords(
+                "camera_wrong_device",
+                _("This is not the camera of this kiosk."),
+                _("Plug in the right one, or call the technician. You can go on without a picture."),
+            ),
+            FaultWords(
+                "camera_blocked",
+                _("The camera does not answer and is being restarted."),
+                _("If this stays, unplug it and plug it in again. You can go on without a picture."),
+            ),
+            FaultWords(
+                "camera_too_small",
+                _("The camera picture is too small to show skin."),
+                _("Call the technician. You can go on without a picture."),
+            ),
+            FaultWords(
                 "uplink_degraded",
                 _("Sending to the centre does not work."),
                 _("Go on. It will be sent later."),
+            ),
+            FaultWords(
+                "records_partly",
+                _("Some of the device's records cannot be read."),
+                _("Call the technician today. What other pages show is right, and nothing is overwritten."),
             ),
             FaultWords(
                 "disk_low",
@@ -52,7 +92,7 @@ _KNOWN: Final = MappingProxyType(
             FaultWords(
                 "disk_full",
                 _("The device's storage is full: no new pictures."),
-                _("Write on paper and call the technician."),
+                _("Go on without pictures; write on paper what cannot be saved. Call the technician now."),
             ),
             FaultWords(
                 "disk_tight",
@@ -82,6 +122,11 @@ _KNOWN: Final = MappingProxyType(
         )
     }
 )
+
+
+def camera_words(ids: Sequence[str]) -> FaultWords | None:
+    """Return the words for what is wrong with the camera now; None where nothing is."""
+    return next((words for words in fault_words([one for one in ids if one.startswith("camera_")])), None)
 
 
 def fault_words(ids: Sequence[str]) -> tuple[FaultWords, ...]:

@@ -10,16 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from fastapi import HTTPException, Request
+from fastapi import HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge_agent.errors import EdgeError
+from edge_agent.kiosk.cookie import give_cookie
 from edge_agent.kiosk.limits import MAX_FORM_BYTES, MAX_UPLOAD_BYTES, PER_MINUTE, STRANGERS_PER_MINUTE, Rate
 from edge_agent.kiosk.parts import KioskParts
-from edge_agent.kiosk.rendering import refusal
+from edge_agent.kiosk.passes import Passes
+from edge_agent.kiosk.rendering import here, local_path, refusal
 from edge_agent.kiosk.room import SAFE
 from edge_agent.kiosk.sessions import COOKIE, Session, Sessions
 
@@ -59,13 +63,17 @@ class Guard:
         parts: for the log and the time.
         sessions: of this start.
         port: the only port in a Host header that is right; None allows any (Unix socket, tests).
+        passes: of browsers that were open before the page was started again; None knows none.
     """
 
-    def __init__(self, app: ASGIApp, *, parts: KioskParts, sessions: Sessions, port: int | None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, parts: KioskParts, sessions: Sessions, port: int | None, passes: Passes | None = None
+    ) -> None:
         self._app = app
         self._log = parts.log
         self._sessions = sessions
         self._port = port
+        self._passes = passes
         self._rate = Rate(PER_MINUTE, monotonic=parts.monotonic)
         self._strangers = Rate(STRANGERS_PER_MINUTE, monotonic=parts.monotonic)
 
@@ -84,11 +92,12 @@ class Guard:
         try:
             if status is None:
                 await self._app(scope, _limited(receive, _limit(request)), answer)
+            elif status == 401 and (welcome := self._welcome(request)) is not None:
+                await welcome(scope, receive, answer)
             else:
                 await self._refuse(request, status, receive, answer)
-        except Exception:  # noqa: BLE001  (a mistake in a room must be a calm page, and must not end the server)
-            if self._log is not None:
-                self._log.exception("kiosk.failed", path=scope.get("route_path", ""))
+        except Exception as exc:  # noqa: BLE001  (a mistake in a room must be a calm page, and must not end the server)
+            self._note(exc, path=scope.get("route_path", ""), has_started=answer.has_started)
             if not answer.has_started:
                 await self._refuse(request, 500, receive, answer)
 
@@ -96,6 +105,25 @@ class Guard:
         """Answer with a calm page; it is drawn in a thread, for its banners ask the store and may wait for it."""
         response = await run_in_threadpool(refusal, request, status)
         await response(request.scope, receive, answer)
+
+    def _welcome(self, request: Request) -> Response | None:
+        """Lead a browser that was open before this start to the sign-in page, and back to where it was; None for others."""
+        cookie = request.cookies.get(COOKIE)
+        is_page = request.headers.get("sec-fetch-dest", "document") == "document"
+        if self._passes is None or not is_page or not self._passes.use(cookie):
+            return None
+        way_back = quote(_way_back(request), safe="")
+        session = self._sessions.open(is_returning=True)
+        return give_cookie(RedirectResponse(f"/sign-in?next={way_back}", status_code=303), session)
+
+    def _note(self, error: Exception, *, path: str, has_started: bool) -> None:
+        """Write down why an answer broke off; for a stream that the store ended, one line is enough."""
+        if self._log is None:
+            return
+        if has_started and isinstance(error.__cause__, EdgeError):
+            self._log.warning("kiosk.stream_ended", **error.__cause__.diagnostics())
+        else:
+            self._log.exception("kiosk.failed", path=path)
 
     def _session(self, request: Request) -> Session | None:
         session = self._sessions.find(request.cookies.get(COOKIE))
@@ -152,6 +180,14 @@ def _is_our_origin(request: Request) -> bool:
     if origin is None:
         return request.method in SAFE
     return urlsplit(origin).scheme == "http" and urlsplit(origin).netloc == request.headers.get("host")
+
+
+def _way_back(request: Request) -> str:
+    """Return the page to come back to: the one that was asked for, or the one whose form was sent."""
+    if request.method in SAFE:
+        return here(request)
+    came_from = urlsplit(request.headers.get("referer", ""))
+    return local_path(came_from.path) if came_from.netloc == request.headers.get("host") else "/"
 
 
 def _brings_token(request: Request) -> bool:

@@ -58,6 +58,19 @@ REFUSALS: Final = MappingProxyType(
         503: Told(_("This does not work at the moment."), _("Wait a moment, then try again. Care goes on without it.")),
     }
 )
+# Where the error itself names why: ``reason`` in its details.
+_PRINT_INSTEAD = _("No file is made. Print the letter or the page instead.")
+REASONS: Final = MappingProxyType(
+    {
+        "not_consented": Told(_("The person did not agree to a package for another doctor."), _PRINT_INSTEAD),
+        "withdrawn": Told(_("The person took back what may be sent."), _PRINT_INSTEAD),
+        "off_by_policy": Told(_("The health authority's rules let no package leave this device."), _PRINT_INSTEAD),
+        "emergency_basis": Told(_("Nobody could agree to a package in this emergency."), _PRINT_INSTEAD),
+        "stopped": Told(_("Pictures of this case do not leave, to protect the person."), _PRINT_INSTEAD),
+        "no_key": Told(_("Pictures leave only encrypted, to a named receiver."), _PRINT_INSTEAD),
+        "test_case": Told(_("This is a practice case."), _("No file is made of it. Print the page instead.")),
+    }
+)
 # The most exact class first.
 ERRORS: Final[tuple[tuple[type[EdgeError], int, Told], ...]] = (
     (
@@ -96,8 +109,11 @@ ERRORS: Final[tuple[tuple[type[EdgeError], int, Told], ...]] = (
         StoreFull,
         507,
         Told(
-            _("The device's storage is full, so nothing new can be saved."),
-            _("Write on paper and call the technician. Nothing that was saved is lost."),
+            _("The device's storage is full: this was not saved."),
+            _(
+                "Go back and send it again in a minute: room is kept for cases without pictures. Else write on paper and call"
+                " the technician. Nothing that was saved before is lost."
+            ),
         ),
     ),
     (
@@ -105,7 +121,7 @@ ERRORS: Final[tuple[tuple[type[EdgeError], int, Told], ...]] = (
         503,
         Told(
             _("The device's records cannot be read."),
-            _("Write on paper and call the technician. Do not restart the device."),
+            _("Write on paper and call the technician. Do not restart the device; nothing is overwritten."),
         ),
     ),
     (StoreError, 503, Told(_("The device's records cannot be reached now."), _("Wait a moment, then try again."))),
@@ -124,5 +140,5 @@ def told_of(error: EdgeError) -> tuple[int, Told]:
     """Return the status and the words for an error of ours."""
     for kind, status, told in ERRORS:
         if isinstance(error, kind):
-            return status, told
+            return status, REASONS.get(str(error.details.get("reason", "")), told)
     return 500, REFUSALS[500]

@@ -93,7 +93,7 @@ def page(request: Request, name: str, /, *, status_code: int = 200, **values: An
         "is_verified": language.is_verified and parts.translations.is_reviewed(language.code),
         "may_print": may_print_advice(language, is_demo=parts.config.kiosk.is_demo),
         "here": here(request),
-        "faults": fault_words(parts.faults()),
+        "faults": fault_words((*parts.faults(), *(("records_partly",) if request.app.state.is_damaged else ()))),
     }
     return HTMLResponse(stationery.write(name, language, {**common, **values}), status_code=status_code)
 

@@ -6,16 +6,21 @@ import asyncio
 import os
 import socket
 import threading
+from contextlib import suppress
 from typing import Final
 
 import uvicorn
 
+from edge_agent.config import KioskConfig
 from edge_agent.errors import ConfigError, DaemonError
 from edge_agent.kiosk.app import create_app
 from edge_agent.kiosk.door import URL_FILE, write_url
 from edge_agent.kiosk.parts import KioskParts
+from edge_agent.kiosk.passes import Passes
+from edge_agent.kiosk.sessions import Sessions
 
 LOOPBACK: Final = "127.0.0.1"
+BACKLOG: Final = 128
 START_PATIENCE_S: Final = 20.0
 STOP_PATIENCE_S: Final = 5.0
 
@@ -23,8 +28,8 @@ STOP_PATIENCE_S: Final = 5.0
 class KioskServer:
     """Start, stop and restart the web server of one device.
 
-    Each start makes a new application: a new start token, no sessions. Does not restart itself: the supervisor looks at
-    ``is_alive``.
+    Each start makes a new application: a new start token, no sessions. The port stays where it can, and a browser that was
+    open is led to the sign-in page (``passes``). Does not restart itself: the supervisor looks at ``is_alive``.
 
     Args:
         parts: what the rooms work with; ``parts.config.kiosk`` says where it listens.
@@ -35,6 +40,7 @@ class KioskServer:
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._origin: str | None = None
+        self._sessions: Sessions | None = None
 
     @property
     def origin(self) -> str | None:
@@ -56,9 +62,10 @@ class KioskServer:
         """
         if self._thread is not None:
             raise RuntimeError("the web server is started already")
-        listener = _listen(self._parts)
+        passes = Passes(self._parts.config.state_dir)
+        listener = listen(self._parts.config.kiosk, before=passes.port)
         try:
-            self._server = uvicorn.Server(self._configured(listener))
+            self._server = uvicorn.Server(self._configured(listener, passes))
         except BaseException:
             listener.close()
             raise
@@ -70,11 +77,13 @@ class KioskServer:
         """End the server and forget every session. Stopping twice is harmless."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
+            if self._sessions is not None:
+                self._sessions.close()  # streams end by themselves, before the server would break them off
             self._thread.join(STOP_PATIENCE_S)
-            if self._thread.is_alive():  # a stream that does not end
+            if self._thread.is_alive():  # an answer that does not end
                 self._server.force_exit = True
                 self._thread.join(STOP_PATIENCE_S)
-        self._server = self._thread = self._origin = None
+        self._server = self._thread = self._origin = self._sessions = None
         (self._parts.config.state_dir / URL_FILE).unlink(missing_ok=True)
 
     def restart(self) -> None:
@@ -82,14 +91,18 @@ class KioskServer:
         self.stop()
         self.start()
 
-    def _configured(self, listener: socket.socket) -> uvicorn.Config:
+    def _configured(self, listener: socket.socket, passes: Passes) -> uvicorn.Config:
         port = listener.getsockname()[1] if listener.family == socket.AF_INET else None
         self._origin = None if port is None else f"http://{LOOPBACK}:{port}"
         state_dir = self._parts.config.state_dir
         origin = self._origin or "http://localhost"
         app = create_app(
-            self._parts, port=port, on_token=lambda token: write_url(state_dir, f"{origin}/?token={token}")
+            self._parts,
+            port=port,
+            on_token=lambda token: write_url(state_dir, f"{origin}/?token={token}"),
+            passes=passes,
         )
+        self._sessions = app.state.sessions
         return uvicorn.Config(
             app,
             loop="asyncio",
@@ -101,7 +114,7 @@ class KioskServer:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=30,
-            timeout_graceful_shutdown=2,
+            timeout_graceful_shutdown=3,  # a stream looks at its session every second at least
             limit_concurrency=64,
         )
 
@@ -122,19 +135,34 @@ class KioskServer:
             asyncio.run(server.serve(sockets=[listener]))
 
 
-def _listen(parts: KioskParts) -> socket.socket:
-    kiosk = parts.config.kiosk
+def listen(kiosk: KioskConfig, *, before: int | None) -> socket.socket:
+    """Listen where the configuration says; with any port, the one ``before`` where it is still free.
+
+    Raises:
+        ConfigError: the port or socket cannot be used.
+    """
     if kiosk.socket is not None:
         return _listen_unix(str(kiosk.socket))
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if kiosk.port == 0 and before is not None:
+        with suppress(OSError):
+            return _bound(before)
     try:
-        listener.bind((LOOPBACK, kiosk.port))
+        return _bound(kiosk.port)
     except OSError as exc:
-        listener.close()
         raise ConfigError(
             f"[kiosk] port {kiosk.port} cannot be used: {exc.strerror}; choose another one, or 0 for any free one"
         ) from exc
+
+
+def _bound(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+        listener.listen(BACKLOG)  # before the address is told: whoever opens it now waits, and is not refused
+    except BaseException:
+        listener.close()
+        raise
     return listener
 
 
@@ -145,6 +173,7 @@ def _listen_unix(path: str) -> socket.socket:
         if os.path.exists(path):  # noqa: PTH110  (left by a power cut; the state lock is held, so nobody listens)
             os.unlink(path)  # noqa: PTH108
         listener.bind(path)
+        listener.listen(BACKLOG)
     except OSError as exc:
         listener.close()
         raise ConfigError(f"[kiosk] socket {path} cannot be used: {exc.strerror}; choose another path") from exc

@@ -1,10 +1,13 @@
-"""Browser sessions, in memory only: a restart signs everybody out and loses nothing, for drafts stand in the store."""
+"""Browser sessions, in memory only: a restart signs everybody out and loses nothing, for drafts stand in the store.
+
+What is left of them for the next start is a fingerprint (``passes``): it lets the same browser see the sign-in page.
+"""
 
 from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,7 +20,10 @@ TELLING_S: Final = 15.0  # a page tells the server of touches every ten seconds 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Hold what one browser has chosen and who is signed in there; ``seen_s`` is the last touch of a person."""
+    """Hold what one browser has chosen and who is signed in there; ``seen_s`` is the last touch of a person.
+
+    ``is_returning``: it was open before the page was started again, and nobody has signed in since.
+    """
 
     id: str
     csrf: str
@@ -28,6 +34,7 @@ class Session:
     is_large_print: bool = False
     is_still: bool = False  # reduced motion
     is_dark: bool = False
+    is_returning: bool = False
 
 
 class Sessions:
@@ -40,6 +47,7 @@ class Sessions:
         monotonic: seconds, never going back.
         blank_after_s: after so long without a person's touch nothing of a patient is given any more.
         sign_out_after_s: after so long the person is signed out.
+        on_change: told the ids of all open sessions when one begins or gets a new id.
     """
 
     def __init__(
@@ -49,28 +57,42 @@ class Sessions:
         monotonic: Callable[[], float],
         blank_after_s: float,
         sign_out_after_s: float,
+        on_change: Callable[[Collection[str]], None] = lambda _ids: None,
     ) -> None:
         self._language = language
         self._monotonic = monotonic
         self._blank_after_s = blank_after_s
         self._sign_out_after_s = sign_out_after_s
+        self._on_change = on_change
+        self._is_closed = False
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
 
-    def open(self) -> Session:
-        """Begin a session with a new random id; the oldest one ends when there are too many."""
+    def open(self, *, is_returning: bool = False) -> Session:
+        """Begin a session with a new random id; the oldest one ends when there are too many.
+
+        ``is_returning``: the browser was open before the page was started again.
+        """
         now = self._monotonic()
-        session = Session(secrets.token_urlsafe(32), secrets.token_urlsafe(32), self._language, now, now)
+        session = Session(
+            secrets.token_urlsafe(32), secrets.token_urlsafe(32), self._language, now, now, is_returning=is_returning
+        )
         with self._lock:
             if len(self._sessions) >= MAX_SESSIONS:
                 del self._sessions[min(self._sessions.values(), key=lambda one: one.seen_s).id]
             self._sessions[session.id] = session
+            self._on_change(tuple(self._sessions))
         return session
+
+    def close(self) -> None:
+        """Give no session any more: streams that ask for theirs end by themselves."""
+        with self._lock:
+            self._is_closed = True
 
     def find(self, session_id: str | None) -> Session | None:
         """Return the session with this id, its person signed out if nobody touched it for too long; None without one."""
         with self._lock:
-            session = self._sessions.get(session_id or "")
+            session = None if self._is_closed else self._sessions.get(session_id or "")
             if session is not None and session.person and self._idle_s(session) >= self._sign_out_after_s:
                 session = self._sessions[session.id] = replace(session, person=None)
             return session
@@ -112,8 +134,10 @@ class Sessions:
             opened_s=now,
             seen_s=now,
             person=person,
+            is_returning=False,
         )
         with self._lock:
             self._sessions.pop(session.id, None)
             self._sessions[fresh.id] = fresh
+            self._on_change(tuple(self._sessions))
         return fresh

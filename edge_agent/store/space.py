@@ -17,6 +17,7 @@ from edge_agent.store.database import Database
 from edge_agent.store.durable import sync_path, unwritten
 from edge_agent.store.vault import ImageVault
 
+RESERVE = "reserve"  # the file's name beside the database
 RESERVE_BYTES = 32_000_000  # room for several thousand text cases and their reports
 _BLOCK_BYTES = 1_000_000
 
@@ -130,7 +131,7 @@ class StorageRoom:
         self._vault = vault
         self._thresholds = thresholds
         self._cache = cache
-        self._reserve = database.path.with_name("reserve")
+        self._reserve = database.path.with_name(RESERVE)
         self._reserve_bytes = reserve_bytes
         self._stage: Stage | None = None
 

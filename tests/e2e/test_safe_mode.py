@@ -7,6 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import httpx
+
 from edge_agent.cli import run
 from edge_agent.kiosk.door import URL_FILE
 from tests.simulators.kiosk import PATIENCE_S, ROOT, Kiosk, wait_until
@@ -38,14 +40,25 @@ def test_a_typo_costs_no_case() -> None:
         assert kiosk.stop() == 0
 
 
-def test_a_key_that_is_gone_ends_the_daemon() -> None:
-    """Never safe mode for the store: one line, code 52, and the database stays as it is."""
+def test_a_key_that_is_gone_closes_the_device() -> None:
+    """Never safe mode for the store: one line, a page that says what to do, code 52; the database stays as it is."""
     with tempfile.TemporaryDirectory(prefix="safe-") as folder:
         kiosk = Kiosk(Path(folder))
         assert run(["--config", str(kiosk.config), "status"]) == 0
         (kiosk.state_dir / "store.key").unlink()
         before = (kiosk.state_dir / "store.db").read_bytes()
-        done = kiosk.run("run")
-        assert done.returncode == 52
-        assert "restore it from its backup" in done.stderr
+        with (
+            (kiosk.folder / "daemon.log").open("wb") as log,
+            subprocess.Popen(kiosk.command("run"), cwd=ROOT, stdout=log, stderr=log) as daemon,
+        ):
+            address = kiosk.state_dir / URL_FILE
+            wait_until(lambda: address.exists() or daemon.poll() is not None, what="there is no page")
+            page = httpx.get(address.read_text(encoding="utf-8").strip())
+            assert page.status_code == 503
+            assert "The device&#39;s records cannot be read." in page.text
+            assert "Write on paper and call the technician." in page.text
+            daemon.terminate()
+            assert daemon.wait(PATIENCE_S) == 52
+        assert not address.exists()
+        assert "restore it from its backup" in kiosk.log()
         assert (kiosk.state_dir / "store.db").read_bytes() == before

@@ -83,11 +83,13 @@ class Kiosk:
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
 
-    def start(self) -> None:
-        """Start the daemon and wait until it takes cases."""
+    def start(self, **environment: str) -> None:
+        """Start the daemon, with more of an environment, and wait until it takes cases."""
         (self.state_dir / SOCKET_NAME).unlink(missing_ok=True)
         with (self.folder / "daemon.log").open("ab") as log:
-            self.daemon = subprocess.Popen(self.command("run"), cwd=ROOT, stdout=log, stderr=log)
+            self.daemon = subprocess.Popen(
+                self.command("run"), cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **environment}
+            )
         daemon = self.daemon
         wait_until(
             lambda: (self.state_dir / SOCKET_NAME).exists() or daemon.poll() is not None,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from edge_agent.agents.report.text import render_text
-from edge_agent.casework import CaseWork, OnProgress, Report, is_without_model
+from edge_agent.casework import AGAIN, CaseWork, OnProgress, Report, is_without_model
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.photography import Photography
 from edge_agent.contracts.shown_field import OnField
@@ -116,6 +116,17 @@ def test_a_case_that_kills_its_engine_is_reported_without_the_model(database: Da
     assert device.store.report("poison") == reports[0]
     assert device.store.pending() == []
     assert device.outbox.status().queued == 1  # the hub learns of the failure; the case without consent stays here
+
+
+def test_who_follows_a_case_hears_that_it_begins_again(database: Database, tmp_path: Path) -> None:
+    """The child crashes once: the stage AGAIN, then the stages of the attempt that reaches the report."""
+    device, stages = Device(database, f"crash-once={tmp_path / 'crashed'}"), []
+    device.store.add(case(), language="en")
+    try:
+        device.work.complete("case-1", on_progress=lambda stage, _done, _total: stages.append(stage))
+    finally:
+        device.child.stop()
+    assert stages == ["recognition", AGAIN, "recognition"]
 
 
 def test_attempts_before_a_power_cut_count(database: Database) -> None:

@@ -244,7 +244,7 @@ def test_a_dead_camera_is_said_in_words(browser: Browser) -> None:
     assert isinstance(browser.parts.camera, DrawnCamera)
     browser.parts.camera.is_on = False
     answer = browser.submit(f"/consultation/{draft.case_id}/capture", site="0", shot="overview")
-    assert answer.status_code == 422 and "Look at its cable" in answer.text
+    assert answer.status_code == 422 and "gave no new picture" in answer.text
 
 
 @pytest.mark.parametrize("fault", ["disk_tight", "disk_full"])

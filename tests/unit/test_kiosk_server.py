@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,8 +19,13 @@ from edge_agent.config import KioskConfig
 from edge_agent.errors import ConfigError
 from edge_agent.kiosk.app import ROOMS, create_app
 from edge_agent.kiosk.parts import KioskParts
+from edge_agent.kiosk.passes import Passes
 from edge_agent.kiosk.server import KioskServer
-from tests.simulators.kiosk_parts import kiosk_parts
+from edge_agent.store.accounts import Role
+from tests.simulators.consultation_kiosk import consultation_kiosk
+from tests.simulators.kiosk_parts import PIN, RealClock, kiosk_parts
+
+AGAIN = "The page was started again."
 
 
 @pytest.fixture
@@ -73,12 +79,80 @@ def test_there_is_no_setting_for_another_address() -> None:
     assert not {"host", "address", "bind"} & set(KioskConfig.model_fields)
 
 
-def test_a_restart_signs_everybody_out(server: KioskServer, tmp_path: Path) -> None:
-    """Sessions live in memory: after a restart the old cookie opens nothing, and there is a new token."""
+def test_a_restart_signs_everybody_out(server: KioskServer, parts: KioskParts, tmp_path: Path) -> None:
+    """Sessions live in memory: an open browser is led to the PIN at the same address, and reads why."""
+    account = parts.accounts.add("Nurse Li", roles={Role.WORKER}, pin=PIN, by="(test)")
+    with httpx.Client(follow_redirects=True) as client:
+        client.get(_url(tmp_path))
+        old, origin = client.cookies["derm_kiosk"], server.origin
+        server.restart()
+        assert server.origin == origin
+        page = client.get(f"{origin}/status?x=1")
+        assert page.url.path == "/sign-in"
+        assert page.url.params["next"] == "/status?x=1"
+        assert AGAIN in page.text
+        assert "what was not sent yet has to be entered again" in page.text
+        csrf = re.search(r'name="csrf" content="([^"]+)"', page.text)
+        assert csrf is not None
+        sent = {"csrf": csrf[1], "account": account.account_id, "pin": PIN, "next": "/status?x=1"}
+        page = client.post(f"{origin}/sign-in", data=sent, headers={"origin": str(origin)})
+        assert page.url.path == "/status"
+        assert AGAIN not in page.text
+        assert httpx.get(f"{origin}/status", cookies={"derm_kiosk": old}).status_code == 401  # good for once
+
+
+def test_a_form_sent_to_a_restarted_page_leads_back_to_its_page(server: KioskServer, tmp_path: Path) -> None:
+    """What was sent is not done; after the PIN the worker stands on the page of the form again."""
     with httpx.Client() as client:
         client.get(_url(tmp_path))
         server.restart()
-        assert client.get(f"{server.origin}/set-up").status_code == 401
+        headers = {"origin": str(server.origin), "referer": f"{server.origin}/consultation/abc"}
+        answer = client.post(f"{server.origin}/consultation/abc/history", data={"csrf": "old"}, headers=headers)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Fconsultation%2Fabc")
+
+
+def test_scripts_of_an_old_page_get_no_session(server: KioskServer, tmp_path: Path) -> None:
+    """A stream or a hint is refused: only the page itself is led to the PIN."""
+    with httpx.Client() as client:
+        client.get(_url(tmp_path))
+        server.restart()
+        assert client.get(f"{server.origin}/events", headers={"sec-fetch-dest": "empty"}).status_code == 401
+        assert client.get(f"{server.origin}/").status_code == 303
+
+
+def test_a_browser_of_another_boot_is_not_known(tmp_path: Path) -> None:
+    """The fingerprints hold until the computer starts again; where no boot is known nothing is kept."""
+    for boot_id, is_known in (("one", True), ("two", False), ("", False)):
+        Passes(tmp_path, boot_id="one").note(["session"], port=4711)
+        found = Passes(tmp_path, boot_id=boot_id)
+        assert (found.port == 4711, found.use("session")) == (is_known, is_known)
+    assert b"session" not in (tmp_path / "kiosk.browsers").read_bytes().replace(b'"sessions"', b"")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"boot": "one", "sessions": 7}', b"\xff"])
+def test_a_broken_memory_lets_nobody_in(tmp_path: Path, content: bytes) -> None:
+    """Half a file, or somebody else's: as if there were none."""
+    (tmp_path / "kiosk.browsers").write_bytes(content)
+    assert not Passes(tmp_path, boot_id="one").use("session")
+
+
+def test_an_open_stream_ends_cleanly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The server stops while a page listens: the stream ends, and the log holds no traceback."""
+    with consultation_kiosk(tmp_path, clock=RealClock()) as parts:
+        server = KioskServer(parts)
+        server.start()
+        with httpx.Client(timeout=30) as client:
+            csrf = re.search(r'name="csrf" content="([^"]+)"', client.get(_url(tmp_path), follow_redirects=True).text)
+            assert csrf is not None
+            headers = {"origin": str(server.origin)}
+            sent = {"csrf": csrf[1], "reason": "forgotten_pin"}
+            assert client.post(f"{server.origin}/emergency", data=sent, headers=headers).status_code == 303
+            with client.stream("GET", f"{server.origin}/events") as stream:
+                lines = stream.iter_lines()
+                assert next(lines) == "event: ready"
+                server.stop()
+                list(lines)  # to its end
+    assert [row for row in caplog.records if row.levelname in {"ERROR", "CRITICAL"}] == []
 
 
 def test_stopping_takes_the_address_away_and_leaves_no_thread(parts: KioskParts, tmp_path: Path) -> None:

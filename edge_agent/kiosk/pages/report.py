@@ -35,6 +35,7 @@ from edge_agent.kiosk.case_rooms import (
     vault_of,
     visit_here,
 )
+from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.plain_report import without_codes
 from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room
@@ -190,10 +191,8 @@ def _said(decision: Decision, vocabulary: Vocabulary, lang: Language) -> tuple[s
 
 
 @router.post("/cases/{case_id}/decide")
-async def decide(request: Request, case_id: str) -> Response:
+def decide(request: Request, case_id: str, person: Decider, form: Sent) -> Response:
     """Take one decision on one part."""
-    person = requires(*DECIDERS)(request)
-    form = await request.form()
     told = _report_of(request, case_id)
     section, verdict = str(form.get("section", "")), str(form.get("verdict", ""))
     values = {name: str(form[f"value_{name}"]) for name in CORRECTABLE.get(section, {}) if form.get(f"value_{name}")}  # type: ignore[call-overload]

@@ -12,8 +12,10 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.case import Frame
 from edge_agent.kiosk.access import session_of
+from edge_agent.kiosk.faults import camera_words
 from edge_agent.kiosk.pages.consultation.desk import Turn, Worker, turn_of
 from edge_agent.kiosk.parts import CameraPort
+from edge_agent.kiosk.rendering import language_of
 from edge_agent.kiosk.room import Room
 from edge_agent.kiosk.sessions import Sessions
 
@@ -52,9 +54,20 @@ def hint(request: Request, case_id: str, place: int, shot: str, person: Worker) 
     """Say in words and with an arrow what to do next with the camera."""
     turn, camera = _allowed(request, case_id, place, person)
     newest = camera.latest()
+    if (trouble := camera_words(turn.parts.faults())) is not None:
+        say = language_of(request).gettext
+        words = f"{say(trouble.what)} {say(trouble.do)}"
+        return JSONResponse({"id": trouble.id, "words": words, "arrow": "", "has_picture": newest is not None})
     frames: list[Frame] = [] if newest is None else [newest.frame]
     advice = turn.room.gate.coach(frames, shot=shot)
-    return JSONResponse({"id": advice.id, "words": turn.term("coach_hint", advice.id), "arrow": advice.arrow or ""})
+    return JSONResponse(
+        {
+            "id": advice.id,
+            "words": turn.term("coach_hint", advice.id),
+            "arrow": advice.arrow or "",
+            "has_picture": newest is not None,
+        }
+    )
 
 
 async def _pictures(request: Request, camera: CameraPort) -> AsyncIterator[bytes]:

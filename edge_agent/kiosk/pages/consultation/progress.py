@@ -14,6 +14,7 @@ from typing import Any, Final
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
+from edge_agent.casework import AGAIN
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.translations import closed_language
 from edge_agent.errors import CaseError
@@ -32,6 +33,7 @@ from edge_agent.store.episodes import VisitRow
 router = Room()
 POLL_S: Final = 0.25
 STORE_EVERY: Final = 4  # polls of the messages for one look into the store
+SILENT_AFTER: Final = 80  # polls without news, then the page says that somebody watches
 BEAT_EVERY: Final = 60  # a comment in the stream now and then, so that a dead page is noticed
 STAGES: Final[Mapping[str, Text]] = {
     "rules": _("Danger signs"),
@@ -42,6 +44,10 @@ STAGES: Final[Mapping[str, Text]] = {
     "reasoning": _("Reasoning"),
     "report": _("Writing the report"),
 }
+AGAIN_WORDS: Final = _("The program stopped and begins again with this case. Nothing is lost; you do not have to wait.")
+SILENT_WORDS: Final = _(
+    "No news for a while. The program is watched: if it hangs it is started again, and the case is kept."
+)
 
 
 def visit_of(request: Request, case_id: str, person: Person) -> VisitRow:
@@ -100,11 +106,14 @@ def run_again(request: Request, case_id: str, person: Worker) -> Response:
 async def _progress(request: Request, visit: VisitRow) -> AsyncIterator[str]:
     parts, episodes = parts_of(request), room_of(request).episodes
     with parts.desk.follow(visit.case_id) as messages:
-        polls = 0
+        polls = silent = 0
         while await _is_watched(request):
             told = _told(request, messages)
             for name, body in told:
                 yield _event(name, body)
+            silent = 0 if told else silent + 1
+            if silent == SILENT_AFTER:
+                yield _event("note", {"words": language_of(request).gettext(SILENT_WORDS)})
             # The end is read from the store: a message may have come before anybody listened.
             if polls % STORE_EVERY == 0:
                 now = await asyncio.to_thread(episodes.visit, visit.case_id)
@@ -124,7 +133,9 @@ def _told(request: Request, messages: queue.Queue[Message]) -> list[tuple[str, d
             message = messages.get_nowait()
         except queue.Empty:
             return rows
-        if message.kind == Kind.PROGRESS:
+        if message.kind == Kind.PROGRESS and message.body.get("stage") == AGAIN:
+            rows.append(("note", {"words": language_of(request).gettext(AGAIN_WORDS)}))
+        elif message.kind == Kind.PROGRESS:
             rows.append(("progress", _stage(request, message.body)))
         elif message.kind == Kind.FIELD:
             rows.append(("field", _field(request, message.body)))

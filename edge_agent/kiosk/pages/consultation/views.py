@@ -24,6 +24,7 @@ from edge_agent.contracts.intake_values import Shot
 from edge_agent.contracts.result import QualityReason
 from edge_agent.errors import PictureError
 from edge_agent.kiosk.consultation_parts import BURST
+from edge_agent.kiosk.faults import camera_words
 from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.pages.consultation.desk import (
@@ -111,7 +112,14 @@ def capture(request: Request, case_id: str, person: Worker, form: Sent) -> Respo
     turn = turn_of(request, case_id, person)
     frames = _burst(turn)
     if not frames:
-        return show(turn, VIEWS, problem=_("The camera gives no picture. Look at its cable, or choose a file."))
+        trouble = camera_words(turn.parts.faults())
+        return show(
+            turn,
+            VIEWS,
+            problem=trouble.what
+            if trouble
+            else _("The camera gave no new picture. Wait a moment and try again, or choose a file."),
+        )
     return _keep(
         turn, frames, place=form.get("site"), shot=form.get("shot"), source="camera", is_wanted=bool(form.get("keep"))
     )

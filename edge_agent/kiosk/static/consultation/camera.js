@@ -14,11 +14,13 @@ let timer = 0;
 async function advise() {
   try {
     const answer = await fetch(live.dataset.hint);
+    if (answer.status === 401) location.reload(); // the page was started again: the server asks for the PIN
     if (!answer.ok) return;
     const told = await answer.json();
     if (words.textContent !== told.words) words.textContent = told.words;
     arrow.textContent = ARROWS[told.arrow] ?? "";
     live.toggleAttribute("data-ready", told.id === "ready");
+    live.toggleAttribute("data-broken", !told.has_picture); // the last picture is none of now
   } catch {
     words.textContent = "";
   }

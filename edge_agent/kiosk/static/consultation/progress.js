@@ -47,6 +47,12 @@ function showSign(told) {
 function follow() {
   const stream = new EventSource(box.dataset.stream);
   stream.addEventListener("progress", (event) => showStage(JSON.parse(event.data)));
+  stream.addEventListener("note", (event) => {
+    left.textContent = JSON.parse(event.data).words;
+  });
+  stream.addEventListener("error", () => {
+    if (stream.readyState === EventSource.CLOSED) location.reload(); // the page was started again: the PIN is asked for
+  });
   stream.addEventListener("field", (event) => showSign(JSON.parse(event.data)));
   stream.addEventListener("end", () => {
     stream.close();
