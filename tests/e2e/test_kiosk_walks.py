@@ -90,7 +90,7 @@ def test_an_emergency_comes_before_everything_else(page: Page) -> None:
     """The fixed instruction fills the screen; neither consent nor camera can be reached before it is read."""
     case_id = walk.begin(page)
     walk.danger(page, breathing_difficulty="yes")
-    expect(page.locator(".order")).to_contain_text("Anaphylaxis or airway protocol now; transfer.")
+    expect(page.locator(".order")).to_contain_text("Arrange the transfer at once.")
     walk.seen(page, "emergency")
     assert _answer_of(page, f"/consultation/{case_id}/preview/0.mjpeg")[0] in {403, 404}
     page.goto(f"{page.url}?step=consent")
