@@ -110,13 +110,14 @@ def _stay_closed(config: Config, error: StoreError, stop: threading.Event, *, no
     """
     from edge_agent.kiosk.closed import ClosedPage
     from edge_agent.store.space import RESERVE
+    from edge_agent.supervision.notify import CLOSED
 
     if isinstance(error, StoreFull):  # what the reserve is for: people must not wait for a technician
         with suppress(OSError):
             (config.state_dir / RESERVE).unlink(missing_ok=True)
     with ClosedPage(config, error):
-        notifier.ready()
-        notifier.status(f"closed: {error}")
+        notifier.status(f"{CLOSED} {error}")
+        notifier.ready()  # after the line: whoever waits for READY reads it
         left_s = RETRY_S
         while left_s > 0 and not stop.wait(BEAT_S):
             notifier.alive()

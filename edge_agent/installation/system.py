@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_agent.errors import ActivationError
 from edge_agent.installation.layout import Layout
 from edge_agent.store.durable import make_folder
+from edge_agent.supervision.notify import CLOSED
 
 DAEMON, SESSION = "derm-edge.service", "derm-edge-kiosk.service"
 BROWSER_PACKAGES = ("cage", "chromium")
@@ -44,10 +45,13 @@ class Systemd:
         """Enable and start daemon and screen; the daemon has answered when this returns (Type=notify).
 
         Raises:
-            ActivationError: the daemon does not come up.
+            ActivationError: the daemon does not come up, or comes up only to say that it cannot open its records.
         """
         _run(["systemctl", "enable", "--quiet", DAEMON, SESSION])
         _run(["systemctl", "start", DAEMON])
+        said = _call(["systemctl", "show", "--property=StatusText", "--value", DAEMON]).stdout.strip()
+        if said.startswith(CLOSED):
+            raise ActivationError(f"{DAEMON} cannot open its records: {said.removeprefix(CLOSED).strip()}")
         _call(["systemctl", "start", "--no-block", SESSION])  # a kiosk without a screen works without one
 
     def add_packages(self, folder: Path, names: Sequence[str]) -> None:

@@ -6,12 +6,9 @@ Each test breaks one thing, looks at the screen, mends it, and looks whether any
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 import pytest
@@ -23,7 +20,7 @@ from edge_agent.store_bootstrap import open_store
 from tests.simulators import kiosk_post as walk
 from tests.simulators.browser import CHROMIUM, chromium
 from tests.simulators.fault_words import reads
-from tests.simulators.kiosk import ROOT, wait_until
+from tests.simulators.kiosk import wait_until
 from tests.simulators.kiosk_post import NO_ENGINE, NURSE, Post, post
 from tests.simulators.mjpeg_camera import MjpegCamera, Picture
 
@@ -32,7 +29,6 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="Debian's package chromium is not installed"),
 ]
 REPORT_MS = 180_000
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)  # Debian's package libfaketime
 Move = Callable[[Page], object]
 
 
@@ -154,7 +150,7 @@ def test_the_children_are_killed_at_each_step(engine_post: Post) -> None:
     engine_post.close_pages()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV], ids=["killed", "crashed"])
 def test_an_engine_that_is_lost_in_a_case_begins_again(engine_post: Post, number: signal.Signals) -> None:
     """Killed or crashed in the middle: the page says that nothing is lost, and then that the report is ready."""
     page, child = _caught_in_a_case(engine_post, f"bed {number.name}")
@@ -258,129 +254,3 @@ def test_a_killed_camera_child_is_told_and_replaced(camera_post: tuple[Post, Mjp
         reads(page, "camera_blocked", where="#hint")
         _is_mended(page)
         assert here.device.told()["camera"]["pid"] not in {None, killed}
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
-def test_a_full_disk_costs_pictures_and_no_case(browser: Browser) -> None:
-    """A disk of its own: nearly full, then full to the last byte; the case goes on in words and is stored."""
-    limits = "[storage]\nlow_bytes = 300_000_000\ntight_bytes = 200_000_000\nfull_bytes = 100_000_000\n"
-    with post(browser, first=NO_ENGINE, sections=limits) as here, _small_disk(here.device.state_dir, mb=700) as disk:
-        here.device.start()
-        page = here.signed_in()
-        case_id = walk.up_to_the_pictures(page)
-        _fill(disk, leave=20_000_000)
-        page.get_by_role("button", name="Take the picture").click()
-        reads(page, "disk_full")
-        expect(page.locator(".taken > li")).to_have_count(0)
-        _fill(disk, leave=0)
-        walk.go_on(page, "Go on without pictures")
-        reads(page, "not_saved")
-        back = f"{page.url.split('/consultation', maxsplit=1)[0]}/consultation/{case_id}"
-        wait_until(lambda: not (here.device.state_dir / "reserve").exists(), what="the reserve was not given")
-        page.goto(back)
-        walk.go_on(page, "Go on without pictures")
-        walk.questions(page)
-        walk.own_view(page)
-        expect(page.locator("h1")).to_contain_text("The program is working")
-        assert here.device.told()["pending"] == 1
-        (disk / "filler").unlink()
-        _fill(disk, leave=150_000_000)
-        here.device.stop()
-        _start_again(here)
-        page = here.signed_in()
-        reads(page, "disk_tight")
-
-
-@contextmanager
-def _small_disk(at: Path, *, mb: int) -> Iterator[Path]:
-    """Put a state folder onto a disk of its own; the test is skipped where none can be mounted."""
-    held = at.with_name("held")
-    at.rename(held)
-    at.mkdir(mode=0o700)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mb}m,mode=0700", "none", str(at)], check=False).returncode:
-        pytest.skip("no disk can be mounted here")
-    try:
-        shutil.copytree(held, at, dirs_exist_ok=True)
-        yield at
-    finally:
-        subprocess.run(["umount", "--lazy", str(at)], check=True)
-
-
-def _fill(disk: Path, *, leave: int) -> None:
-    """Take room until only so many bytes are left."""
-    with (disk / "filler").open("ab") as stream:
-        stream.truncate(0)
-        free = shutil.disk_usage(disk).free
-        os.posix_fallocate(stream.fileno(), 0, max(1, free - leave))
-
-
-@pytest.mark.skipif(FAKETIME is None, reason="Debian's package libfaketime is not installed")
-@pytest.mark.parametrize("date", ["1970-01-01 00:00:05", "2036-11-22 08:00:00"])
-def test_a_wrong_clock_is_told_and_deletes_nothing(browser: Browser, date: str) -> None:
-    """The battery is empty, or ten years have gone: a sentence on every page, cases are taken, older ones stay."""
-    with post(browser) as here:
-        here.device.start()
-        page = here.signed_in()
-        case_id = walk.up_to_the_pictures(page)
-        walk.take_picture(page)
-        here.close_pages()
-        assert here.device.stop() == 0
-        (here.device.state_dir / URL_FILE).unlink(missing_ok=True)
-        faked = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"@{date}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-        here.device.start(**faked)
-        page = here.signed_in()
-        reads(page, "clock_wrong")
-        page.goto(f"{page.url.rstrip('/')}/consultation/{case_id}")
-        expect(page.locator(".taken > li")).to_have_count(1)
-        walk.go_on(page)
-        walk.questions(page)
-        walk.own_view(page)
-        expect(page.locator("h1")).to_have_text("The report is ready", timeout=REPORT_MS)
-
-
-def test_a_damaged_page_of_the_database_is_told(browser: Browser) -> None:
-    """The cases' own page: the start says so; a visit that was begun can still be read, under a sentence that says it too."""
-    with post(browser, first=NO_ENGINE) as here:
-        here.device.start()
-        page = here.signed_in()
-        case_id = walk.up_to_the_pictures(page)
-        here.close_pages()
-        assert here.device.stop() == 0
-        with open_store(load_config(here.device.config)) as store:
-            ((number,),) = store.database.rows("SELECT rootpage FROM sqlite_master WHERE name = 'cases'")
-        _damage(here.device.state_dir / "store.db", page_number=number)
-        here.device.start()
-        page = here.open_page()
-        page.get_by_role("link", name=NURSE).click()
-        walk.give_pin(page)
-        reads(page, "records_damaged")
-        page.goto(f"{page.url.rstrip('/')}/consultation/{case_id}")
-        expect(page.locator("h1")).to_contain_text("overview")
-        reads(page, "records_partly")
-
-
-def test_a_database_that_cannot_be_opened_closes_the_device(browser: Browser) -> None:
-    """Its first page: one page says what to do, in every language, nothing is changed; mended, it opens by itself."""
-    with post(browser, first=NO_ENGINE) as here:
-        database = here.device.state_dir / "store.db"
-        whole = database.read_bytes()
-        _damage(database, page_number=1)
-        damaged = database.read_bytes()
-        with (here.device.folder / "daemon.log").open("wb") as log:
-            here.device.daemon = subprocess.Popen(here.device.command("run"), cwd=ROOT, stdout=log, stderr=log)
-        page = here.open_page()
-        reads(page, "records_closed")
-        expect(page.locator('section[lang="zh"]')).to_be_visible()
-        walk.seen(page, "closed")
-        assert database.read_bytes() == damaged
-        database.write_bytes(whole)
-        here.device.daemon.send_signal(signal.SIGHUP)
-        reads(page, "sign_in_again")
-        assert here.device.stop() == 0
-
-
-def _damage(database: Path, *, page_number: int) -> None:
-    """Overwrite one page."""
-    with database.open("r+b") as stream:
-        stream.seek(4096 * (page_number - 1))
-        stream.write(os.urandom(4096))

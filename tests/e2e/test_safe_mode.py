@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -47,18 +49,32 @@ def test_a_key_that_is_gone_closes_the_device() -> None:
         assert run(["--config", str(kiosk.config), "status"]) == 0
         (kiosk.state_dir / "store.key").unlink()
         before = (kiosk.state_dir / "store.db").read_bytes()
-        with (
-            (kiosk.folder / "daemon.log").open("wb") as log,
-            subprocess.Popen(kiosk.command("run"), cwd=ROOT, stdout=log, stderr=log) as daemon,
-        ):
-            address = kiosk.state_dir / URL_FILE
-            wait_until(lambda: address.exists() or daemon.poll() is not None, what="there is no page")
-            page = httpx.get(address.read_text(encoding="utf-8").strip())
-            assert page.status_code == 503
-            assert "The device&#39;s records cannot be read." in page.text
-            assert "Write on paper and call the technician." in page.text
-            daemon.terminate()
-            assert daemon.wait(PATIENCE_S) == 52
-        assert not address.exists()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(str(kiosk.folder / "n"))
+            manager.settimeout(PATIENCE_S)
+            _closed(kiosk, manager)
+        assert not (kiosk.state_dir / URL_FILE).exists()
         assert "restore it from its backup" in kiosk.log()
         assert (kiosk.state_dir / "store.db").read_bytes() == before
+
+
+def _closed(kiosk: Kiosk, manager: socket.socket) -> None:
+    """Start it, read the page and what the service manager hears, and end it."""
+    environment = {**os.environ, "NOTIFY_SOCKET": str(kiosk.folder / "n")}
+    with (kiosk.folder / "daemon.log").open("wb") as log:
+        daemon = subprocess.Popen(kiosk.command("run"), cwd=ROOT, stdout=log, stderr=log, env=environment)
+    try:
+        address = kiosk.state_dir / URL_FILE
+        wait_until(lambda: address.exists() or daemon.poll() is not None, what="there is no page")
+        page = httpx.get(address.read_text(encoding="utf-8").strip())
+        assert page.status_code == 503
+        assert "The device&#39;s records cannot be read." in page.text
+        assert "Write on paper and call the technician." in page.text
+        said = [manager.recv(4096).decode() for _ in range(2)]
+        assert said[0].startswith("STATUS=closed: ")  # an upgrade reads it and rolls back
+        assert said[1] == "READY=1"
+        daemon.terminate()
+        assert daemon.wait(PATIENCE_S) == 52
+    finally:
+        daemon.kill()
+        daemon.wait()
