@@ -7,12 +7,15 @@ Source: clinical-vocabulary section 9 (``reply_deadline`` is stored with the cas
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
+from edge_agent.agents.report.standing import deadline_of
 from edge_agent.agents.rules.rule_file import TIERS
+from edge_agent.contracts.terms import Vocabulary
 
 SOON = timedelta(hours=4)
 
@@ -47,6 +50,20 @@ def due(row: Row, now: datetime) -> Due:
     if row.deadline <= now:
         return Due.OVERDUE
     return Due.SOON if row.deadline - now <= SOON else Due.LATER
+
+
+def with_final_deadline(row: Row, report: Mapping[str, Any], vocabulary: Vocabulary) -> Row:
+    """Return a row with the deadline of its own tier, where a clinician signed another than the report's.
+
+    Args:
+        row: of the case.
+        report: of the same case, version 2.
+        vocabulary: holds the hours of each tier.
+    """
+    if row.tier is None or row.tier == report["triage"]["final"]:
+        return row
+    due = deadline_of(row.tier, report, vocabulary)["deadline"]
+    return replace(row, deadline=None if due is None else datetime.fromisoformat(due))
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from edge_agent.agents.plan.by_tier import at_tier, rests_on_suspicion, rests_on_syndrome
+from edge_agent.agents.plan.by_tier import at_tier, is_general, rests_on_suspicion, rests_on_syndrome
 from edge_agent.agents.report.review import Review
 from edge_agent.agents.rules.rule_file import TIERS
 from edge_agent.agents.rules.triage import is_clock_set
@@ -55,6 +55,17 @@ def after_review(report: Mapping[str, Any], review: Review, vocabulary: Vocabula
     return AfterReview(told, (*fallen, *also), tier)
 
 
+def for_the_person(report: Mapping[str, Any], review: Review, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Return what a person may be told by word of mouth: the plan that stands, of a refused one only what everybody is told.
+
+    Does not leave out what is private (``reading.seen_by``).
+    """
+    told = without_overruled(report, after_review(report, review, vocabulary), review)
+    if review.stands("plan"):
+        return told
+    return {**told, "plan": {**told["plan"], "items": [row for row in told["plan"]["items"] if is_general(row)]}}
+
+
 def without_overruled(report: Mapping[str, Any], after: AfterReview, review: Review) -> dict[str, Any]:
     """Leave out what rests on what fell, for readers who are never told what was found wrong.
 
@@ -66,16 +77,24 @@ def without_overruled(report: Mapping[str, Any], after: AfterReview, review: Rev
         after: the same report as it stands.
         review: what was decided.
     """
-    told, tier = _without_evidence(after.report, review), after.tier
-    if tier == report["triage"]["final"]:
+    told = _without_evidence(after.report, review)
+    if after.tier == report["triage"]["final"]:
         return told
-    flags = [] if tier is None else [row for row in told["red_flags"] if TIERS.index(row["tier"]) >= TIERS.index(tier)]
+    tiers = tiers_told(report, after)
+    flags = [row for row in told["red_flags"] if row["tier"] in tiers]
     return {
         **told,
         "red_flags": flags,
         "triage": {**told["triage"], "reasons": [], "private_reasons": []},
         "worker": {**told["worker"], "tier": None},
     }
+
+
+def tiers_told(report: Mapping[str, Any], after: AfterReview) -> tuple[str, ...]:
+    """Return the tiers of which a rule may speak: none more urgent than a clinician's own, none where it was rejected."""
+    if after.tier is None:
+        return ()
+    return TIERS if after.tier == report["triage"]["final"] else TIERS[TIERS.index(after.tier) :]
 
 
 def _without_evidence(told: Mapping[str, Any], review: Review) -> dict[str, Any]:

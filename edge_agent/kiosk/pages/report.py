@@ -6,8 +6,8 @@ print and terminal (``agents.report.words.page_of``), so none can say what anoth
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Form, Request, Response
@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from edge_agent.agents.report.parts import Block, Boxes, Line, Listing, Table
 from edge_agent.agents.report.reading import readable
-from edge_agent.agents.report.standing import deadline_of
 from edge_agent.agents.report.words import page_of
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.result import Section
@@ -41,7 +40,7 @@ from edge_agent.kiosk.room import Room
 from edge_agent.policy.rules import program_notices
 from edge_agent.review.decisions import REASONS, Decision, check_decision, may_decide, open_sections, standing
 from edge_agent.review.sections import CORRECTABLE, SHOWN_IN, decidable
-from edge_agent.review.worklist import Row
+from edge_agent.review.worklist import with_final_deadline
 from edge_agent.store.accounts import Person, Role, display_names
 from edge_agent.store.audit import Action
 from edge_agent.store.reviews import ReviewStore
@@ -76,11 +75,11 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
     if visit is not None and visit.owner == person.name:
         episodes_of(parts).mark_opened(case_id, now=parts.clock())
     told, lang = readable(told), report_language(request)
+    row = with_final_deadline(row, told, parts.vocabulary)
     reviews, withdrawals = ReviewStore(parts.database), Withdrawals(parts.database, vault=vault_of(parts))
     decisions = reviews.decisions(case_id)
     words = parts.vocabulary
     is_locked = withdrawals.is_locked(case_id)
-    row = _with_final_deadline(row, told, words)
     return page(
         request,
         "cases/report.html",
@@ -113,14 +112,6 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
 def is_described(told: dict[str, Any]) -> bool:
     """Say whether the program described anything of the case: then people are told so, and how to ask for a person (R16)."""
     return "ai_notice" in told["notices"]
-
-
-def _with_final_deadline(row: Row, told: dict[str, Any], vocabulary: Vocabulary) -> Row:
-    """Return the row with the deadline of the tier that a clinician signed, as paper has it."""
-    if row.tier is None or row.tier == told["triage"]["final"]:
-        return row
-    due = deadline_of(row.tier, told, vocabulary)["deadline"]
-    return replace(row, deadline=None if due is None else datetime.fromisoformat(due))
 
 
 def _follow_up(told: dict[str, Any], today: date) -> date | None:
