@@ -1,7 +1,7 @@
-"""What is kept how long, and what is due for deletion at a date (R12).
+"""What is kept how long (R12).
 
-Pure: deletes nothing. Whoever deletes writes down what, when and under which policy version, and does the same in
-backups. Nothing is due while the clock is not trusted: a clock that jumped ten years must not empty a clinic.
+Pure: deletes nothing and knows no clock. ``store.retention`` does: it asks whether the clock can be believed, writes down what
+was deleted and when, and does the same in backups.
 
 Source: policy R12; clinical-vocabulary section 14.
 """
@@ -9,7 +9,6 @@ Source: policy R12; clinical-vocabulary section 14.
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -58,16 +57,6 @@ class RetentionRule:
     waits_for: RetentionWait | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """One thing that is due: what, since when, and under which version of the policy (for the proof of deletion)."""
-
-    item_id: str
-    kind: RetentionClass
-    since: datetime
-    policy_version: int
-
-
 def retention(policy: Policy, kept: Kept) -> RetentionRule:
     """Return when one thing is due.
 
@@ -97,20 +86,6 @@ def _picture(policy: Policy, kept: Kept) -> RetentionRule:
     if kept.transferred is None:
         return RetentionRule(by_days)
     return RetentionRule(min(by_days, max(kept.transferred, kept.signed_off)))
-
-
-def due_items(policy: Policy, kept: Iterable[Kept], *, at: datetime, is_clock_trusted: bool) -> tuple[Due, ...]:
-    """Return what is due for deletion at a time, oldest first; nothing while the clock is not trusted.
-
-    Refused frames are the exception: they are due at once, by whatever clock.
-    """
-    found = []
-    for one in kept:
-        rule = retention(policy, one)
-        is_timeless = one.kind is RetentionClass.REFUSED_FRAME
-        if rule.due is not None and (is_timeless or (is_clock_trusted and rule.due <= at)):
-            found.append(Due(one.item_id, one.kind, rule.due, policy.version))
-    return tuple(sorted(found, key=lambda due: (due.since, due.item_id)))
 
 
 def _record_due(policy: Policy, kept: Kept) -> datetime:

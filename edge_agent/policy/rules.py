@@ -45,7 +45,7 @@ from edge_agent.policy.reading import (
     second_reading_reasons,
     with_country_deadlines,
 )
-from edge_agent.policy.retention import Due, Kept, RetentionClass, RetentionRule, RetentionWait, due_items, retention
+from edge_agent.policy.retention import Kept, RetentionClass, RetentionRule, RetentionWait, retention
 from edge_agent.policy.sharing import (
     SharingRefusal,
     SharingRule,
@@ -72,7 +72,7 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "R9": ("safeguarding_rule", "camera_rule", "export_rule"),
         "R10": ("consent_rule", "consent_faults", "sync_rule", "package_rule"),
         "R11": ("withdrawal_plan",),
-        "R12": ("retention", "due_items"),
+        "R12": ("retention",),
         "R13": ("viewing_rule",),
         "R14": ("sync_rule", "counts"),
         "R15": ("asked_with_another_text",),
@@ -92,7 +92,6 @@ __all__ = [
     "ConsentRefusal",
     "ConsentRule",
     "Decider",
-    "Due",
     "Kept",
     "PictureKind",
     "PreviewRule",
@@ -113,7 +112,6 @@ __all__ = [
     "consent_rule",
     "counts",
     "deadline_hours",
-    "due_items",
     "export_rule",
     "is_minor",
     "must_assent",

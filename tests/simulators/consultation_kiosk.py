@@ -15,6 +15,8 @@ import numpy as np
 from PIL import Image
 
 from edge_agent.agents.rules.red_flags import RuleBook
+from edge_agent.capture.live import CameraStatus
+from edge_agent.capture.live_states import Fault, State
 from edge_agent.consultation.course import Course
 from edge_agent.consultation.permits import PolicyPermits
 from edge_agent.contracts.case import Case, Frame
@@ -61,9 +63,10 @@ class DrawnCamera:
         self._jpeg = stream.getvalue()
         self._sequence = 0
 
-    def status(self) -> Mapping[str, Any]:
-        """Say that it works."""
-        return {"state": "live" if self.is_on else "fault"}
+    def status(self) -> CameraStatus:
+        """Say that it works, or that it is not there."""
+        state, fault = (State.LIVE, None) if self.is_on else (State.FAULTED, Fault.UNPLUGGED)
+        return CameraStatus(state, fault, since_s=5.0, source="drawn", width=640, height=480, fps=10.0)
 
     def latest(self) -> DrawnFrame | None:
         """Return the next frame."""
@@ -115,6 +118,7 @@ class PatientDesk:
         self._cases = cases
         self._followers: dict[str, list[queue.Queue[Message]]] = {}
         self._lock = threading.Lock()
+        self.storage = "ok"  # the stage of the store's ladder
 
     def submit(self, case: Case, *, language: str, awaits_sign_off: bool = False) -> None:
         """Store the case."""
@@ -134,7 +138,16 @@ class PatientDesk:
 
     def status(self) -> Mapping[str, Any]:
         """Say that nothing waits."""
-        return {"hub_connected": False, "outbox": {"queued": 0}, "pending": 0}
+        return {
+            "daemon": {"pid": 100, "child_pid": 101, "child_state": "idle"},
+            "device": "CPU",
+            "bundle_dir": "/bundle",
+            "hub_connected": False,
+            "outbox": {"queued": 0, "sent": 0, "stored": 0, "rejected": 0, "quarantined": 0},
+            "cases": {"stored": 0, "running": 0, "reported": 0, "failed": 0},
+            "pending": 0,
+            "storage": self.storage,
+        }
 
     def is_followed(self, case_id: str) -> bool:
         """Say whether somebody follows a case."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from edge_agent.errors import ConfigError
-from edge_agent.kiosk.language import CLOSING, FOLDER, OPENING, PSEUDO, counted, load_languages, read_catalogue, text
-from edge_agent.store.accounts import Role
+from edge_agent.kiosk.language import FOLDER, counted, load_languages, read_catalogue, text
 from scripts.messages_main import LANGUAGES, extract, main, path_of
-from tests.simulators.kiosk_parts import PIN, Browser, filled, kiosk_parts, routes
+from tests.simulators.page_words import unmarked
 
 CATALOGUE = """msgid ""
 msgstr ""
@@ -155,72 +153,7 @@ def _first(value: str | Sequence[str]) -> str:
     return value if isinstance(value, str) else value[0]
 
 
-class _Words(HTMLParser):
-    """Collect the words of a page that a person reads, but for those marked ``translate="no"``."""
-
-    VOID = frozenset({"meta", "link", "input", "img", "br", "use"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stack: list[tuple[str, bool]] = []
-        self.words: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        is_data = (
-            found.get("translate") == "no" or tag in {"script", "style"} or (self.stack[-1][1] if self.stack else False)
-        )
-        for name in ("aria-label", "placeholder", "alt", "title"):
-            if found.get(name) and not is_data:
-                self.words.append(str(found[name]))
-        if tag not in self.VOID:
-            self.stack.append((tag, is_data))
-
-    def handle_endtag(self, tag: str) -> None:
-        while self.stack and self.stack.pop()[0] != tag:
-            pass
-
-    def handle_data(self, data: str) -> None:
-        if any(c.isalpha() for c in data) and not (self.stack and self.stack[-1][1]):
-            self.words.append(data.strip())
-
-
-def _unmarked(page: str) -> list[str]:
-    reader = _Words()
-    reader.feed(page)
-    found = []
-    for words in reader.words:
-        rest, depth = "", 0
-        for char in words:
-            depth += (char == OPENING) - (char == CLOSING)
-            rest += char if depth == 0 and char not in OPENING + CLOSING else ""
-        if any(c.isalpha() for c in rest):
-            found.append(words)
-    return found
-
-
 def test_the_crawler_finds_a_hard_coded_sentence() -> None:
     """The rule below can fail: a sentence that nobody marked is found, in text and in attributes."""
     page = '<p>⟦Bácķ⟧</p><p>Forgotten</p><img alt="Also forgotten"><span translate="no">Nurse Li</span>'
-    assert _unmarked(page) == ["Forgotten", "Also forgotten"]
-
-
-def test_no_page_has_a_hard_coded_sentence(tmp_path: Path) -> None:
-    """In the pseudo-language every sentence of every page stands in brackets."""
-    with kiosk_parts(tmp_path, languages=("en", PSEUDO)) as parts:
-        browser = Browser(parts).come_in()
-        browser.submit("/settings/language", language=PSEUDO)
-        pages = [browser.get("/set-up").text, browser.submit("/set-up", name="A", pin="1", again="1").text]
-        account = browser.account("Everything", *Role)
-        pages += [browser.get("/sign-in").text, browser.get(f"/sign-in?account={account.account_id}").text]
-        pages += [browser.sign_in(account, pin="907364").text, browser.get("/emergency").text]
-        browser.submit("/emergency", reason="danger_to_life")
-        pages += [browser.get("/").text, browser.get("/audit").text]
-        browser.sign_in(account)
-        paths = [path for path, method in routes() if method == "GET"]
-        answers = [browser.get(filled(path, account_id=account.account_id)) for path in paths]
-        pages += [one.text for one in answers if one.headers.get("content-type", "").startswith("text/html")]
-        pages += [browser.get("/nothing").text, browser.submit("/pin", old=PIN, new="1", again="1").text]
-        pages += [browser.submit("/accounts/new", name="", pin="1").text]
-    assert [words for page in pages for words in _unmarked(page)] == []
-    assert sum(OPENING in page for page in pages) >= 15
+    assert unmarked(page) == ["Forgotten", "Also forgotten"]

@@ -7,7 +7,7 @@ print and terminal (``agents.report.words.page_of``), so none can say what anoth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Form, Request, Response
@@ -34,7 +34,6 @@ from edge_agent.kiosk.case_rooms import (
     vault_of,
     visit_here,
 )
-from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.rendering import page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.policy.rules import program_notices
@@ -172,8 +171,10 @@ def _said(decision: Decision, vocabulary: Vocabulary, lang: Language) -> tuple[s
 
 
 @router.post("/cases/{case_id}/decide")
-def decide(request: Request, case_id: str, person: Decider, form: Sent) -> Response:
+async def decide(request: Request, case_id: str) -> Response:
     """Take one decision on one part."""
+    person = requires(*DECIDERS)(request)
+    form = await request.form()
     told = _report_of(request, case_id)
     section, verdict = str(form.get("section", "")), str(form.get("verdict", ""))
     values = {name: str(form[f"value_{name}"]) for name in CORRECTABLE.get(section, {}) if form.get(f"value_{name}")}  # type: ignore[call-overload]

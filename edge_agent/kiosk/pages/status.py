@@ -15,6 +15,7 @@ from fastapi.responses import RedirectResponse
 
 from edge_agent.inference_child import State as ChildState
 from edge_agent.kiosk.access import person_here, requires
+from edge_agent.kiosk.faults import fault_words
 from edge_agent.kiosk.language import Language, Text
 from edge_agent.kiosk.language import counted as _n
 from edge_agent.kiosk.language import text as _
@@ -26,7 +27,6 @@ from edge_agent.store.accounts import Person, Role
 from edge_agent.store.audit import PROGRAM_DATE, Action, ClockTrust
 from edge_agent.store.trusted_day import Belief, Judged, TrustedDay
 
-LOW_BYTES: Final = 2_000_000_000
 GIB: Final = 1 << 30
 
 
@@ -57,7 +57,7 @@ def device(request: Request, person: Annotated[Person, Depends(requires(in_emerg
         _program(status),
         _model(status),
         _camera(parts),
-        _storage(parts.config.state_dir),
+        _storage(status, parts.config.state_dir),
         Row(
             _("Sending to the centre"),
             sync.state,
@@ -175,15 +175,15 @@ def _camera(parts: KioskParts) -> Row:
     return Row(name, "bad", _("Gives no picture"), _("Look at its cable and its light. %(more)s", more=without))
 
 
-def _storage(folder: Path) -> Row:
-    name = _("Storage")
+def _storage(status: Mapping[str, Any], folder: Path) -> Row:
+    """Say how much is free, and what to do at the stage that the store's ladder found: the banner says the same."""
+    name, stage = _("Storage"), status.get("storage")
     try:
-        free = shutil.disk_usage(folder).free
+        now = _("%(gib)s GiB free", gib=shutil.disk_usage(folder).free // GIB)
     except OSError:
         return Row(name, "bad", _("Cannot be read"), _("Write on paper and call the technician."))
-    now = _("%(gib)s GiB free", gib=free // GIB)
-    if free < LOW_BYTES:
-        return Row(name, "bad", now, _("Nearly full. Call the technician soon."))
+    if stage not in {None, "ok"}:
+        return Row(name, "bad", now, fault_words([f"disk_{stage}"])[0].do)
     return Row(name, "good", now, _("Enough for now. Everything is stored encrypted."))
 
 
