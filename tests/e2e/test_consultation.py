@@ -383,7 +383,11 @@ def test_a_follow_up_shows_the_last_picture_beside_the_live_one(kiosk: Kiosk) ->
         _on(page)
         _intake(page)
         _own_view(page)
+        expect(page.locator("h1")).to_contain_text("The program is working")
         kiosk.desk.finish(case_id, {"case_id": case_id})
+        expect(page.locator("h1")).to_have_text(
+            "The report is ready"
+        )  # it goes there by itself: then nothing is under way
     expect(page.locator(".earlier img")).to_be_visible()
     page.get_by_role("button", name="Lay the last picture over it").click()
     expect(page.locator("#ghost")).to_be_visible()
