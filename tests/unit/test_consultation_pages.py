@@ -152,7 +152,7 @@ def test_a_clinician_finds_everybodys_open_consultations(browser: Browser) -> No
     assert draft.case_id not in browser.get("/consultation").text
     browser.sign_in(browser.account("Dr Lin", Role.CLINICIAN))
     page = browser.get("/consultation").text
-    assert draft.case_id in page and "nurse.li" in page
+    assert draft.case_id in page and "Nurse Li" in page
 
 
 def test_emergency_access_helps_a_person_and_is_told_of_nobody(browser: Browser) -> None:

@@ -216,3 +216,4 @@ def test_the_form_gets_the_verdict_only_where_nobody_judged() -> None:
     assert judged[0] is None
     assert isinstance(judged[1], Quality)
     assert "blur_focus" in judged[1].reasons
+    assert ["blur_focus" in note.reasons for note in form.views] == [False, True, False]

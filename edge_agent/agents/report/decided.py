@@ -63,6 +63,21 @@ class Pen:
         """Return a clinician's own value."""
         return Line(self.words.said(self.words.word("clinician_says"), correction_words(one, self.words)), "strong")
 
+    def flags(self, blocks: Sequence[Block], standing: Collection[str]) -> list[Block]:
+        """Return the danger signs; a rule that asked for more than the clinician's tier is struck, and stays legible.
+
+        Args:
+            blocks: the section.
+            standing: tiers of which a rule may still speak.
+        """
+        note = self.words.word("falls_away")
+        return [
+            replace(block, mark="struck", sign=STRUCK, tier=None, note=note)
+            if isinstance(block, Line) and block.tier is not None and block.tier not in standing
+            else block
+            for block in blocks
+        ]
+
     def triage(self, blocks: Sequence[Block]) -> list[Block]:
         """Return the section on triage; its blocks already hold the tier that counts."""
         ruling = self.review.ruling("triage")

@@ -77,16 +77,24 @@ def without_overruled(report: Mapping[str, Any], after: AfterReview, review: Rev
         after: the same report as it stands.
         review: what was decided.
     """
-    told, tier = _without_evidence(after.report, review), after.tier
-    if tier == report["triage"]["final"]:
+    told = _without_evidence(after.report, review)
+    if after.tier == report["triage"]["final"]:
         return told
-    flags = [] if tier is None else [row for row in told["red_flags"] if TIERS.index(row["tier"]) >= TIERS.index(tier)]
+    tiers = tiers_told(report, after)
+    flags = [row for row in told["red_flags"] if row["tier"] in tiers]
     return {
         **told,
         "red_flags": flags,
         "triage": {**told["triage"], "reasons": [], "private_reasons": []},
         "worker": {**told["worker"], "tier": None},
     }
+
+
+def tiers_told(report: Mapping[str, Any], after: AfterReview) -> tuple[str, ...]:
+    """Return the tiers of which a rule may speak: none more urgent than a clinician's own, none where it was rejected."""
+    if after.tier is None:
+        return ()
+    return TIERS if after.tier == report["triage"]["final"] else TIERS[TIERS.index(after.tier) :]
 
 
 def _without_evidence(told: Mapping[str, Any], review: Review) -> dict[str, Any]:

@@ -8,7 +8,7 @@ Source: clinical-vocabulary section 10 (order of sections).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from edge_agent.agents.report.decided import Pen
 from edge_agent.agents.report.parts import Block, Page, Section
 from edge_agent.agents.report.reading import ReportAudience, private_rules, readable, seen_by
 from edge_agent.agents.report.review import NO_REVIEW, Review
-from edge_agent.agents.report.standing import after_review, without_overruled
+from edge_agent.agents.report.standing import after_review, tiers_told, without_overruled
 from edge_agent.agents.report.terms import Terms
 from edge_agent.contracts.terms import Language, Vocabulary
 
@@ -50,8 +50,9 @@ def page_of(
     after = after_review(made, review, vocabulary)
     standing = without_overruled(made, after, review) if audience == "person" else after.report
     told = seen_by(standing, audience, is_private=private_rules(words.danger_rules))
+    standing_tiers = tiers_told(made, after)
     tier = danger.tier_line(told["triage"], words)
-    tier = replace(tier, note=words.joined([tier.note, _fired(told, words)]))
+    tier = replace(tier, note=words.joined([tier.note, _fired(told, words, standing_tiers)]))
     meta = words.joined(
         [f"{words.word('case')} {told['case_id']}", words.time(told["created"]), _copy(audience, words)]
     )
@@ -61,14 +62,16 @@ def page_of(
         meta=f"{meta} · {words.word('name')} ____________________",
         banners=ending.banners(told, words),
         tier=pen.tier_line(tier, is_open=after.tier is None),
-        sections=_sections(told, pen, fallen),
+        sections=_sections(told, pen, fallen, standing_tiers),
     )
 
 
-def _sections(told: Mapping[str, Any], pen: Pen, fallen: Sequence[str]) -> tuple[Section, ...]:
+def _sections(
+    told: Mapping[str, Any], pen: Pen, fallen: Sequence[str], standing_tiers: Collection[str]
+) -> tuple[Section, ...]:
     words, audience = pen.words, pen.audience
     parts: list[tuple[str, list[Block]]] = [
-        ("section_red_flags", danger.red_flags(told, words, audience)),
+        ("section_red_flags", pen.flags(danger.red_flags(told, words, audience), standing_tiers)),
         ("section_triage", pen.triage(danger.triage(told, words))),
         ("section_worker", danger.worker(told, words, audience)),
         ("section_findings", pen.part("findings", found.findings(told, words))),
@@ -129,7 +132,7 @@ def _copy(audience: ReportAudience, words: Terms) -> str:
     return words.word("person_copy") if audience == "person" else ""
 
 
-def _fired(told: Mapping[str, Any], words: Terms) -> str:
+def _fired(told: Mapping[str, Any], words: Terms, standing_tiers: Collection[str]) -> str:
     """Name the danger signs that fired beside the tier, to be seen at a glance."""
-    fired = words.comma.join(dict.fromkeys(flag["id"] for flag in told["red_flags"]))
+    fired = words.comma.join(dict.fromkeys(flag["id"] for flag in told["red_flags"] if flag["tier"] in standing_tiers))
     return words.said(words.word("section_red_flags"), fired) if fired else ""

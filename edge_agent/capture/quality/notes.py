@@ -10,7 +10,7 @@ from edge_agent.contracts.intake import Intake, ViewNote
 
 
 def noted(intake: Intake, frames: Sequence[Frame]) -> tuple[Intake, tuple[Quality | None, ...]]:
-    """Return the form with a quality on the note of every picture, and what the gate said of those it judged.
+    """Return the form with a quality and its reasons on the note of every picture, and what the gate said of those it judged.
 
     Args:
         intake: the form; it may have fewer notes than there are pictures, or more (``views_of`` refuses those).
@@ -26,5 +26,5 @@ def noted(intake: Intake, frames: Sequence[Frame]) -> tuple[Intake, tuple[Qualit
         own = None if note.quality is not None else judge([frame], shot=note.shot, site=note.body_site)
         judged.append(own)
         if own is not None:
-            notes[n] = note.model_copy(update={"quality": own.verdict})
+            notes[n] = note.model_copy(update={"quality": own.verdict, "reasons": own.reasons})
     return intake.model_copy(update={"views": tuple(notes)}), tuple(judged)
