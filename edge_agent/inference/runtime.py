@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -129,11 +130,26 @@ def translated(doing: str, *, error: Callable[[str], Exception] = InferenceError
         raise error(f"{doing}: {reason[-1] if reason else 'no reason given'}") from exc
 
 
+@cache
+def shared_core() -> ov.Core:
+    """Return this process's one OpenVINO core, which is never given up.
+
+    OpenVINO's CPU plugin gives the thread that loads it a signal stack of its own, and frees that stack when the last user
+    of the core goes. Where two cores go in the order in which they came, or one goes in another thread, the first thread is
+    left with a freed stack: its next SIGTERM or Ctrl-C ends the process at once, with SIGSEGV and without a word. One core
+    that stays cannot do that.
+
+    Source: OpenVINO, src/plugins/intel_cpu/src/cpu_special_setup (SigAltStackSetup); seen with OpenVINO 2026.4.1;
+    CPython's signal handlers run on that stack (SA_ONSTACK) since 3.10.
+    """
+    return ov.Core()
+
+
 class Runtime:
-    """One OpenVINO core and its settings. Not thread-safe; one per process."""
+    """This process's OpenVINO core with its settings. Not thread-safe."""
 
     def __init__(self, settings: EngineSettings) -> None:
-        self._core = ov.Core()
+        self._core = shared_core()
         self.settings = settings
         self.mapped = MappedFiles()
 
@@ -190,7 +206,7 @@ def describe_device(device: str) -> str:
     Raises:
         InferenceError: OpenVINO finds no such device here.
     """
-    core = ov.Core()
+    core = shared_core()
     with translated(f"OpenVINO finds no device {device}"):
         name = str(core.get_property(device, "FULL_DEVICE_NAME"))
         told = core.get_property(device, "SUPPORTED_PROPERTIES")

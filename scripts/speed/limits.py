@@ -16,6 +16,8 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
+from edge_agent.inference.runtime import shared_core
+
 READ_BYTES = 512 << 20  # far above any cache
 _REPEATS = 7
 
@@ -36,7 +38,7 @@ class Product:
 
 def gemm_rate(products: Sequence[Product], *, properties: dict[str, str]) -> float:
     """Return FLOP per second of these products, one after the other, in the plugin's own precision; the median run."""
-    core = ov.Core()
+    core = shared_core()
     rng = np.random.default_rng(0)
     requests = []
     for product in products:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 CHROMIUM: Final = Path("/usr/bin/chromium")
 QUIET: Final = (
@@ -56,6 +56,15 @@ def small_targets(page: Page) -> list[str]:
 
 
 def axe_violations(page: Page) -> list[str]:
-    """Return what axe-core finds against the rules of accessibility, each with the first element that breaks it."""
-    found = Axe().run(page).response["violations"]
+    """Return what axe-core finds against the rules of accessibility, each with the first element that breaks it.
+
+    A page that goes on by itself meanwhile (from the progress to the report) is judged where it arrives.
+    """
+    try:
+        found = Axe().run(page).response["violations"]
+    except Error as error:
+        if "context was destroyed" not in str(error):
+            raise
+        page.wait_for_load_state()
+        found = Axe().run(page).response["violations"]
     return [f"{one['id']}: {one['help']}: {json.dumps(one['nodes'][0]['html'])}" for one in found]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import openvino as ov
+import pytest
 from openvino import opset13 as ops
 
 from edge_agent.inference.runtime import EngineSettings, Runtime
@@ -54,3 +58,36 @@ def doubling() -> ov.Model:
     """A model of one addition."""
     value = ops.parameter([1], np.float32)
     return ov.Model([ops.add(value, value)], [value])
+
+
+USED = """
+import os, signal, threading
+from pathlib import Path
+from edge_agent.inference.runtime import EngineSettings, Runtime, describe_device
+from tests.unit.test_inference_runtime import doubling
+
+def started():
+    runtime = Runtime(EngineSettings())
+    return [runtime, runtime.request(doubling())]
+
+{use}
+signal.signal(signal.SIGTERM, lambda number, frame: print("heard", number))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+IN_ORDER = "first = started(); second = started(); first.clear(); second.clear()"
+IN_A_THREAD = "held = started(); giver = threading.Thread(target=held.clear); giver.start(); giver.join()"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        pytest.param(IN_ORDER, id="in the order they came"),
+        pytest.param(IN_A_THREAD, id="in another thread"),
+        pytest.param("describe_device('CPU')", id="only asked for its name"),
+    ],
+)
+def test_a_process_that_gave_up_its_models_still_hears_a_signal(use: str) -> None:
+    """Runtimes given up in the order they came, or in another thread: SIGTERM reaches its handler, not a freed stack."""
+    words = [sys.executable, "-c", USED.format(use=use)]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "heard 15\n"), done.stderr
