@@ -106,6 +106,9 @@ class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
     def get_request(self) -> tuple[socket.socket, object]:
         return self.socket.accept()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Stay silent: a browser that has left is no fault."""
+
     def server_close(self) -> None:
         self.socket.close()
 
@@ -115,6 +118,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
+    timeout = 10  # seconds; a connection that says nothing is let go
 
     def do_GET(self) -> None:
         asked, page = urlsplit(self.path), self.server.page
