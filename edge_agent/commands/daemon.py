@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 RETRY_S: Final = 20.0  # after so long a full disk may have room again
+LEAST_BYTES: Final = 1_000_000  # with less free than this a store cannot be opened
 BEAT_S: Final = 5.0
 
 
@@ -94,13 +96,21 @@ def _serve(path: Path | None, life: _Run, *, notifier: Notifier, screen: Screen)
             if not wish.config.kiosk.is_enabled:
                 raise
             screen.note(f"derm-edge: {exc}")
-            _stay_closed(wish.config, exc, stop, notifier=notifier)
+            _stay_closed(wish.config, _told_right(wish.config, exc), stop, notifier=notifier)
             if life.is_ending:
                 raise
             return
         for line in daemon.faults:
             screen.note(f"derm-edge: safe mode, cases are kept and wait; mend this: {line}")
         daemon.run(wish.config.state_dir)
+
+
+def _told_right(config: Config, error: StoreError) -> StoreError:
+    """Name a full disk: SQLite calls it an I/O error where not even its index file can be made."""
+    with suppress(OSError):
+        if shutil.disk_usage(config.state_dir).free < LEAST_BYTES:
+            return StoreFull(f"no space left in {config.state_dir}: free disk space")
+    return error
 
 
 def _stay_closed(config: Config, error: StoreError, stop: threading.Event, *, notifier: Notifier) -> None:

@@ -10,6 +10,7 @@ import secrets
 import socket
 import socketserver
 import threading
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -18,12 +19,12 @@ from typing import Final, Self
 from urllib.parse import parse_qs, urlsplit
 
 from edge_agent.config import Config
-from edge_agent.errors import EdgeError
+from edge_agent.errors import EdgeError, StoreFull
 from edge_agent.kiosk.door import URL_FILE, write_url
 from edge_agent.kiosk.guard import HEADERS, LOOPBACK_NAMES
 from edge_agent.kiosk.language import load_languages
 from edge_agent.kiosk.passes import Passes
-from edge_agent.kiosk.refusals import told_of
+from edge_agent.kiosk.refusals import NO_ROOM_TO_START, told_of
 from edge_agent.kiosk.rendering import Stationery
 from edge_agent.kiosk.server import LOOPBACK, listen
 from edge_agent.kiosk.sessions import COOKIE
@@ -79,7 +80,8 @@ class ClosedPage:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        write_url(self._state_dir, f"{self.origin}/?token={self._token}")
+        with suppress(StoreFull):  # an open page finds this one all the same, at the port that it knows
+            write_url(self._state_dir, f"{self.origin}/?token={self._token}")
         return self
 
     def __exit__(
@@ -106,6 +108,9 @@ class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
     def get_request(self) -> tuple[socket.socket, object]:
         return self.socket.accept()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Stay silent: a browser that has left is no fault."""
+
     def server_close(self) -> None:
         self.socket.close()
 
@@ -115,6 +120,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
+    timeout = 10  # seconds; a connection that says nothing is let go
 
     def do_GET(self) -> None:
         asked, page = urlsplit(self.path), self.server.page
@@ -154,7 +160,7 @@ def _held(cookie: str) -> str:
 
 def _content(config: Config, error: EdgeError) -> bytes:
     """Draw the page once: its words do not change while it stands there."""
-    _status, told = told_of(error)
+    told = NO_ROOM_TO_START if isinstance(error, StoreFull) else told_of(error)[1]
     languages = load_languages(config.kiosk.languages)
     stationery = Stationery(languages, default=config.language)
     first = stationery.language(config.language)

@@ -71,6 +71,11 @@ REASONS: Final = MappingProxyType(
         "test_case": Told(_("This is a practice case."), _("No file is made of it. Print the page instead.")),
     }
 )
+# Where not even the device can start for want of room (``closed``).
+NO_ROOM_TO_START: Final = Told(
+    _("The device's storage is full, so it cannot start."),
+    _("Write on paper and call the technician. Nothing that was saved is lost. It is tried again by itself."),
+)
 # The most exact class first.
 ERRORS: Final[tuple[tuple[type[EdgeError], int, Told], ...]] = (
     (

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from edge_agent.config import load_config
 from edge_agent.store.space import RESERVE
@@ -59,12 +60,24 @@ def test_a_full_disk_costs_pictures_and_no_case(browser: Browser) -> None:
         walk.own_view(page)
         expect(page.locator("h1")).to_contain_text("The program is working")
         assert here.device.told()["pending"] == 1
-        (disk / "filler").unlink()
+        here.device.kill()
+        _fill(disk, leave=0)
+        with (here.device.folder / "daemon.log").open("ab") as log:
+            here.device.daemon = subprocess.Popen(here.device.command("run"), cwd=ROOT, stdout=log, stderr=log)
+        wait_until(lambda: _is_served(page), what="no page on a full disk")
+        page.goto(back)
+        reads(page, "full_at_start")
         _fill(disk, leave=150_000_000)
-        here.device.stop()
-        here.device.start()
-        page = here.signed_in()
+        reads(page, "sign_in_again")
         reads(page, "disk_tight")
+
+
+def _is_served(page: Page) -> bool:
+    """Say whether somebody answers at the address of an open page."""
+    try:
+        return httpx.get(page.url).status_code in {401, 503}
+    except httpx.HTTPError:
+        return False
 
 
 @contextmanager

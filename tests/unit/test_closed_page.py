@@ -55,7 +55,7 @@ def test_its_browser_finds_the_sign_in_page_afterwards(tmp_path: Path) -> None:
     """Who came by the start address is led to the PIN when the records are open again; a stranger is not."""
     with kiosk_parts(tmp_path) as parts, httpx.Client() as client, httpx.Client() as stranger:
         with ClosedPage(parts.config, StoreFull("no space left")) as page:
-            assert "storage is full" in client.get(_url(tmp_path)).text
+            assert "storage is full, so it cannot start." in client.get(_url(tmp_path)).text
             stranger.get(f"{page.origin}/?token=guessed")
             origin = page.origin
         assert not (tmp_path / "kiosk.url").exists()

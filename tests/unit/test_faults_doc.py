@@ -8,7 +8,7 @@ from edge_agent.capture.live_states import Fault
 from edge_agent.errors import StoreCorrupt, StoreFull
 from edge_agent.kiosk.faults import camera_words, fault_words
 from edge_agent.kiosk.language import load_languages
-from edge_agent.kiosk.refusals import told_of
+from edge_agent.kiosk.refusals import NO_ROOM_TO_START, told_of
 from tests.simulators.fault_words import sentences
 from tests.simulators.kiosk import ROOT
 
@@ -40,6 +40,7 @@ def test_the_refusals_say_what_the_table_says() -> None:
     """A full disk and a damaged page of the database."""
     full, damaged = told_of(StoreFull("x"))[1], told_of(StoreCorrupt("x"))[1]
     assert all(one in f"{full.what} {full.do}" for one in sentences()["not_saved"])
+    assert sentences()["full_at_start"] == (f"{NO_ROOM_TO_START.what} {NO_ROOM_TO_START.do}",)
     assert sentences()["records_damaged"] == sentences()["records_closed"] == (f"{damaged.what} {damaged.do}",)
 
 

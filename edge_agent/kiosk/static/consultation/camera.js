@@ -14,7 +14,10 @@ let timer = 0;
 async function advise() {
   try {
     const answer = await fetch(live.dataset.hint);
-    if (answer.status === 401) location.reload(); // the page was started again: the server asks for the PIN
+    if (answer.status === 401) {
+      clearInterval(timer);
+      location.reload(); // the page was started again: the server asks for the PIN
+    }
     if (!answer.ok) return;
     const told = await answer.json();
     if (words.textContent !== told.words) words.textContent = told.words;

@@ -4,6 +4,7 @@ const box = document.getElementById("progress");
 const left = document.getElementById("left");
 const signs = document.getElementById("signs");
 const list = document.getElementById("sign-list");
+const RELOAD_AFTER_MS = 3000;
 const stages = [...document.querySelectorAll("[data-stage]")];
 
 function showStage(told) {
@@ -51,7 +52,8 @@ function follow() {
     left.textContent = JSON.parse(event.data).words;
   });
   stream.addEventListener("error", () => {
-    if (stream.readyState === EventSource.CLOSED) location.reload(); // the page was started again: the PIN is asked for
+    // The page was started again: the server asks for the PIN. Not at once, so that no refusal makes it reload for ever.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), RELOAD_AFTER_MS);
   });
   stream.addEventListener("field", (event) => showSign(JSON.parse(event.data)));
   stream.addEventListener("end", () => {
