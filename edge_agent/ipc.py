@@ -20,6 +20,8 @@ MAX_HEADER_BYTES = 8_000_000
 MAX_BLOB_BYTES = 256_000_000
 MAX_BLOBS = 64
 SOCKET_NAME = "daemon.sock"
+# How the status line (``systemctl status``) of a daemon begins whose records cannot be opened: it only says so on the screen.
+CLOSED = "closed:"
 
 
 class Kind(StrEnum):

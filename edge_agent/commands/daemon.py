@@ -118,9 +118,9 @@ def _stay_closed(config: Config, error: StoreError, stop: threading.Event, *, no
 
     Holds no lock, so that a person may check and salvage the store meanwhile. Changes nothing in it.
     """
+    from edge_agent.ipc import CLOSED
     from edge_agent.kiosk.closed import ClosedPage
     from edge_agent.store.space import RESERVE
-    from edge_agent.supervision.notify import CLOSED
 
     if isinstance(error, StoreFull):  # what the reserve is for: people must not wait for a technician
         with suppress(OSError):

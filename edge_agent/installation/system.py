@@ -8,8 +8,8 @@ from pathlib import Path
 
 from edge_agent.errors import ActivationError
 from edge_agent.installation.layout import Layout
+from edge_agent.ipc import CLOSED
 from edge_agent.store.durable import make_folder
-from edge_agent.supervision.notify import CLOSED
 
 DAEMON, SESSION = "derm-edge.service", "derm-edge-kiosk.service"
 BROWSER_PACKAGES = ("cage", "chromium")

@@ -13,9 +13,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 LONGEST_STATUS = 200
-CLOSED = (
-    "closed:"  # how the status line of a daemon begins whose records cannot be opened: it only says so on the screen
-)
 
 
 class Notifier:
