@@ -239,3 +239,17 @@ def test_due_follow_ups_are_listed(parts: KioskParts, browser: Browser) -> None:
     _as(browser, "Nurse Li")
     assert 'href="/cases?show=due"' in browser.get("/").text
     assert f"/consultation/new?episode={episode}" in browser.get("/cases?show=due").text
+
+
+def test_what_fell_is_not_said_to_the_person_either(parts: KioskParts, browser: Browser) -> None:
+    """A rejected suspicion takes its advice along, in the words that the worker reads out, as on paper."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    assert browser.submit("/settings/language", language="es").status_code == 303
+    page = browser.get("/cases/one").text
+    assert "La psoriasis no es contagiosa." in page
+    rejection = {"section": "reasoning", "verdict": "rejected", "reason": "wrong_condition"}
+    assert browser.submit("/cases/one/decide", **rejection).status_code == 303
+    page = browser.get("/cases/one").text
+    assert "La psoriasis no es contagiosa." not in page
+    assert "Vuelva o llame" in page

@@ -16,11 +16,13 @@ from pydantic import ValidationError
 
 from edge_agent.agents.report.parts import Block, Boxes, Line, Listing, Table
 from edge_agent.agents.report.reading import readable
+from edge_agent.agents.report.standing import for_the_person
 from edge_agent.agents.report.words import page_of
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.result import Section
 from edge_agent.contracts.terms import ROUTINE_TIER, Language, Vocabulary
 from edge_agent.errors import CaseError
+from edge_agent.interop.stored import review_of
 from edge_agent.kiosk.access import requires
 from edge_agent.kiosk.case_rooms import (
     DECIDERS,
@@ -110,16 +112,18 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         is_visit=visit is not None,
         is_closed=visit is not None and visit.step is Step.DONE,
         follow_up=_follow_up(told, parts.clock().date()),
-        take_home=_take_home(request, told),
+        take_home=_take_home(request, told, case_id),
     )
 
 
-def _take_home(request: Request, told: dict[str, Any]) -> tuple[str, ...]:
+def _take_home(request: Request, told: dict[str, Any], case_id: str) -> tuple[str, ...]:
+    """Return what is said to the person: like paper, what stands after the clinician's decisions."""
     parts, language = parts_of(request), language_of(request)
-    day = _follow_up(told, datetime.fromisoformat(told["created"]).date())
+    review = review_of(parts.database, cases=parts.cases, case_id=case_id)
+    day = review.follow_up or _follow_up(told, datetime.fromisoformat(told["created"]).date())
     contacts = whom_to_call(policy_of(parts), parts.practice).referral
     return take_home(
-        told,
+        for_the_person(readable(told), review, parts.vocabulary),
         parts.translations,
         parts.vocabulary,
         language.code,
