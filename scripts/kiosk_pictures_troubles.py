@@ -71,6 +71,7 @@ def _sign_in(page: Page) -> None:
 
 def _told(faults: tuple[str, ...]) -> dict[str, Any]:
     """Return what the daemon's status says beside the banners."""
-    if "safe_mode" not in faults:
-        return {"faults": ()}
-    return {"faults": ('config.toml, line 7: unknown key "sorce" in [capture]; did you mean "source"?',)}
+    state = "held" if {"safe_mode", "inference_down"} & set(faults) else "idle"
+    daemon = {"pid": 100, "child_pid": 101, "child_state": state}
+    line = 'config.toml, line 7: unknown key "sorce" in [capture]; did you mean "source"?'
+    return {"daemon": daemon, "faults": (line,) if "safe_mode" in faults else ()}
