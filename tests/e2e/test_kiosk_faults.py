@@ -105,8 +105,9 @@ def test_the_supervisor_is_killed_at_each_step(browser: Browser) -> None:
         here.device.start()
         page = here.signed_in()
         reads(page, "engine_off")
-        with page.expect_response(lambda answer: answer.url.endswith("/events")):  # the page listens
-            case_id = walk.begin(page)
+        case_id = walk.begin(page)
+        with page.expect_response(lambda answer: answer.url.endswith("/events")):  # this very page listens
+            page.reload()
         for number, (heading, move) in enumerate(STEPS):
             expect(page.locator("h1")).to_contain_text(heading)
             here.device.kill()

@@ -60,7 +60,9 @@ def test_a_full_disk_costs_pictures_and_no_case(browser: Browser) -> None:
         walk.own_view(page)
         expect(page.locator("h1")).to_contain_text("The program is working")
         assert here.device.told()["pending"] == 1
-        here.device.kill()
+        (disk / "filler").unlink()
+        here.device.stop()
+        (disk / RESERVE).unlink(missing_ok=True)
         _fill(disk, leave=0)
         with (here.device.folder / "daemon.log").open("ab") as log:
             here.device.daemon = subprocess.Popen(here.device.command("run"), cwd=ROOT, stdout=log, stderr=log)
@@ -69,6 +71,8 @@ def test_a_full_disk_costs_pictures_and_no_case(browser: Browser) -> None:
         reads(page, "full_at_start")
         _fill(disk, leave=150_000_000)
         reads(page, "sign_in_again")
+        page.get_by_role("link", name=NURSE).click()
+        walk.give_pin(page)
         reads(page, "disk_tight")
 
 
