@@ -20,6 +20,7 @@ from edge_agent.review.worklist import Row
 from edge_agent.store.accounts import Person, Role
 from edge_agent.store.case_list import CaseList, Listed
 from edge_agent.store.episodes import Episodes, VisitRow
+from edge_agent.store.reviews import Noted
 from edge_agent.store.vault import ImageVault
 from edge_agent.store.views import StoredView
 
@@ -49,6 +50,11 @@ def policy_of(parts: KioskParts) -> Policy:
 def report_language(request: Request) -> Language:
     """Return the language of a report's clinical words: they are Chinese or English."""
     return closed_language(language_of(request).code)
+
+
+def noting(parts: KioskParts, person: Person, action: str, *, case_id: str, detail: str | None = None) -> Noted:
+    """Return what writes a person's deed on a case into the trail, in the transaction of the deed."""
+    return lambda connection: parts.audit.append(connection, person.name, action, case_ref=case_id, detail=detail)
 
 
 def term_of(request: Request, of: str, term_id: str) -> str:

@@ -176,12 +176,20 @@ class Episodes:
             CaseError: no such visit.
         """
         with self._database.transaction() as connection:
-            changed = connection.execute(
-                "UPDATE visits SET follow_up_due = ? WHERE case_id = ?",
-                (None if due is None else due.isoformat(), case_id),
-            ).rowcount
-            if not changed:
-                raise CaseError("there is no such visit at this post")
+            self.put_follow_up(connection, case_id, due)
+
+    def put_follow_up(self, connection: Connection, case_id: str, due: date | None) -> None:
+        """Set when the person should come back, inside the caller's transaction.
+
+        Raises:
+            CaseError: no such visit.
+        """
+        changed = connection.execute(
+            "UPDATE visits SET follow_up_due = ? WHERE case_id = ?",
+            (None if due is None else due.isoformat(), case_id),
+        ).rowcount
+        if not changed:
+            raise CaseError("there is no such visit at this post")
 
     def due_follow_ups(self, today: date) -> list[VisitRow]:
         """Return the visits whose follow-up is due and did not take place, the longest overdue first."""

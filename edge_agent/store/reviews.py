@@ -7,7 +7,7 @@ decide (``review.decisions.check_decision``) and does not send: a signed result 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,10 @@ from edge_agent.store.database import Connection, Database
 from edge_agent.store.outbox import append_record
 from edge_agent.store.withdrawal import check_unlocked
 
+Noted = Callable[
+    [Connection], None
+]  # writes what goes with a deed, its row of the trail first, in the deed's transaction
+
 
 @dataclass(frozen=True, slots=True)
 class SignOff:
@@ -34,13 +38,18 @@ class SignOff:
 
 
 class ReviewStore:
-    """Keep what people decide about reports. Every method is one durable transaction."""
+    """Keep what people decide about reports. Every method is one durable transaction, ``noted`` within it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def decide(self, case_id: str, decision: Decision) -> None:
+    def decide(self, case_id: str, decision: Decision, *, noted: Noted | None = None) -> None:
         """Add a decision on one part of an unsigned report.
+
+        Args:
+            case_id: the case.
+            decision: whose may is checked already.
+            noted: what stands or falls with the decision.
 
         Raises:
             CaseError: no such case, no report yet, it is signed already, or its record is locked.
@@ -54,6 +63,7 @@ class ReviewStore:
                 "INSERT INTO decisions (case_id, section, body) VALUES (?,?,?)",
                 (case_id, decision.section, decision.model_dump_json()),
             )
+            _note(connection, noted)
 
     def decisions(self, case_id: str) -> tuple[Decision, ...]:
         """Return every decision on a case's report in the order of taking.
@@ -64,10 +74,16 @@ class ReviewStore:
         rows = self._database.rows("SELECT body FROM decisions WHERE case_id = ? ORDER BY number", (case_id,))
         return _decisions(rows)
 
-    def sign(self, case_id: str, *, account: str, signed: datetime) -> SignOff:
+    def sign(self, case_id: str, *, account: str, signed: datetime, noted: Noted | None = None) -> SignOff:
         """Sign a report whose parts are all decided, and queue its result with the decisions, both or neither.
 
         Nothing is queued for a case whose result may not leave, or was withdrawn meanwhile.
+
+        Args:
+            case_id: the case.
+            account: who signs.
+            signed: with a time zone.
+            noted: what stands or falls with the signature: its row of the trail, the day of the next visit.
 
         Raises:
             CaseError: no such case, no report, a part is open, it is signed already, or its record is locked.
@@ -85,17 +101,9 @@ class ReviewStore:
                 "INSERT INTO sign_offs (case_id, account, signed, tier) VALUES (?,?,?,?)",
                 (case_id, account, signed.isoformat(), done.tier),
             )
-            pending, withdrawn = connection.execute(
-                "SELECT pending_result, withdrawn FROM cases WHERE case_id = ?", (case_id,)
-            ).fetchone()
-            if pending is not None and not withdrawn:
-                told = {
-                    **json.loads(pending),
-                    "decisions": [row.model_dump() for row in wire],
-                    "triage_final": done.tier,
-                }
-                append_record(connection, Result.model_validate_json(json.dumps(told)), created=signed)
-            connection.execute("UPDATE cases SET pending_result = NULL WHERE case_id = ?", (case_id,))
+            decided = {"decisions": [row.model_dump() for row in wire], "triage_final": done.tier}
+            _queue_result(connection, case_id, decided, created=signed)
+            _note(connection, noted)
         return done
 
     def sign_off(self, case_id: str) -> SignOff | None:
@@ -103,8 +111,13 @@ class ReviewStore:
         rows = self._database.rows("SELECT account, signed, tier FROM sign_offs WHERE case_id = ?", (case_id,))
         return SignOff(rows[0][0], datetime.fromisoformat(rows[0][1]), rows[0][2]) if rows else None
 
-    def add_second_reading(self, case_id: str, reading: SecondReading) -> None:
+    def add_second_reading(self, case_id: str, reading: SecondReading, *, noted: Noted | None = None) -> None:
         """Add a second reading of a reported case, signed or not.
+
+        Args:
+            case_id: the case.
+            reading: whose reader is checked already.
+            noted: what stands or falls with the reading.
 
         Raises:
             CaseError: no such case, no report yet, or its record is locked.
@@ -116,6 +129,7 @@ class ReviewStore:
             connection.execute(
                 "INSERT INTO second_readings (case_id, body) VALUES (?,?)", (case_id, reading.model_dump_json())
             )
+            _note(connection, noted)
 
     def second_readings(self, case_id: str) -> tuple[SecondReading, ...]:
         """Return every second reading of a case, in order.
@@ -128,6 +142,22 @@ class ReviewStore:
             return tuple(SecondReading.model_validate_json(row[0]) for row in rows)
         except ValidationError as exc:
             raise StoreCorrupt("a second reading cannot be read by this program") from exc
+
+
+def _queue_result(connection: Connection, case_id: str, decided: dict[str, Any], *, created: datetime) -> None:
+    """Put a waiting result with its decisions into the outbox; it waits no more, also where it may not leave."""
+    pending, withdrawn = connection.execute(
+        "SELECT pending_result, withdrawn FROM cases WHERE case_id = ?", (case_id,)
+    ).fetchone()
+    if pending is not None and not withdrawn:
+        told = json.dumps({**json.loads(pending), **decided})
+        append_record(connection, Result.model_validate_json(told), created=created)
+    connection.execute("UPDATE cases SET pending_result = NULL WHERE case_id = ?", (case_id,))
+
+
+def _note(connection: Connection, noted: Noted | None) -> None:
+    if noted is not None:
+        noted(connection)
 
 
 def _decisions(rows: Sequence[tuple[Any, ...]]) -> tuple[Decision, ...]:

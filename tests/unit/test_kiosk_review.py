@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -253,3 +254,66 @@ def test_what_fell_is_not_said_to_the_person_either(parts: KioskParts, browser: 
     page = browser.get("/cases/one").text
     assert "La psoriasis no es contagiosa." not in page
     assert "Vuelva o llame" in page
+
+
+@pytest.mark.parametrize(
+    ("action", "row", "form"),
+    [
+        ("decide", "part_corrected", {"section": "triage", "verdict": "corrected", "reason": "missed_red_flag",
+                                      "value_tier": "T3_urgent"}),
+        ("second-reading", "second_reading", {"agrees": "yes"}),
+        ("sign", "report_signed", {"confirmed": "yes", "follow_up": "2026-12-24"}),
+    ],
+)  # fmt: skip
+def test_a_deed_and_its_row_stand_or_fall_together(
+    parts: KioskParts, browser: Browser, action: str, row: str, form: dict[str, str]
+) -> None:
+    """Where the row of the trail cannot be kept nothing is, so "not saved" is true; afterwards the same form works."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    if action == "sign":
+        _decide_all(browser)
+    before = _kept(parts)
+    with _refusing(parts, f"INSERT ON audit WHEN NEW.action = '{row}'"):
+        assert browser.submit(f"/cases/one/{action}", **form).status_code >= 400
+    assert _kept(parts) == before
+    assert browser.submit(f"/cases/one/{action}", **form).status_code == 303
+    assert row in [one[1] for one in _trail(parts)]
+
+
+def test_a_signature_and_the_next_visit_stand_or_fall_together(parts: KioskParts, browser: Browser) -> None:
+    """A signature without its day would lose the day: nobody can sign a second time."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    _decide_all(browser)
+    before = _kept(parts)
+    with _refusing(parts, "UPDATE OF follow_up_due ON visits"):
+        assert browser.submit("/cases/one/sign", confirmed="yes", follow_up="2026-12-24").status_code >= 400
+    assert _kept(parts) == before
+
+
+@contextmanager
+def _refusing(parts: KioskParts, change: str) -> Iterator[None]:
+    """Let the store refuse one kind of change, as a full disk would."""
+    with parts.database.transaction() as connection:
+        connection.execute(f"CREATE TRIGGER full AFTER {change} BEGIN SELECT RAISE(ABORT, 'full'); END")
+    yield
+    with parts.database.transaction() as connection:
+        connection.execute("DROP TRIGGER full")
+
+
+def _kept(parts: KioskParts) -> list[tuple[object, ...]]:
+    """Return everything that a decision, a reading or a signature writes."""
+    return [
+        row
+        for query in (
+            "SELECT section, body FROM decisions ORDER BY number",
+            "SELECT body FROM second_readings ORDER BY number",
+            "SELECT account, tier FROM sign_offs",
+            "SELECT follow_up_due FROM visits",
+            "SELECT pending_result FROM cases",
+            "SELECT seq FROM outbox",
+            "SELECT action FROM audit WHERE action NOT IN ('signed_in', 'pin_refused') ORDER BY seq",
+        )
+        for row in parts.database.rows(query)
+    ]

@@ -29,6 +29,7 @@ from edge_agent.kiosk.case_rooms import (
     Carer,
     episodes_of,
     listed_case,
+    noting,
     policy_of,
     report_language,
     row_of,
@@ -49,6 +50,7 @@ from edge_agent.review.sections import CORRECTABLE, SHOWN_IN, decidable
 from edge_agent.review.worklist import with_final_deadline
 from edge_agent.store.accounts import Person, Role, display_names
 from edge_agent.store.audit import Action
+from edge_agent.store.database import Connection
 from edge_agent.store.reviews import ReviewStore
 from edge_agent.store.withdrawal import Withdrawals
 
@@ -245,10 +247,15 @@ def sign(
     if not confirmed:
         raise CaseError("confirm that you have read the report before you sign it")
     _report_of(request, case_id)
-    ReviewStore(parts.database).sign(case_id, account=person.name, signed=parts.clock())
-    parts.audit.note(person.name, "report_signed", case_ref=case_id)
-    if visit_here(parts, case_id) is not None:
-        episodes_of(parts).set_follow_up(case_id, due)
+    told = noting(parts, person, "report_signed", case_id=case_id)
+    is_visit = visit_here(parts, case_id) is not None
+
+    def noted(connection: Connection) -> None:
+        told(connection)
+        if is_visit:
+            episodes_of(parts).put_follow_up(connection, case_id, due)
+
+    ReviewStore(parts.database).sign(case_id, account=person.name, signed=parts.clock(), noted=noted)
     return RedirectResponse(f"/cases/{case_id}", status_code=303)
 
 
@@ -288,7 +295,6 @@ def _decision(request: Request, person: Person, **told: Any) -> Decision:
 def _take(request: Request, case_id: str, decision: Decision, told: dict[str, Any], person: Person) -> None:
     parts = parts_of(request)
     check_decision(decision, report=told, roles=person.roles, vocabulary=parts.vocabulary)
-    ReviewStore(parts.database).decide(case_id, decision)
-    parts.audit.note(
-        person.name, f"part_{decision.verdict}", case_ref=case_id, detail=f"{decision.section}:{decision.reason}"
-    )
+    detail = f"{decision.section}:{decision.reason}"
+    noted = noting(parts, person, f"part_{decision.verdict}", case_id=case_id, detail=detail)
+    ReviewStore(parts.database).decide(case_id, decision, noted=noted)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from edge_agent.errors import CaseError
 from edge_agent.kiosk.access import requires
-from edge_agent.kiosk.case_rooms import DECIDERS, listed_case, policy_of, row_of
+from edge_agent.kiosk.case_rooms import DECIDERS, listed_case, noting, policy_of, row_of
 from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.rendering import page, parts_of
@@ -86,8 +86,8 @@ def give(request: Request, case_id: str, person: Reader, form: Sent) -> Response
         )
     except (ValidationError, ValueError) as exc:
         raise CaseError("the second reading does not fit: say why if you do not agree, and use the scales") from exc
-    ReviewStore(parts.database).add_second_reading(case_id, reading)
-    parts.audit.note(person.name, "second_reading", case_ref=case_id, detail="agrees" if reading.agrees else "differs")
+    noted = noting(parts, person, "second_reading", case_id=case_id, detail="agrees" if reading.agrees else "differs")
+    ReviewStore(parts.database).add_second_reading(case_id, reading, noted=noted)
     return RedirectResponse(f"/cases/{case_id}#sign", status_code=303)
 
 
