@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_agent.config import Config
-from edge_agent.errors import ConfigError
+from edge_agent.errors import CaseError, ConfigError
 from edge_agent.store.durable import replace_file
 
 if TYPE_CHECKING:
     from edge_agent.agents.report.reading import ReportAudience
+    from edge_agent.bootstrap import Store
     from edge_agent.commands.screen import Screen
-    from edge_agent.interop.exporter import Exporter
+    from edge_agent.interop.exporter import Exporter, ExportEvent
     from edge_agent.interop.stored import Stored
+    from edge_agent.store.audit import AuditTrail
 
 BY = "command-line"  # nobody signs in here; the account of the system is not a person
 
@@ -29,7 +31,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     form = parser.add_mutually_exclusive_group(required=True)
     form.add_argument("--fhir", action="store_true", help="a FHIR R4 document (JSON)")
     form.add_argument(
-        "--received", action="store_true", help="note that the receiver has the pictures: they may go here"
+        "--received", action="store_true", help="note that the receiver has the exported pictures: they may go here"
     )
     form.add_argument("--pdf", action="store_true", help="the report, or with --letter the referral letter")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it; without it: to a pipe on stdout")
@@ -57,14 +59,12 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     """
     _check(options)
     from edge_agent.bootstrap import country_vocabulary, open_store
-    from edge_agent.interop.exporter import Carrier, Exporter, ExportEvent
+    from edge_agent.interop.exporter import Carrier, Exporter
     from edge_agent.interop.pdf import PdfPress
     from edge_agent.interop.receivers import load_receiver
     from edge_agent.interop.stored import stored_case
     from edge_agent.kiosk_bootstrap import build_registry
     from edge_agent.policy.load import policy_in_force
-    from edge_agent.store.audit import Action
-    from edge_agent.store.retention_classes import RECEIVED
     from edge_agent.store.vault import ImageVault
 
     def now() -> datetime:
@@ -74,16 +74,19 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     receiver = None if options.receiver is None else load_receiver(config.receivers_dir, options.receiver, now=now())
     with open_store(config) as store:
         trail = build_registry(store.database).audit
-
-        def on_export(event: ExportEvent) -> None:
-            trail.note(event.by, Action.REPORT_EXPORTED, case_ref=event.case_id, detail=event.form)
-            screen.note(f"Export of case {event.case_id}: {event.form}, {event.pictures} pictures, by {event.by}.")
-
         if options.received:
             store.cases.status(options.case)
-            trail.note(BY, RECEIVED, case_ref=options.case)
-            screen.note(f"Noted: the pictures of case {options.case} arrived. They go here once the case is signed.")
+            _note_receipt(trail, options.case)
+            screen.note(
+                f"Noted: the exported pictures of case {options.case} arrived. They go here once the case is signed."
+            )
             return 0
+
+        def on_export(event: ExportEvent) -> None:
+            _note_export(store, trail, event)
+            how_many = len(event.pictures)
+            screen.note(f"Export of case {event.case_id}: {event.form}, {how_many} pictures, by {event.by}.")
+
         vault = ImageVault(store.database)
         stored = stored_case(
             store.database, cases=store.cases, vault=vault, case_id=options.case, has_pictures=options.with_pictures
@@ -113,6 +116,34 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("--received only notes something: leave the other options out")
     if options.out is None and not options.received and sys.stdout.isatty():
         raise ConfigError("name the file to write with --out, or send the output into a pipe")
+
+
+def _note_export(store: Store, trail: AuditTrail, event: ExportEvent) -> None:
+    """Write an export and every picture in it into the trail, all rows or none."""
+    from edge_agent.store.audit import Action
+    from edge_agent.store.retention_classes import EXPORTED
+
+    images = {view.index: view.image_id for view in store.cases.views(event.case_id)}
+    with store.database.transaction() as connection:
+        trail.append(connection, event.by, Action.REPORT_EXPORTED, case_ref=event.case_id, detail=event.form)
+        for index in event.pictures:
+            if images.get(index) is not None:  # one from before the vault has no id: it stays its whole time
+                trail.append(connection, event.by, EXPORTED, case_ref=event.case_id, detail=images[index])
+
+
+def _note_receipt(trail: AuditTrail, case_id: str) -> None:
+    """Write that the exported pictures of a case arrived.
+
+    Raises:
+        CaseError: none was exported, so none can have arrived.
+    """
+    from edge_agent.store.retention_classes import EXPORTED, RECEIVED
+
+    if not any(row.action == EXPORTED for row in trail.of_case(case_id)):
+        raise CaseError(
+            f"no picture of case {case_id} was exported here: make the export with --with-pictures and --for first"
+        )
+    trail.note(BY, RECEIVED, case_ref=case_id)
 
 
 def _made(exporter: Exporter, stored: Stored, *, options: argparse.Namespace, config: Config) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -36,11 +36,11 @@ Form = Literal["fhir", "pdf_clinician", "pdf_person", "pdf_letter"]
 
 @dataclass(frozen=True, slots=True)
 class ExportEvent:
-    """One export that is about to be made: which case, what, how many pictures, and the account that asked for it."""
+    """One export that is about to be made: which case, what, which of its pictures (view indexes), and who asked for it."""
 
     case_id: str
     form: Form
-    pictures: int
+    pictures: tuple[int, ...]
     by: str
 
 
@@ -115,7 +115,7 @@ class Exporter:
         policy = self._carrier.policy
         check_rule(package_rule(policy, stored.case.consent, is_withdrawn=stored.is_taken_back))
         shown = self._pictures(stored) if has_pictures else {}
-        self._tell(stored, "fhir", pictures=len(shown))
+        self._tell(stored, "fhir", pictures=shown)
         wish = ExportWish(
             self._new_id(),
             self._clock(),
@@ -146,7 +146,7 @@ class Exporter:
             StoreError: the export cannot be told of.
         """
         shown = self._pictures(stored) if has_pictures else {}
-        self._tell(stored, "pdf_person" if audience == "person" else "pdf_clinician", pictures=len(shown))
+        self._tell(stored, "pdf_person" if audience == "person" else "pdf_clinician", pictures=shown)
         page = report_page(
             stored.report, self._vocabulary, language, audience=audience, pictures=shown, review=stored.review
         )
@@ -172,7 +172,7 @@ class Exporter:
             vocabulary=self._vocabulary,
             review=stored.review,
         )
-        self._tell(stored, "pdf_letter", pictures=0)
+        self._tell(stored, "pdf_letter")
         return self._press.print(letter_page(told, stored.report, self._vocabulary, review=stored.review))
 
     def _pictures(self, stored: Stored) -> dict[int, Frame]:
@@ -208,8 +208,8 @@ class Exporter:
             raise RuntimeError("pictures without a receiver: the rule was not asked")
         return content if receiver is None else receiver.seal(content)
 
-    def _tell(self, stored: Stored, form: Form, *, pictures: int) -> None:
-        self._on_export(ExportEvent(stored.case.case_id, form, pictures, self._carrier.by))
+    def _tell(self, stored: Stored, form: Form, *, pictures: Iterable[int] = ()) -> None:
+        self._on_export(ExportEvent(stored.case.case_id, form, tuple(pictures), self._carrier.by))
 
 
 def _kind(view: View, case: Case, policy: Policy) -> PictureKind:

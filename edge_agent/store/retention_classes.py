@@ -20,7 +20,9 @@ from edge_agent.store.database import Connection
 from edge_agent.store.retention import Held, RetentionClass
 from edge_agent.store.vault import ImageState, ImageVault
 
-RECEIVED = "pictures_received"  # the trail's word for: the receiver has said that the pictures arrived
+# The trail's words for: this picture went into a file for a receiver; the receiver has said that the pictures arrived.
+EXPORTED = "picture_exported"
+RECEIVED = "pictures_received"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,11 @@ class TableRows:
         self.erase(connection, items)
 
 
-class CaseTimes(Protocol):
-    """Who knows when something happened to a case."""
+class KnownTimes(Protocol):
+    """Who knows when something happened to a case or a picture."""
 
     def __call__(self, connection: Connection) -> Mapping[str, datetime]:
-        """Return the time by case id; a case to which it did not happen is left out."""
+        """Return the time by id; that to which it did not happen is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,13 @@ class SignedPictures:
         vault: of the pictures.
         policy: in force.
         signed_off: when each case was signed off; a case without it keeps its pictures.
-        received: when a receiver said that a case's pictures arrived.
+        received: when a receiver said that a picture arrived, by the picture's id.
     """
 
     vault: ImageVault
     policy: Policy
-    signed_off: CaseTimes
-    received: CaseTimes
+    signed_off: KnownTimes
+    received: KnownTimes
     name: str = "picture_after_signoff"
     is_by_command: bool = False
 
@@ -96,7 +98,7 @@ class SignedPictures:
             (ImageState.KEPT,),
         )
         return [
-            self._held(image_id, signed[case_id], received.get(case_id))
+            self._held(image_id, signed[case_id], received.get(image_id))
             for image_id, case_id in rows.fetchall()
             if case_id in signed
         ]
@@ -221,18 +223,24 @@ def signed_off_cases(connection: Connection) -> dict[str, datetime]:
     return _times(connection, "sign_offs", "SELECT case_id, signed FROM sign_offs")
 
 
-def received_cases(connection: Connection) -> dict[str, datetime]:
-    """Return when a receiver first said that a case's pictures arrived, by case id."""
+def received_pictures(connection: Connection) -> dict[str, datetime]:
+    """Return when a receiver first said that a picture arrived, by image id.
+
+    Only pictures that had gone into an export before: what stayed here (an intimate site, a face) is nowhere else.
+    """
     return _times(
         connection,
         "audit",
-        f"SELECT case_ref, at FROM audit WHERE action = '{RECEIVED}' ORDER BY seq DESC",  # noqa: S608
+        f"""
+        SELECT sent.detail, came.at FROM audit sent JOIN audit came ON came.case_ref = sent.case_ref AND came.seq > sent.seq
+        WHERE sent.action = '{EXPORTED}' AND came.action = '{RECEIVED}' ORDER BY came.seq DESC
+        """,  # noqa: S608
     )
 
 
 def _times(connection: Connection, table: str, query: str) -> dict[str, datetime]:
     rows: Iterable[Any] = connection.execute(query).fetchall() if table in tables(connection) else ()
-    return {case_id: _aware(at) for case_id, at in rows}
+    return {item: _aware(at) for item, at in rows}
 
 
 def standard_classes(vault: ImageVault, policy: Policy) -> tuple[RetentionClass, ...]:
@@ -242,7 +250,7 @@ def standard_classes(vault: ImageVault, policy: Policy) -> tuple[RetentionClass,
     """
     return (
         DraftsWithoutConsent(vault, policy),
-        SignedPictures(vault, policy, signed_off_cases, received_cases),
+        SignedPictures(vault, policy, signed_off_cases, received_pictures),
         RecordsPastTheirYears(vault, policy),
     )
 

@@ -28,6 +28,7 @@ from edge_agent.review.decisions import Decision
 from edge_agent.review.sections import decidable
 from edge_agent.store.accounts import Role
 from edge_agent.store.audit import AuditTrail
+from edge_agent.store.retention_classes import received_pictures
 from edge_agent.store.reviews import ReviewStore
 from edge_agent.store.vault import ImageVault
 from edge_agent.store.withdrawal import Withdrawals, WithdrawnPurpose
@@ -102,7 +103,8 @@ def device() -> Iterator[Device]:
     """Cases by what became of them: whole, refused, for tests, waiting, signed, taken back, of abuse, of an emergency."""
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
         told = Device(Path(folder))
-        told.keep("plaque", case_id="whole")
+        for name in ("whole", "sent", "kept"):
+            told.keep("plaque", case_id=name)
         told.keep("plaque", case_id="refused", agreed=consent(referral_package=REFUSED))
         told.keep("test_case", case_id="test")
         told.keep("plaque", case_id="waits", is_reported=False)
@@ -167,13 +169,39 @@ def test_pictures_stay_where_policy_says_so(
     assert line in capsys.readouterr().err and not out.exists()
 
 
-def test_the_receipt_of_pictures_is_noted(device: Device, capsys: pytest.CaptureFixture[str]) -> None:
-    """A row of the trail, by which retention knows that they have served; nothing is written elsewhere."""
-    assert device.export("whole", "--received") == 0
-    assert "the pictures of case whole arrived" in " ".join(capsys.readouterr().err.split())
+def test_the_receipt_of_pictures_counts_for_those_that_left(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The knee was in the export and has served; the overview never left, so nothing may be deleted of it."""
+    words = ("--fhir", "--with-pictures", "--for", "hospital", "--out", str(tmp_path / "case.p7m"))
+    assert device.export("sent", *words) == 0
+    assert device.export("sent", "--received") == 0
+    assert "the exported pictures of case sent arrived" in " ".join(capsys.readouterr().err.split())
+    with open_store(load_config(device.config)) as store:
+        images = {view.shot: view.image_id for view in store.cases.views("sent")}
+        trail = AuditTrail(store.database, clock=lambda: CREATED, is_synchronised=lambda: False)
+        rows = [(row.action, row.detail) for row in trail.of_case("sent")]
+        with store.database.transaction() as connection:
+            received = received_pictures(connection)
+    assert len(images) > 1
+    assert rows == [
+        ("report_exported", "fhir"), ("picture_exported", images["close_up"]), ("pictures_received", None),
+    ]  # fmt: skip
+    assert set(received) == {images["close_up"]}
+
+
+@pytest.mark.parametrize("words", [(), ("--fhir",)])
+def test_pictures_that_never_left_cannot_have_arrived(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """Without an export, and after one without pictures, the receipt is refused and not noted."""
+    if words:
+        assert device.export("kept", *words, "--out", str(tmp_path / "case.json")) == 0
+    assert device.export("kept", "--received") == 22
+    assert "no picture of case kept was exported here" in " ".join(capsys.readouterr().err.split())
     with open_store(load_config(device.config)) as store:
         trail = AuditTrail(store.database, clock=lambda: CREATED, is_synchronised=lambda: False)
-        assert trail.of_case("whole")[-1].action == "pictures_received"
+        assert "pictures_received" not in {row.action for row in trail.of_case("kept")}
 
 
 @pytest.mark.parametrize(

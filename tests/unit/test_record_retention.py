@@ -18,7 +18,7 @@ from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Database, open_file
 from edge_agent.store.key import StoreKey
 from edge_agent.store.retention import Due, Retention
-from edge_agent.store.retention_classes import RECEIVED, standard_classes
+from edge_agent.store.retention_classes import EXPORTED, RECEIVED, standard_classes
 from edge_agent.store.vault import ImageVault
 from tests.simulators.records import MORNING, a_case
 
@@ -142,21 +142,24 @@ def test_the_visits_of_an_episode_end_together(shelf: Shelf) -> None:
 
 
 def test_a_picture_goes_when_its_receiver_has_it(shelf: Shelf) -> None:
-    """Signed and received: it has served. Received alone it stays, and signed alone it has its 365 days."""
-    for case_id, signed in (("both", True), ("signed", True), ("received", False)):
+    """Signed and received: it has served. Received alone it stays, and signed alone it has its 365 days.
+
+    A picture that never left (an intimate site, a face), or left after the receipt, cannot have been received.
+    """
+    for case_id, signed in (("both", True), ("signed", True), ("received", False), ("stayed", True), ("later", True)):
         shelf.keep(case_id, signed=signed)
     trail = AuditTrail(shelf.database, clock=lambda: shelf.now, is_synchronised=lambda: True)
     shelf.now = MORNING + timedelta(days=3)
     assert shelf.run().counts[PICTURES] == 0
-    for case_id in ("both", "received"):
-        trail.note("command-line", RECEIVED, case_ref=case_id)
-    assert shelf.run().counts[PICTURES] == 1
     store = CaseStore(shelf.database)
-    assert {one: store.views(one)[0].is_gone for one in ("both", "signed", "received")} == {
-        "both": True,
-        "signed": False,
-        "received": False,
-    }
+    sent = {one: store.views(one)[0].image_id for one in ("both", "received", "later")}
+    for case_id in ("both", "received"):
+        trail.note("command-line", EXPORTED, case_ref=case_id, detail=sent[case_id])
+    for case_id in ("both", "received", "stayed", "later"):
+        trail.note("command-line", RECEIVED, case_ref=case_id)
+    trail.note("command-line", EXPORTED, case_ref="later", detail=sent["later"])
+    assert shelf.run().counts[PICTURES] == 1
+    assert [one for one in shelf.left() if store.views(one)[0].is_gone] == ["both"]
 
 
 def test_a_stricter_policy_shortens_the_days(shelf: Shelf) -> None:
