@@ -101,12 +101,13 @@ def open_daemon(
         StoreError: the store cannot be opened.
         ConfigError: the state folder cannot be used.
     """
-    checked = check_wish(wish)
-    wish, config = checked.wish, wish.config
+    config = wish.config
     prepare_state_dir(config.state_dir)
     limits = LogLimits(config.log.file_bytes, config.log.files, config.log.days)
     log = build_log(config.state_dir / FOLDER, limits=limits)
     with StateLock(config.state_dir, wait_s=5.0), open_store(config, is_locked=True) as store:
+        checked = check_wish(wish)  # after the store: whether that opens should not wait for a bundle to be verified
+        wish = checked.wish
         keep_last_good(wish)
         for fault in wish.faults:
             log.warning("safe_mode", fault=fault)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from edge_agent.config import Config
-from edge_agent.errors import StoreError, StoreFull
+from edge_agent.errors import ConfigError, DaemonError, StoreError, StoreFull
 
 if TYPE_CHECKING:
     from edge_agent.commands.screen import Screen
@@ -31,12 +31,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 class _Run:
-    """One life of the process: several daemons, one after the other, where the configuration is read again."""
+    """One life of the process: several daemons, one after the other, where the configuration is read again.
+
+    ``closed``: why the last try found nothing that it could open; None: there was none, or it went well.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self.is_ending = False
+        self.closed: StoreError | None = None
 
     def begin(self) -> threading.Event:
         """Return the event that stops the next daemon; it is set already where the process is told to end."""
@@ -61,7 +65,8 @@ class _Run:
 def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # noqa: ARG001  (it reads its own)
     """Run the daemon until it is told to stop. A broken configuration does not keep it from taking cases (safe mode).
 
-    Where the store cannot be opened, the screen says so (``kiosk.closed``) until SIGTERM, or SIGHUP for another try.
+    Where the store cannot be opened, the screen says so (``kiosk.closed``) until SIGTERM, or SIGHUP for another try. A
+    technician's command that holds the state folder meanwhile is waited for.
 
     Returns:
         0 after SIGTERM or SIGINT: the running case was finished or is resumed at the next start.
@@ -92,14 +97,17 @@ def _serve(path: Path | None, life: _Run, *, notifier: Notifier, screen: Screen)
     with ExitStack() as stack:
         try:
             daemon = stack.enter_context(open_daemon(wish, stop=stop, notifier=notifier))
-        except StoreError as exc:
-            if not wish.config.kiosk.is_enabled:
+        except (StoreError, DaemonError) as exc:
+            shown = _told_right(wish.config, exc) if isinstance(exc, StoreError) else life.closed
+            if shown is None or not wish.config.kiosk.is_enabled:
                 raise
             screen.note(f"derm-edge: {exc}")
-            _stay_closed(wish.config, _told_right(wish.config, exc), stop, notifier=notifier)
+            life.closed = shown
+            _stay_closed(wish.config, shown, stop, notifier=notifier, is_busy=isinstance(exc, DaemonError))
             if life.is_ending:
                 raise
             return
+        life.closed = None
         for line in daemon.faults:
             screen.note(f"derm-edge: safe mode, cases are kept and wait; mend this: {line}")
         daemon.run(wish.config.state_dir)
@@ -113,10 +121,13 @@ def _told_right(config: Config, error: StoreError) -> StoreError:
     return error
 
 
-def _stay_closed(config: Config, error: StoreError, stop: threading.Event, *, notifier: Notifier) -> None:
+def _stay_closed(
+    config: Config, error: StoreError, stop: threading.Event, *, notifier: Notifier, is_busy: bool
+) -> None:
     """Say on the screen that nothing can be opened, until told otherwise; what may pass by itself is tried again.
 
-    Holds no lock, so that a person may check and salvage the store meanwhile. Changes nothing in it.
+    Holds no lock, so that a person may check and salvage the store meanwhile; while somebody does, nothing is tried and the
+    page stays. Changes nothing in the store. ``is_busy``: the last try met such a person.
     """
     from edge_agent.ipc import CLOSED
     from edge_agent.kiosk.closed import ClosedPage
@@ -128,7 +139,21 @@ def _stay_closed(config: Config, error: StoreError, stop: threading.Event, *, no
     with ClosedPage(config, error):
         notifier.status(f"{CLOSED} {error}")
         notifier.ready()  # after the line: whoever waits for READY reads it
-        left_s = RETRY_S
-        while left_s > 0 and not stop.wait(BEAT_S):
+        left_s = 0.0 if is_busy else RETRY_S
+        while not stop.wait(BEAT_S):
             notifier.alive()
-            left_s -= BEAT_S if error.retryable else 0.0
+            left_s -= BEAT_S
+            if (is_busy or error.retryable) and left_s <= 0 and not _is_in_use(config.state_dir):
+                return
+
+
+def _is_in_use(state_dir: Path) -> bool:
+    """Say whether another process works with the state folder just now."""
+    from edge_agent.state_dir import StateLock
+
+    with suppress(ConfigError):  # the next try says what is wrong with the folder
+        try:
+            StateLock(state_dir, wait_s=0.0).close()
+        except DaemonError:
+            return True
+    return False
