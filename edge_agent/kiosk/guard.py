@@ -92,7 +92,7 @@ class Guard:
         try:
             if status is None:
                 await self._app(scope, _limited(receive, _limit(request)), answer)
-            elif status == 401 and (welcome := self._welcome(request)) is not None:
+            elif status == 401 and (welcome := await run_in_threadpool(self._welcome, request)) is not None:
                 await welcome(scope, receive, answer)
             else:
                 await self._refuse(request, status, receive, answer)
@@ -107,7 +107,10 @@ class Guard:
         await response(request.scope, receive, answer)
 
     def _welcome(self, request: Request) -> Response | None:
-        """Lead a browser that was open before this start to the sign-in page, and back to where it was; None for others."""
+        """Lead a browser that was open before this start to the sign-in page, and back to where it was; None for others.
+
+        Writes to the disk: only in a thread, for a slow disk must not stop the other pages.
+        """
         cookie = request.cookies.get(COOKIE)
         is_page = request.headers.get("sec-fetch-dest", "document") == "document"
         if self._passes is None or not is_page or not self._passes.use(cookie):

@@ -47,7 +47,8 @@ class Sessions:
         monotonic: seconds, never going back.
         blank_after_s: after so long without a person's touch nothing of a patient is given any more.
         sign_out_after_s: after so long the person is signed out.
-        on_change: told the ids of all open sessions when one begins or gets a new id.
+        on_change: told the ids of all open sessions when one begins or gets a new id; may wait for a slow disk, and no
+            other request waits with it.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Sessions:
         self._on_change = on_change
         self._is_closed = False
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
         self._sessions: dict[str, Session] = {}
 
     def open(self, *, is_returning: bool = False) -> Session:
@@ -81,7 +83,7 @@ class Sessions:
             if len(self._sessions) >= MAX_SESSIONS:
                 del self._sessions[min(self._sessions.values(), key=lambda one: one.seen_s).id]
             self._sessions[session.id] = session
-            self._on_change(tuple(self._sessions))
+        self._tell()
         return session
 
     def close(self) -> None:
@@ -139,5 +141,12 @@ class Sessions:
         with self._lock:
             self._sessions.pop(session.id, None)
             self._sessions[fresh.id] = fresh
-            self._on_change(tuple(self._sessions))
+        self._tell()
         return fresh
+
+    def _tell(self) -> None:
+        """Tell of the sessions as they are at this moment, one telling after the other: the last one is never an old one."""
+        with self._telling:
+            with self._lock:
+                ids = tuple(self._sessions)
+            self._on_change(ids)

@@ -23,7 +23,7 @@ from edge_agent.kiosk.passes import Passes
 from edge_agent.kiosk.server import KioskServer
 from edge_agent.store.accounts import Role
 from tests.simulators.consultation_kiosk import consultation_kiosk
-from tests.simulators.kiosk_parts import PIN, RealClock, kiosk_parts
+from tests.simulators.kiosk_parts import PIN, Browser, RealClock, kiosk_parts
 
 AGAIN = "The page was started again."
 
@@ -109,6 +109,32 @@ def test_a_form_sent_to_a_restarted_page_leads_back_to_its_page(server: KioskSer
         headers = {"origin": str(server.origin), "referer": f"{server.origin}/consultation/abc"}
         answer = client.post(f"{server.origin}/consultation/abc/history", data={"csrf": "old"}, headers=headers)
         assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Fconsultation%2Fabc")
+
+
+class _WatchedPasses(Passes):
+    """Passes that say whether they were asked where every other page waits for them."""
+
+    were_in_loop: bool | None = None
+
+    def use(self, session_id: str | None) -> bool:
+        """Ask as always; writes to the disk."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self.were_in_loop = False
+        else:
+            self.were_in_loop = True
+        return super().use(session_id)
+
+
+def test_a_returning_browser_is_looked_up_beside_the_loop(parts: KioskParts, tmp_path: Path) -> None:
+    """Being led to the PIN writes to the disk: a slow one must not stop streams and the other pages."""
+    Passes(tmp_path, boot_id="one").note(["before"], port=4711)
+    passes = _WatchedPasses(tmp_path, boot_id="one")
+    browser = Browser(parts, create_app(parts, passes=passes))
+    browser.cookies.set("derm_kiosk", "before")
+    assert browser.get("/").headers["location"].startswith("/sign-in")
+    assert passes.were_in_loop is False
 
 
 def test_scripts_of_an_old_page_get_no_session(server: KioskServer, tmp_path: Path) -> None:
