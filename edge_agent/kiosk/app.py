@@ -88,7 +88,7 @@ def create_app(
         monotonic=parts.monotonic,
         blank_after_s=kiosk.blank_after_s,
         sign_out_after_s=kiosk.sign_out_after_s,
-        on_change=(lambda _ids: None) if passes is None else partial(passes.note, port=port),
+        on_change=(lambda _looks: None) if passes is None else partial(passes.note, port=port),
     )
     app.state.parts = parts
     app.state.sessions = sessions

@@ -27,7 +27,7 @@ from edge_agent.kiosk.passes import Passes
 from edge_agent.kiosk.refusals import NO_ROOM_TO_START, told_of
 from edge_agent.kiosk.rendering import Stationery
 from edge_agent.kiosk.server import LOOPBACK, listen
-from edge_agent.kiosk.sessions import COOKIE
+from edge_agent.kiosk.sessions import COOKIE, Look
 
 STATIC: Final = Path(__file__).parent / "static"
 FILES: Final = {
@@ -75,7 +75,7 @@ class ClosedPage:
         if not secrets.compare_digest(offered.encode(), self._token.encode()) or _held(cookie) in self._comers:
             return None
         self._comers.append(secrets.token_urlsafe(32))
-        self._passes.note(self._comers, port=self._port)
+        self._passes.note(dict.fromkeys(self._comers, Look()), port=self._port)
         return self._comers[-1]
 
     def __enter__(self) -> Self:

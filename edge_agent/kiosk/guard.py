@@ -113,10 +113,11 @@ class Guard:
         """
         cookie = request.cookies.get(COOKIE)
         is_page = request.headers.get("sec-fetch-dest", "document") == "document"
-        if self._passes is None or not is_page or not self._passes.use(cookie):
+        look = self._passes.use(cookie) if self._passes is not None and is_page else None
+        if look is None:
             return None
         way_back = quote(_way_back(request), safe="")
-        session = self._sessions.open(is_returning=True)
+        session = self._sessions.open(returning=look)
         return give_cookie(RedirectResponse(f"/sign-in?next={way_back}", status_code=303), session)
 
     def _note(self, error: Exception, *, path: str, has_started: bool) -> None:

@@ -1,21 +1,35 @@
 """Browser sessions, in memory only: a restart signs everybody out and loses nothing, for drafts stand in the store.
 
-What is left of them for the next start is a fingerprint (``passes``): it lets the same browser see the sign-in page.
+What is left of them for the next start is a fingerprint with the look (``passes``): it lets the same browser see the
+sign-in page, as it was set.
 """
 
 from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge_agent.store.accounts import Person
 
 COOKIE: Final = "derm_kiosk"
 MAX_SESSIONS: Final = 8
 TELLING_S: Final = 15.0  # a page tells the server of touches every ten seconds at most (static/blank.js)
+
+
+class Look(BaseModel):
+    """How one browser shows its pages; says nothing of who sits there. ``language``: None is the device's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    language: str | None = Field(default=None, max_length=16)
+    is_large_print: bool = False
+    is_still: bool = False
+    is_dark: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,16 @@ class Session:
     is_dark: bool = False
     is_returning: bool = False
 
+    @property
+    def look(self) -> Look:
+        """Return what outlives the session."""
+        return Look(
+            language=self.language,
+            is_large_print=self.is_large_print,
+            is_still=self.is_still,
+            is_dark=self.is_dark,
+        )
+
 
 class Sessions:
     """Keep the sessions of this start of the web server.
@@ -47,8 +71,8 @@ class Sessions:
         monotonic: seconds, never going back.
         blank_after_s: after so long without a person's touch nothing of a patient is given any more.
         sign_out_after_s: after so long the person is signed out.
-        on_change: told the ids of all open sessions when one begins or gets a new id; may wait for a slow disk, and no
-            other request waits with it.
+        on_change: told the ids of all open sessions with their looks when one begins, gets a new id or looks otherwise;
+            may wait for a slow disk, and no other request waits with it.
     """
 
     def __init__(
@@ -58,7 +82,7 @@ class Sessions:
         monotonic: Callable[[], float],
         blank_after_s: float,
         sign_out_after_s: float,
-        on_change: Callable[[Collection[str]], None] = lambda _ids: None,
+        on_change: Callable[[Mapping[str, Look]], None] = lambda _looks: None,
     ) -> None:
         self._language = language
         self._monotonic = monotonic
@@ -70,14 +94,23 @@ class Sessions:
         self._telling = threading.Lock()
         self._sessions: dict[str, Session] = {}
 
-    def open(self, *, is_returning: bool = False) -> Session:
+    def open(self, *, returning: Look | None = None) -> Session:
         """Begin a session with a new random id; the oldest one ends when there are too many.
 
-        ``is_returning``: the browser was open before the page was started again.
+        ``returning``: the look of a browser that was open before the page was started again; None: of none.
         """
         now = self._monotonic()
+        look = returning or Look()
         session = Session(
-            secrets.token_urlsafe(32), secrets.token_urlsafe(32), self._language, now, now, is_returning=is_returning
+            secrets.token_urlsafe(32),
+            secrets.token_urlsafe(32),
+            look.language or self._language,
+            now,
+            now,
+            is_large_print=look.is_large_print,
+            is_still=look.is_still,
+            is_dark=look.is_dark,
+            is_returning=returning is not None,
         )
         with self._lock:
             if len(self._sessions) >= MAX_SESSIONS:
@@ -109,8 +142,10 @@ class Sessions:
             present = self._sessions.get(session.id)
             if present is None:
                 return session
-            self._sessions[session.id] = replace(present, **changes)  # type: ignore[arg-type]
-            return self._sessions[session.id]
+            changed = self._sessions[session.id] = replace(present, **changes)  # type: ignore[arg-type]
+        if changed.look != present.look:  # a touch writes nothing: it comes with every page
+            self._tell()
+        return changed
 
     def sign_in(self, session: Session, person: Person) -> Session:
         """Put a person into a session under a NEW id and CSRF token, so that an id planted before is worth nothing."""
@@ -148,5 +183,5 @@ class Sessions:
         """Tell of the sessions as they are at this moment, one telling after the other: the last one is never an old one."""
         with self._telling:
             with self._lock:
-                ids = tuple(self._sessions)
-            self._on_change(ids)
+                looks = {one.id: one.look for one in self._sessions.values()}
+            self._on_change(looks)

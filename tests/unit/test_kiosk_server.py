@@ -21,6 +21,7 @@ from edge_agent.kiosk.app import ROOMS, create_app
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.passes import Passes
 from edge_agent.kiosk.server import KioskServer
+from edge_agent.kiosk.sessions import Look
 from edge_agent.store.accounts import Role
 from tests.simulators.consultation_kiosk import consultation_kiosk
 from tests.simulators.kiosk_parts import PIN, Browser, RealClock, kiosk_parts
@@ -101,6 +102,28 @@ def test_a_restart_signs_everybody_out(server: KioskServer, parts: KioskParts, t
         assert httpx.get(f"{origin}/status", cookies={"derm_kiosk": old}).status_code == 401  # good for once
 
 
+def test_a_restart_keeps_language_and_look(server: KioskServer, tmp_path: Path) -> None:
+    """A nurse who reads Spanish in large print finds the PIN page in Spanish, in large print and dark, after two starts too."""
+    with httpx.Client() as client:
+        page = client.get(_url(tmp_path), follow_redirects=True).text
+        csrf = re.search(r'name="csrf" content="([^"]+)"', page)
+        assert csrf is not None
+        sent, headers = {"csrf": csrf[1]}, {"origin": str(server.origin)}
+        client.post(f"{server.origin}/settings/language", data={**sent, "language": "es"}, headers=headers)
+        client.post(f"{server.origin}/settings/look", data={**sent, "large": "yes", "dark": "yes"}, headers=headers)
+        before = _top(client.get(f"{server.origin}/set-up").text)
+        assert 'lang="es"' in before
+        for _ in range(2):
+            server.restart()
+            assert _top(client.get(f"{server.origin}/set-up", follow_redirects=True).text) == before
+
+
+def _top(page: str) -> str:
+    """Return the opening tag of a page: it carries language and look."""
+    found = re.search(r"<html[^>]*>", page)
+    return "" if found is None else found[0]
+
+
 def test_a_form_sent_to_a_restarted_page_leads_back_to_its_page(server: KioskServer, tmp_path: Path) -> None:
     """What was sent is not done; after the PIN the worker stands on the page of the form again."""
     with httpx.Client() as client:
@@ -116,7 +139,7 @@ class _WatchedPasses(Passes):
 
     were_in_loop: bool | None = None
 
-    def use(self, session_id: str | None) -> bool:
+    def use(self, session_id: str | None) -> Look | None:
         """Ask as always; writes to the disk."""
         try:
             asyncio.get_running_loop()
@@ -129,7 +152,7 @@ class _WatchedPasses(Passes):
 
 def test_a_returning_browser_is_looked_up_beside_the_loop(parts: KioskParts, tmp_path: Path) -> None:
     """Being led to the PIN writes to the disk: a slow one must not stop streams and the other pages."""
-    Passes(tmp_path, boot_id="one").note(["before"], port=4711)
+    Passes(tmp_path, boot_id="one").note({"before": Look()}, port=4711)
     passes = _WatchedPasses(tmp_path, boot_id="one")
     browser = Browser(parts, create_app(parts, passes=passes))
     browser.cookies.set("derm_kiosk", "before")
@@ -149,17 +172,20 @@ def test_scripts_of_an_old_page_get_no_session(server: KioskServer, tmp_path: Pa
 def test_a_browser_of_another_boot_is_not_known(tmp_path: Path) -> None:
     """The fingerprints hold until the computer starts again; where no boot is known nothing is kept."""
     for boot_id, is_known in (("one", True), ("two", False), ("", False)):
-        Passes(tmp_path, boot_id="one").note(["session"], port=4711)
+        Passes(tmp_path, boot_id="one").note({"session": Look(language="es")}, port=4711)
         found = Passes(tmp_path, boot_id=boot_id)
-        assert (found.port == 4711, found.use("session")) == (is_known, is_known)
+        assert (found.port == 4711, found.use("session") == Look(language="es")) == (is_known, is_known)
+        assert found.use("session") is None
     assert b"session" not in (tmp_path / "kiosk.browsers").read_bytes().replace(b'"sessions"', b"")
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"boot": "one", "sessions": 7}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"boot": "one", "sessions": 7}', b'{"boot": "one", "sessions": ["x"]}', b"\xff"]
+)
 def test_a_broken_memory_lets_nobody_in(tmp_path: Path, content: bytes) -> None:
     """Half a file, or somebody else's: as if there were none."""
     (tmp_path / "kiosk.browsers").write_bytes(content)
-    assert not Passes(tmp_path, boot_id="one").use("session")
+    assert Passes(tmp_path, boot_id="one").use("session") is None
 
 
 def test_an_open_stream_ends_cleanly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from edge_agent.kiosk.sessions import Sessions
+from edge_agent.kiosk.sessions import Look, Sessions
 
 
 def _sessions(on_change: object) -> Sessions:
@@ -56,3 +56,13 @@ def test_what_is_told_last_is_what_is_open() -> None:
     for one in threads:
         one.join(30)
     assert told[-1] == frozenset(opened)
+
+
+def test_a_look_is_told_and_a_touch_is_not() -> None:
+    """Language and print are written down when they change; a touch comes with every page and must cost no writing."""
+    told: list[Mapping[str, Look]] = []
+    sessions = _sessions(told.append)
+    session = sessions.touch(sessions.open())
+    assert len(told) == 1
+    sessions.change(session, language="es", is_dark=True)
+    assert told[1:] == [{session.id: Look(language="es", is_dark=True)}]
