@@ -182,7 +182,8 @@ class Course:
             CaseError: the draft cannot be a case.
         """
         draft = self.without_forbidden(draft)
-        return draft.to_case(images, consent=draft.to_consent(), previous=previous)
+        is_stopped = self.is_photography_stopped(draft)
+        return draft.to_case(images, consent=draft.to_consent(), previous=previous, is_photography_stopped=is_stopped)
 
     def _may_stay(self, draft: Draft, view: TakenView) -> bool:
         """Judge a picture as it was taken; a later stop of photography ends further ones only."""
