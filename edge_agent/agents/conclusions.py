@@ -152,6 +152,7 @@ class Conclusions:
             phenotype=found.value_of("phenotype"),
             syndrome=found.value_of("syndrome"),
             proposals=found.plan_proposals,
+            is_photography_stopped=case.photography.is_stopped,
         )
         return self._planner.plan(given.with_form(case.intake))
 

@@ -65,6 +65,30 @@ class Course:
         is_stopped = self.is_photography_stopped(draft)
         return self.permits.camera(draft, site, shot=shot, clinician=clinician, is_stopped=is_stopped)
 
+    def still_allowed(
+        self, draft: Draft, site: SiteChoice, *, shot: str, clinician: str | None, kind: str
+    ) -> SiteChoice:
+        """Return a site as it stands after the burst, if its picture may still be kept.
+
+        One "yes" is for one picture, however often somebody taps (R5, R6).
+
+        Args:
+            draft: the consultation as it is now.
+            site: as it stood before the burst.
+            shot: id of ``shot``.
+            clinician: the clinician who is signed in, if one is.
+            kind: the vault's class under which the picture was allowed.
+
+        Raises:
+            CaseError: taken, stopped, marked or left meanwhile.
+        """
+        now = next((one for one in draft.sites if one.place == site.place), None)
+        if draft.step is Step.VIEWS and now is not None:
+            permit = self.camera(draft, now, shot=shot, clinician=clinician)
+            if permit.is_allowed and permit.kind == kind:
+                return now
+        raise CaseError("this picture is no longer allowed: ask again, then take it")
+
     def consent(self, draft: Draft) -> ConsentPermit:
         """Say who decides about the consents."""
         return self.permits.consent(draft, is_emergency=self.is_emergency(draft))
@@ -182,7 +206,8 @@ class Course:
             CaseError: the draft cannot be a case.
         """
         draft = self.without_forbidden(draft)
-        return draft.to_case(images, consent=draft.to_consent(), previous=previous)
+        is_stopped = self.is_photography_stopped(draft)
+        return draft.to_case(images, consent=draft.to_consent(), previous=previous, is_photography_stopped=is_stopped)
 
     def _may_stay(self, draft: Draft, view: TakenView) -> bool:
         """Judge a picture as it was taken; a later stop of photography ends further ones only."""

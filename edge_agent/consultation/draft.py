@@ -200,7 +200,12 @@ class Draft(Record):
             raise CaseError(first_line(exc)) from exc
 
     def to_case(
-        self, images: Mapping[str, Frame], *, consent: Consent | None, previous: PreviousVisit | None = None
+        self,
+        images: Mapping[str, Frame],
+        *,
+        consent: Consent | None,
+        previous: PreviousVisit | None = None,
+        is_photography_stopped: bool = False,
     ) -> Case:
         """Build the case that is handed over.
 
@@ -208,6 +213,7 @@ class Draft(Record):
             images: by image id, uint8[H, W, 3] BGR each; every picture of the draft.
             consent: what ``to_consent`` gave; None marks a test case (R14).
             previous: the last reported visit of the same episode.
+            is_photography_stopped: what ``Course`` says; it stays with the case, also where the sign was taken back (R9).
 
         Raises:
             CaseError: the form contradicts itself, or a picture may not be processed.
@@ -216,7 +222,7 @@ class Draft(Record):
             View(index, images[view.image_id], view.shot, view.body_site, view.laterality, view.has_mark)
             for index, view in enumerate(self.views)
         )
-        told = Photography(refusals=self.refusals, lost=self.lost)
+        told = Photography(refusals=self.refusals, lost=self.lost, is_stopped=is_photography_stopped)
         return Case(self.case_id, views, self.to_intake(), consent, self.created, previous, told)
 
     def _notes(self) -> tuple[ViewNote, ...]:

@@ -29,6 +29,11 @@ class SiteChoice(Record):
     is_asked: bool = False
     has_mark: bool | None = None
 
+    @property
+    def place(self) -> tuple[BodySite, Laterality | None]:
+        """Return which place of the body it is, whatever was asked about it."""
+        return self.body_site, self.laterality
+
 
 class TakenView(Record):
     """One picture of the draft: its number in the vault, what the form says about it and what the gate said.

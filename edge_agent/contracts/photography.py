@@ -1,4 +1,4 @@
-"""What happened while the pictures of a visit were taken, beside the pictures that were kept.
+"""What happened while the pictures of a visit were taken, beside the pictures that were kept: it goes with the case.
 
 No picture is in it: a refused one is never kept (policy R12), only counted.
 """
@@ -19,14 +19,16 @@ Refusals = dict[QualityReason, Annotated[int, Field(ge=1, le=MAX_COUNT)]]
 
 
 class Photography(Record):
-    """How often the check refused a picture, by reason, and which pictures were taken and then lost.
+    """How often the check refused a picture, by reason, which pictures were lost, and whether a sign of abuse ended it.
 
     ``lost``: the picture was kept, and its file could not be opened any more when the visit was handed over: nobody has
-    looked at that place. Does not say why a file was damaged; ``derm-edge store check`` does.
+    looked at that place. Does not say why a file was damaged; ``derm-edge store check`` does. ``is_stopped``: signs of
+    abuse ended photography, whatever the form says by now: no picture and no result of the case leaves (policy R9).
     """
 
     refusals: Refusals = Field(default_factory=dict)
     lost: Annotated[tuple[ViewNote, ...], Lax] = ()
+    is_stopped: bool = False
 
     def without(self, notes: Iterable[ViewNote]) -> Photography:
         """Return the same with more pictures that are lost."""

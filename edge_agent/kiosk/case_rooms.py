@@ -122,3 +122,8 @@ def visit_here(parts: KioskParts, case_id: str) -> VisitRow | None:
         return episodes_of(parts).visit(case_id)
     except CaseError:
         return None
+
+
+def may_close(visit: VisitRow | None, person: Person) -> bool:
+    """Say whether a person may take a visit off the list: its worker, or a clinician."""
+    return visit is not None and (visit.owner == person.name or Role.CLINICIAN in person.roles)

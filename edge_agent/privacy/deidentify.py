@@ -103,8 +103,13 @@ def deidentify(
 
 
 def _is_safeguarding(report: Mapping[str, Any], intake: Intake) -> bool:
-    """Say whether form or report speak of abuse; a minor's genital lesion counts, at an unknown age too."""
-    if any(row.get("id") == _SAFEGUARDING_RULE for row in _rows(report, "red_flags")):
+    """Say whether form or report speak of abuse; a minor's genital lesion counts, at an unknown age too.
+
+    Photography stops for signs of abuse alone, and stays stopped where the sign was taken back from the form.
+    """
+    if report.get("stops_photography") is True or any(
+        row.get("id") == _SAFEGUARDING_RULE for row in _rows(report, "red_flags")
+    ):
         return True
     is_adult = intake.age_years is not None and intake.age_years >= ADULT_YEARS
     signs = _SAFEGUARDING if is_adult else _SAFEGUARDING | {_SAFEGUARDING_OF_MINORS}

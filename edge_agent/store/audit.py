@@ -47,6 +47,7 @@ class Action(StrEnum):
     EMERGENCY_SEEN = "emergency_seen"
     CASE_OPENED = "case_opened"
     PICTURE_VIEWED = "picture_viewed"
+    PICTURE_REMOVED = "picture_removed"
     REPORT_OPENED = "report_opened"
     REPORT_PRINTED = "report_printed"
     REPORT_EXPORTED = "report_exported"

@@ -74,6 +74,7 @@ def test_no_photograph_is_taken_for_psoriasis(runner: Runner) -> None:
     assert len(taken) <= 1, taken
 
 
+@pytest.mark.long
 def test_drawn_cases_are_found_in_scope_at_the_same_thresholds(runner: Runner) -> None:
     """60 drawn psoriasis-like cases: at least 54 are in scope, so that refusing everything does not pass."""
     refused = []

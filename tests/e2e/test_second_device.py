@@ -39,7 +39,7 @@ from tests.simulators.kiosk import wait_until
 from tests.simulators.second_device import devices, stand_in
 
 PATIENCE_S = 120.0
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture
@@ -83,7 +83,6 @@ def test_a_sound_device_that_is_faster_earns_its_place(config: Config) -> None:
     assert seen.logit_range > 1.0
 
 
-@pytest.mark.long
 def test_a_device_that_is_not_faster_is_refused(config: Config) -> None:
     """The same two the other way round."""
     seen = soak(config, "--fault", "slow", cases=24)
@@ -91,7 +90,6 @@ def test_a_device_that_is_not_faster_is_refused(config: Config) -> None:
     assert reason.startswith("it is not faster")
 
 
-@pytest.mark.long
 def test_a_device_whose_memory_grows_is_refused(config: Config) -> None:
     """Some megabytes per answer that are never given back."""
     seen = soak(config, "--fault", "leak", cases=24, cpu=("--fault", "slow"))
@@ -124,7 +122,6 @@ def test_a_cpu_that_fails_says_nothing_about_the_device(config: Config) -> None:
         soak(config, cases=4, cpu=("--fault", "error"))
 
 
-@pytest.mark.long
 def test_the_command_writes_the_verdict(
     config: Config, bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from edge_agent.agents.rules.red_flags import RuleBook
 from edge_agent.contracts.term_lists import Term, TermList
 from edge_agent.contracts.terms import Vocabulary
+from edge_agent.contracts.translations import load_translations
 from edge_agent.kiosk.language import CLOSING, OPENING
 
 SPOKEN = ("aria-label", "placeholder", "alt", "title")
@@ -83,12 +84,15 @@ def pseudo_vocabulary() -> Vocabulary:
 
 
 def rule_words() -> frozenset[str]:
-    """Return the sentences of the danger-sign and triage rules, which stand in files of their own."""
+    """Return the sentences of the danger-sign and triage rules, short and whole, which stand in files of their own."""
     books = [RuleBook.load(name) for name in ("red_flags.toml", "triage_rules.toml")]
     rules = [rule for book in books for rule in book.rules]
-    return frozenset(
+    short = {
         rule.words(lang, is_stronger=stronger) for rule in rules for lang in ("en", "zh") for stronger in (False, True)
-    )
+    }
+    told = load_translations()
+    whole = (told.instruction(rule.id, "en", is_stronger=stronger) for rule in rules for stronger in (False, True))
+    return frozenset(short).union(*whole)
 
 
 def _marked_list(found: TermList) -> TermList:

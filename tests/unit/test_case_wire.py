@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edge_agent.case_wire import pack_case, unpack_case
+from edge_agent.contracts.photography import Photography
 from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.errors import DaemonError
 from edge_agent.ipc import Message
@@ -26,13 +27,13 @@ EARLIER = PreviousVisit(
 
 @pytest.mark.parametrize("previous", [None, EARLIER])
 def test_a_case_survives_the_way(previous: PreviousVisit | None) -> None:
-    """Form, consent, time, earlier visit and every pixel."""
-    given = replace(case(marks=(1, 2), agreed=consent()), previous=previous)
+    """Form, consent, time, earlier visit, how photography went and every pixel."""
+    given = replace(case(marks=(1, 2), agreed=consent()), previous=previous, photography=Photography(is_stopped=True))
     came = unpack_case(pack_case(given, language="zh"))
     assert (came.case_id, came.intake, came.consent, came.created) == (
         given.case_id, given.intake, given.consent, given.created
     )  # fmt: skip
-    assert came.previous == previous
+    assert (came.previous, came.photography) == (previous, given.photography)
     for one, other in zip(came.views, given.views, strict=True):
         np.testing.assert_array_equal(one.frame, other.frame)
 

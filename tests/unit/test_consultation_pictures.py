@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge_agent.consultation.draft import Draft
 from edge_agent.consultation.steps import QUESTIONS, Step
+from edge_agent.contracts.case import Frame
 from edge_agent.contracts.photography import Photography
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import StoreError
@@ -19,8 +21,9 @@ from edge_agent.kiosk.consultation_parts import ConsultationParts
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.policy.camera import PictureKind
 from edge_agent.policy.sharing import secondary_use_rule
+from edge_agent.store.accounts import Role
 from edge_agent.store.vault import ImageKind
-from tests.simulators.consultation_kiosk import ScriptedGate, Verdict, consultation_kiosk
+from tests.simulators.consultation_kiosk import DrawnCamera, ScriptedGate, Verdict, consultation_kiosk
 from tests.simulators.consultations import steps
 from tests.simulators.kiosk_parts import Browser, HandClock
 
@@ -243,6 +246,92 @@ def test_a_look_at_a_drafts_picture_is_logged_with_the_picture(browser: Browser)
     browser.get(f"/consultation/{case_id}/pictures/{image_id}.png")
     newest = browser.parts.audit.newest(1)[0]
     assert (newest.action, newest.case_ref, newest.detail) == ("picture_viewed", case_id, image_id)
+
+
+class Meanwhile(ScriptedGate):
+    """A gate during whose first look something else happens, as with two taps or two devices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.happens: Callable[[], object] | None = None
+
+    def judge(self, frames: Sequence[Frame], *, shot: str | None, site: str | None) -> Verdict:
+        """Let it happen once, then judge."""
+        happens, self.happens = self.happens, None
+        if happens is not None:
+            happens()
+        return super().judge(frames, shot=shot, site=site)
+
+
+@pytest.fixture
+def meanwhile(parts: KioskParts) -> tuple[Browser, Meanwhile]:
+    """Give a browser whose gate lets something happen between the picture and its keeping."""
+    gate = Meanwhile()
+    assert parts.consultation is not None
+    browser = Browser(replace(parts, consultation=replace(parts.consultation, gate=gate))).come_in()
+    browser.sign_in(browser.account())
+    return browser, gate
+
+
+def test_a_double_tap_keeps_one_picture_of_a_face(meanwhile: tuple[Browser, Meanwhile]) -> None:
+    """R6: the person said yes to one picture; the second of two taps keeps none, in draft, vault and trail."""
+    browser, gate = meanwhile
+    case_id = _at_the_camera(browser, site="ear")
+    _ask(browser, case_id, asked_now="yes")
+    gate.happens = lambda: _take(browser, case_id)
+    _take(browser, case_id)
+    assert len(_draft(browser, case_id).views) == 1
+    assert len(list(_room(browser).vault.files())) == 1
+    assert _actions(browser).count("picture_taken") == 1
+
+
+def test_a_stop_during_the_burst_keeps_no_picture(meanwhile: tuple[Browser, Meanwhile]) -> None:
+    """R9: a sign of abuse that is entered while the picture is judged comes first; the picture is not kept."""
+    browser, gate = meanwhile
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    signs: dict[Any, Any] = {"disclosure_of_abuse": "yes"}
+    course, consultations = _room(browser).course, _room(browser).consultations
+
+    def told() -> None:
+        consultations.change(case_id, lambda draft: course.kept(draft.changed(danger_signs=signs)))
+        consultations.change(case_id, course.read)
+
+    gate.happens = told
+    _take(browser, case_id)
+    assert (_draft(browser, case_id).step, _draft(browser, case_id).views) == (Step.VIEWS, ())
+    assert not list(_room(browser).vault.files())
+
+
+@pytest.mark.parametrize("action", ["capture", "import"])
+@pytest.mark.parametrize("picture", [None, b"no picture"])
+def test_a_camera_page_that_was_left_open_leads_to_the_present_step(
+    browser: Browser, action: str, picture: bytes | None
+) -> None:
+    """Before any site was chosen, without a camera or with a broken file: no error, and nothing is kept."""
+    case_id = browser.submit("/consultation").headers["location"].rsplit("/", maxsplit=1)[1]
+    camera = browser.parts.camera
+    assert isinstance(camera, DrawnCamera)
+    camera.is_on = False
+    files = None if picture is None else {"picture": ("a.png", picture, "image/png")}
+    form = {"csrf": browser.csrf(), "site": "0", "shot": "close_up"}
+    answer = browser.post(f"/consultation/{case_id}/{action}", data=form, files=files)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/consultation/{case_id}")
+    assert _draft(browser, case_id).step is Step.DANGER_SIGNS
+
+
+def test_a_picture_that_is_removed_stands_in_the_trail(browser: Browser) -> None:
+    """Who let it go and which one it was, once, in words on the page of the trail."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    _take(browser, case_id)
+    image_id = _draft(browser, case_id).views[0].image_id
+    for _twice in range(2):
+        browser.submit(f"/consultation/{case_id}/pictures/{image_id}/remove")
+    rows = [row for row in browser.parts.audit.entries() if row.action == "picture_removed"]
+    assert [(row.case_ref, row.detail) for row in rows] == [(case_id, image_id)]
+    browser.sign_in(browser.account("Dr Lin", Role.CLINICIAN))
+    assert "removed a picture" in browser.get("/audit").text
 
 
 def _actions(browser: Browser) -> list[str]:

@@ -30,7 +30,7 @@ MORNING = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
 # What has no words in any language: codes, sizes, the pseudo-language's own dates, and names of the scripted bundle.
 CODES = re.compile(
     r"\b(T[1-5]|(RF|TR)-\d\d|ICD-11|[ES][A-Z]\d\d(\.\d+)?|BSA|PASI|PGA|scripted|TEST|s)\b"
-    r"|[A-Z][a-z]{2} \d{1,2}, \d{4}(, \d{1,2}:\d\d:\d\d\s[AP]M)?"
+    r"|[A-Z][a-z]{2} \d{1,2}, \d{4}(, \d{1,2}:\d\d(:\d\d)?\s[AP]M)?"
 )
 # Streams that never end and pictures: no words. Every other GET must have been read.
 WORDLESS = {"/events", "/consultation/{case_id}/progress", "/consultation/{case_id}/preview/{place}.mjpeg"}

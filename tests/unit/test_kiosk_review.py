@@ -221,6 +221,19 @@ def test_a_read_report_is_told_of_no_more(parts: KioskParts, browser: Browser) -
     assert episodes.queue() == []
 
 
+def test_a_visit_is_closed_by_its_worker_or_a_clinician(parts: KioskParts, browser: Browser) -> None:
+    """Another worker has no button for it, is refused, and the person stays on the list."""
+    add_visit(parts, "one", created=MORNING)
+    episodes = parts.consultation.episodes  # type: ignore[union-attr]
+    assert "/cases/one/done" not in _as(browser, "Nurse Wu").get("/cases/one").text
+    assert browser.submit("/cases/one/done").status_code == 403
+    assert [visit.case_id for visit in episodes.queue()] == ["one"]
+    assert not any(action == "visit_closed" for _who, action, _case, _detail in _trail(parts))
+    assert "/cases/one/done" in _as(browser, "Dr Lin", Role.CLINICIAN).get("/cases/one").text
+    assert browser.submit("/cases/one/done").status_code == 303
+    assert episodes.queue() == []
+
+
 def test_the_report_says_that_a_program_was_used(parts: KioskParts, browser: Browser) -> None:
     """R16: that one was used, what it cannot do, and how to ask for a person."""
     add_visit(parts, "one", created=MORNING)

@@ -380,3 +380,12 @@ def test_a_picture_that_was_lost_is_said_in_the_report() -> None:
     assert "picture_lost" in report["notices"]
     assert "not assessed" in VOCABULARY.lists["text"].terms["picture_lost"].en
     assert "picture_lost" not in rules_only_report(case(), manifest=None)["notices"]
+
+
+def test_photography_that_was_stopped_stays_stopped_in_the_report() -> None:
+    """R9: no rule fires on a sign that was taken back, and still no picture of the case may leave."""
+    report = rules_only_report(replace(case(), photography=Photography(is_stopped=True)), manifest=None)
+    jsonschema.validate(report, report_schema())
+    assert report["stops_photography"] is True
+    assert not any(row["is_private"] for row in report["red_flags"])
+    assert rules_only_report(case(), manifest=None)["stops_photography"] is False

@@ -237,6 +237,7 @@ def test_no_picture_is_asked_for_beside_a_safeguarding_sign() -> None:
     blurred = replace(QUIET, abstain_reasons=frozenset({"image_quality"}), proposals=({"object": "repeat_photo"},))
     assert "repeat_photo" in everything(blurred)
     assert "repeat_photo" not in everything(replace(blurred, fired=frozenset({"RF-25"})))
+    assert "repeat_photo" not in everything(replace(blurred, is_photography_stopped=True))  # the sign was taken back
 
 
 def test_a_notification_that_a_model_proposes_waits_for_a_clinician() -> None:

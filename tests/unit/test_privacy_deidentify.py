@@ -135,6 +135,12 @@ def test_a_report_with_the_safeguarding_rule_never_leaves() -> None:
     assert _run(_report(red_flags=[{"id": "RF-07"}, {"id": "RF-25"}])) is None
 
 
+def test_a_visit_whose_sign_of_abuse_was_taken_back_never_leaves() -> None:
+    """Form and rules are silent; photography had been stopped, so nothing of the visit is in sync (policy R9)."""
+    assert _run(_report(stops_photography=True)) is None
+    assert _run(_report(stops_photography=False)) is not None
+
+
 @pytest.mark.parametrize(
     ("share", "percent"), [(0.0, 0), (0.6667, 67), (1, 100), (None, None), (True, None), (7, None)]
 )

@@ -259,3 +259,22 @@ def test_a_local_reference_is_in_no_file_in_clear(post: Post, tmp_path: Path) ->
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert b"PLANTED-REF" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_sign_of_abuse_that_was_taken_back_stays_with_the_case(post: Post, *, is_told: bool) -> None:
+    """R9: the form of the stored case no longer speaks of it; that photography was stopped does."""
+    case_id = post.consultations.begin(owner="worker 1", now=NOW).case_id
+    if is_told:
+        signs: dict[Any, Any] = {"disclosure_of_abuse": "yes"}
+        post.consultations.change(case_id, lambda draft: COURSE.onward(draft.changed(danger_signs=signs)))
+        post.consultations.change(case_id, COURSE.read)
+        post.consultations.change(case_id, COURSE.back)
+    for answer in steps()[:5]:
+        post.consultations.change(case_id, answer)
+    for answer in steps()[6:] if is_told else steps()[5:]:  # nobody comes to the pictures after the stop
+        post.consultations.change(case_id, answer)
+    post.hand_over(case_id)
+    case = post.cases.load(case_id)
+    assert case.intake.danger_signs == CALM
+    assert case.photography.is_stopped is is_told

@@ -24,6 +24,7 @@ __all__ = ["Item", "Plan", "PlanFinding", "PlanInput", "Planner"]
 MAX_ITEMS = 12
 INTERVALS = (1, 3, 7, 14, 28, 42, 56, 84, 182, 365)
 REVIEW = "after_clinician_review"
+ANOTHER_PICTURE = "repeat_photo"  # proposed by nobody once a sign of abuse stopped photography
 MODEL_PRIORITY = 6  # after every rule's item: a model never pushes one out
 _KEPT = ("refer", "notify", "advise", "treat", "follow_up", "investigate")  # of priority 1 the last are cut first
 _GROUPS = ("refer", "notify", "investigate", "treat", "advise", "follow_up")
@@ -153,7 +154,7 @@ class Planner:
     ) -> Item | None:
         """Return the item, a milder one where the site or age forbids it, or None; what was changed is told."""
         what = self._book.objects[item.object]
-        if self._book.is_barred(what, facts):
+        if self._book.is_barred(what, facts) or (given.is_photography_stopped and item.object == ANOTHER_PICTURE):
             findings.append(PlanFinding("contraindicated", item.origin, item.object))
             return None
         if not is_limited(what, given):

@@ -43,6 +43,7 @@ class PlanInput:
 
     ``formula`` is an id that may be shown. ``fired`` are danger-sign rule ids, ``conditions`` the differential with the
     working condition. ``comorbidities``: None when nobody asked. ``proposals`` are a model's own plan items.
+    ``is_photography_stopped``: no further picture, also where the sign of abuse was taken back and no rule fires (R9).
     """
 
     tier: str
@@ -68,6 +69,7 @@ class PlanInput:
     alcohol: str | None = None
     unlabelled_products: bool | None = None
     proposals: tuple[Mapping[str, Any], ...] = ()
+    is_photography_stopped: bool = False
 
     def with_form(self, intake: Intake) -> PlanInput:
         """Return this with what the form answers: age, sex, sites, joints, habits, illnesses, drugs."""

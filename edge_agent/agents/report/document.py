@@ -73,7 +73,8 @@ def build(case: Case, *, course: Course, origin: Origin, texts: ShownTexts | Non
         "notices": [*_of_the_visit(case), *course.notices],
         "red_flags": danger["red_flags"],
         "not_assessed": danger["not_assessed"],
-        "stops_photography": danger["stops_photography"],
+        # A sign of abuse that was told and taken back fires no rule; its stop holds (policy R9).
+        "stops_photography": danger["stops_photography"] or case.photography.is_stopped,
         "triage": course.triage.as_report(),
         "worker": {"impression": worker.impression, "tier": worker.tier, "worried": worker.worried},
         "scope": _scope(found.scope),

@@ -40,6 +40,7 @@ ACTION_WORDS: Final = MappingProxyType(
         Action.EMERGENCY_SEEN: _("looked at emergency access"),
         Action.CASE_OPENED: _("opened a case"),
         Action.PICTURE_VIEWED: _("looked at a picture"),
+        Action.PICTURE_REMOVED: _("removed a picture"),
         Action.REPORT_OPENED: _("opened a report"),
         Action.REPORT_PRINTED: _("printed a report"),
         Action.REPORT_EXPORTED: _("exported a report"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import Depends, Form, Request, Response
+from fastapi import Depends, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
@@ -29,6 +29,7 @@ from edge_agent.kiosk.case_rooms import (
     Carer,
     episodes_of,
     listed_case,
+    may_close,
     noting,
     policy_of,
     report_language,
@@ -112,7 +113,7 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         may_sign=Role.CLINICIAN in person.roles and not is_locked,
         may_decide=bool({*DECIDERS} & person.roles) and not is_locked,
         is_visit=visit is not None,
-        is_closed=visit is not None and visit.step is Step.DONE,
+        may_close=visit is not None and visit.step is not Step.DONE and may_close(visit, person),
         follow_up=_follow_up(told, parts.clock().date()),
         take_home=_take_home(request, told, case_id),
     )
@@ -263,6 +264,8 @@ def sign(
 def done(request: Request, case_id: str, person: Carer) -> Response:
     """Take a person off the list of people on their way: the report was read and talked about."""
     parts = parts_of(request)
+    if not may_close(visit_here(parts, case_id), person):
+        raise HTTPException(403)
     episodes_of(parts).close(case_id, now=parts.clock())
     parts.audit.note(person.name, "visit_closed", case_ref=case_id)
     return RedirectResponse("/", status_code=303)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, get_args
 
 from fastapi import HTTPException, Request, Response, UploadFile
@@ -22,7 +23,7 @@ from edge_agent.consultation.steps import Step
 from edge_agent.contracts.case import Frame
 from edge_agent.contracts.intake_values import Shot
 from edge_agent.contracts.result import QualityReason
-from edge_agent.errors import PictureError
+from edge_agent.errors import CaseError, PictureError
 from edge_agent.kiosk.consultation_parts import BURST
 from edge_agent.kiosk.faults import camera_words
 from edge_agent.kiosk.forms import Sent
@@ -39,6 +40,7 @@ from edge_agent.kiosk.pages.consultation.desk import (
     turn_of,
 )
 from edge_agent.kiosk.room import Room
+from edge_agent.store.audit import Action
 from edge_agent.store.pictures import encode_png
 from edge_agent.store.vault import ImageKind
 
@@ -110,6 +112,8 @@ SCREENS = (VIEWS,)
 def capture(request: Request, case_id: str, person: Worker, form: Sent) -> Response:
     """Take a burst, judge it, keep its best picture or say why not."""
     turn = turn_of(request, case_id, person)
+    if turn.draft.step is not Step.VIEWS:  # a page that was left open
+        return to_draft(case_id)
     frames = _burst(turn)
     if not frames:
         trouble = camera_words(turn.parts.faults())
@@ -129,6 +133,8 @@ def capture(request: Request, case_id: str, person: Worker, form: Sent) -> Respo
 def import_file(request: Request, case_id: str, person: Worker, form: Sent) -> Response:
     """Take a picture from a file, by the same rules as one from the camera."""
     turn = turn_of(request, case_id, person)
+    if turn.draft.step is not Step.VIEWS:
+        return to_draft(case_id)
     upload = form.get("picture")
     if not hasattr(upload, "file"):
         return show(turn, VIEWS, problem=_("Choose a picture file first."))
@@ -173,7 +179,9 @@ def remove(request: Request, case_id: str, image_id: str, person: Worker) -> Res
     """Let one picture go, for good."""
     turn = turn_of(request, case_id, person)
     turn.room.consultations.change(
-        case_id, lambda draft: answers.without_view(draft, image_id) if draft.step is Step.VIEWS else draft
+        case_id,
+        lambda draft: answers.without_view(draft, image_id) if draft.step is Step.VIEWS else draft,
+        noted=noting(turn, Action.PICTURE_REMOVED, detail=image_id),
     )
     return to_draft(case_id)
 
@@ -210,7 +218,7 @@ def _keep(
     at = _place(turn, place)
     site = turn.draft.sites[at]
     kind_of_shot = next((one for one in shots_of(site) if one == shot), None)
-    if kind_of_shot is None or turn.draft.step is not Step.VIEWS:
+    if kind_of_shot is None:
         return to_draft(turn.draft.case_id)
     permit = turn.room.course.camera(turn.draft, site, shot=kind_of_shot, clinician=turn.clinician)
     if not permit.is_allowed:
@@ -229,8 +237,9 @@ def _keep(
         )
 
     def describe(draft: Draft, image_id: str) -> Draft:
+        now = turn.room.course.still_allowed(draft, site, shot=kind_of_shot, clinician=turn.clinician, kind=permit.kind)
         view = TakenView(
-            **{**site.model_dump(), "has_mark": bool(site.has_mark)},
+            **{**now.model_dump(), "has_mark": bool(now.has_mark)},
             image_id=image_id,
             shot=kind_of_shot,
             quality="accepted_with_warning" if is_refused else judged.verdict,
@@ -241,13 +250,15 @@ def _keep(
         )
         return turn.room.course.kept(answers.with_view(draft, view))
 
-    turn.room.consultations.take(
-        turn.draft.case_id,
-        encode_png(frames[judged.best]),
-        kind=ImageKind(permit.kind),
-        describe=describe,
-        noted=noting(turn, "picture_taken", detail=site.body_site),
-    )
+    # What refuses it now stands on the page that this leads to.
+    with suppress(CaseError):
+        turn.room.consultations.take(
+            turn.draft.case_id,
+            encode_png(frames[judged.best]),
+            kind=ImageKind(permit.kind),
+            describe=describe,
+            noted=noting(turn, "picture_taken", detail=site.body_site),
+        )
     return to_draft(turn.draft.case_id)
 
 
