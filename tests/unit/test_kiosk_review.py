@@ -108,6 +108,36 @@ def test_a_clinician_corrects_the_tier_with_a_reason(parts: KioskParts, browser:
     assert ("dr.lin", "part_corrected", "one", "triage:missed_red_flag") in _trail(parts)
 
 
+def test_a_more_urgent_tier_counts_on_the_screen_before_the_signature(parts: KioskParts, browser: Browser) -> None:
+    """List, deadline, overdue and second reading go by it at once, like paper; a less urgent one waits."""
+    for name in ("now", "soon", "down"):
+        add_visit(parts, name, created=MORNING, report=_dated("psoriasis", "2026-12-20T08:00:00+00:00", "T4_routine"))
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    for name, tier in (("now", "T1_emergency"), ("soon", "T3_urgent"), ("down", "T5_local")):
+        form = {"section": "triage", "verdict": "corrected", "reason": "missed_red_flag", "value_tier": tier}
+        assert browser.submit(f"/cases/{name}/decide", **form).status_code == 303
+    page = browser.get("/cases").text
+    assert _order(page) == ["now", "soon", "down"]
+    assert page.count("Emergency: now</span>") == 1
+    assert page.count("Overdue</span>") == 1
+    assert "Managed here" not in page
+    heading = browser.get("/cases/now").text.split("</h1>")[1][:200]
+    assert "Emergency: now" in heading and "until" in heading
+    assert _order(browser.get("/cases?show=second").text) == ["soon"]
+
+
+def test_a_tier_that_only_a_signed_correction_names_counts_after_it(parts: KioskParts, browser: Browser) -> None:
+    """The clinician's less urgent tier stands in the list once the report is signed."""
+    add_visit(parts, "one", created=MORNING, report=_dated("psoriasis", "2026-12-20T08:00:00+00:00", "T4_routine"))
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    form = {"section": "triage", "verdict": "corrected", "reason": "wrong_severity", "value_tier": "T5_local"}
+    assert browser.submit("/cases/one/decide", **form).status_code == 303
+    _decide_all(browser)
+    assert "Routine</span>" in browser.get("/cases").text
+    assert browser.submit("/cases/one/sign", confirmed="yes").status_code == 303
+    assert "Managed here</span>" in browser.get("/cases?show=all").text
+
+
 def test_a_correction_without_a_reason_is_refused_in_words(parts: KioskParts, browser: Browser) -> None:
     """Who rejects says why; nothing is stored otherwise."""
     add_visit(parts, "one", created=MORNING)

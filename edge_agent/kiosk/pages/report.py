@@ -46,7 +46,6 @@ from edge_agent.policy.rules import program_notices
 from edge_agent.policy.whom_to_call import whom_to_call
 from edge_agent.review.decisions import REASONS, Decision, check_decision, may_decide, open_sections, standing
 from edge_agent.review.sections import CORRECTABLE, SHOWN_IN, decidable
-from edge_agent.review.worklist import with_final_deadline
 from edge_agent.store.accounts import Person, Role, display_names
 from edge_agent.store.audit import Action
 from edge_agent.store.reviews import ReviewStore
@@ -72,7 +71,7 @@ class Control:
 def report(request: Request, case_id: str, person: Carer, again: str = "") -> Response:
     """Show the report of a case, or where the case stands while there is none."""
     parts = parts_of(request)
-    row = row_of(listed_case(request, case_id), policy_of(parts))
+    row = row_of(listed_case(request, case_id), parts)
     told = parts.cases.report(case_id)
     if told is None:
         return page(request, "cases/waiting.html", row=row, status=parts.cases.status(case_id))
@@ -81,7 +80,6 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
     if visit is not None and visit.owner == person.name:
         episodes_of(parts).mark_opened(case_id, now=parts.clock())
     told, lang = readable(told), report_language(request)
-    row = with_final_deadline(row, told, parts.vocabulary)
     reviews, withdrawals = ReviewStore(parts.database), Withdrawals(parts.database, vault=vault_of(parts))
     decisions = reviews.decisions(case_id)
     words = parts.vocabulary
