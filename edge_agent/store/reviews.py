@@ -70,7 +70,8 @@ class ReviewStore:
         Nothing is queued for a case whose result may not leave, or was withdrawn meanwhile.
 
         Raises:
-            CaseError: no such case, no report, a part is open, it is signed already, or its record is locked.
+            CaseError: no such case, no report, a part is open, the tier was rejected and no other named, it is signed
+                already, or its record is locked.
             StoreFull: no space; the report stays unsigned.
         """
         with self._database.transaction() as connection:

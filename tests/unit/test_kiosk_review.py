@@ -138,6 +138,23 @@ def test_a_tier_that_only_a_signed_correction_names_counts_after_it(parts: Kiosk
     assert "Managed here</span>" in browser.get("/cases?show=all").text
 
 
+def test_the_page_says_that_a_tier_must_be_named_before_the_signature(parts: KioskParts, browser: Browser) -> None:
+    """With the urgency rejected the form to sign is not offered, and a sent one is refused."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    rejection = {"section": "triage", "verdict": "rejected", "reason": "wrong_severity"}
+    assert browser.submit("/cases/one/decide", **rejection).status_code == 303
+    _decide_all(browser)
+    page = browser.get("/cases/one").text
+    assert "no other was named" in page
+    assert 'action="/cases/one/sign"' not in page
+    assert browser.submit("/cases/one/sign", confirmed="yes").status_code == 422
+    assert parts.database.rows("SELECT count(*) FROM sign_offs") == [(0,)]
+    form = {"section": "triage", "verdict": "corrected", "reason": "wrong_severity", "value_tier": "T3_urgent"}
+    assert browser.submit("/cases/one/decide", **form).status_code == 303
+    assert 'action="/cases/one/sign"' in browser.get("/cases/one").text
+
+
 def test_a_correction_without_a_reason_is_refused_in_words(parts: KioskParts, browser: Browser) -> None:
     """Who rejects says why; nothing is stored otherwise."""
     add_visit(parts, "one", created=MORNING)

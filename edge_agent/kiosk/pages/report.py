@@ -44,7 +44,15 @@ from edge_agent.kiosk.room import Room
 from edge_agent.kiosk.take_home import take_home
 from edge_agent.policy.rules import program_notices
 from edge_agent.policy.whom_to_call import whom_to_call
-from edge_agent.review.decisions import REASONS, Decision, check_decision, may_decide, open_sections, standing
+from edge_agent.review.decisions import (
+    REASONS,
+    Decision,
+    check_decision,
+    lacks_tier,
+    may_decide,
+    open_sections,
+    standing,
+)
 from edge_agent.review.sections import CORRECTABLE, SHOWN_IN, decidable
 from edge_agent.store.accounts import Person, Role, display_names
 from edge_agent.store.audit import Action
@@ -95,6 +103,7 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         details=details,
         controls=_controls(request, told, decisions, person),
         open_sections=open_sections(told, decisions),
+        lacks_tier=lacks_tier(decisions),
         sign_off=reviews.sign_off(case_id),
         readings=reviews.second_readings(case_id),
         withdrawn=[term_of(request, "consent_title", one.purpose) for one in withdrawals.of(case_id)],
