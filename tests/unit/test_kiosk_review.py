@@ -193,6 +193,27 @@ def test_a_report_is_signed_when_every_part_is_decided(parts: KioskParts, browse
     assert len(ReviewStore(parts.database).decisions("one")) == len(SECTIONS)
 
 
+def test_a_signed_report_reads_as_the_clinicians(parts: KioskParts, browser: Browser) -> None:
+    """The clinician's values and tier stand and what fell is struck, as on their copy; who decided is said once a part."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    findings = {"section": "findings", "verdict": "corrected", "reason": "wrong_lesion", "value_family": "eczematous"}
+    triage = {"section": "triage", "verdict": "corrected", "reason": "missed_red_flag", "value_tier": "T3_urgent"}
+    assert "report-table struck" not in browser.get("/cases/one").text
+    for form in (findings, triage):
+        assert browser.submit("/cases/one/decide", **form).status_code == 303
+    _decide_all(browser)
+    assert browser.submit("/cases/one/sign", confirmed="yes", follow_up="2026-12-24").status_code == 303
+    page = browser.get("/cases/one").text
+    part = dict(re.findall(r'<section class="card report-part[^>]*id="(\w+)"(.*?)</section>', page, re.DOTALL))
+    assert "report-table struck" in part["section_findings"]
+    assert "The clinician decided: family: eczema-like" in part["section_findings"]
+    assert "T3 urgent" in part["section_triage"].split("</p>")[0]
+    assert "clinician T3" in part["section_triage"]
+    assert "2026-12-24" in part["section_plan"]
+    assert "accepted" in part["section_plan"] and part["section_plan"].count("Dr Lin") == 1
+
+
 def test_dark_skin_and_minors_ask_for_another_reader(parts: KioskParts, browser: Browser) -> None:
     """The queue of second readings holds them with the reasons; one reading by another person takes a case off it."""
     add_visit(parts, "dark", Told(fitzpatrick=6), created=MORNING)

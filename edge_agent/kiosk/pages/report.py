@@ -1,7 +1,8 @@
 """One case's report on the screen: its parts in the fixed order, a decision on each, and the signature.
 
 The report is written for clinicians; workers read it too, and decide nothing. The page is drawn from the same parts as
-print and terminal (``agents.report.words.page_of``), so none can say what another leaves out.
+print and terminal (``agents.report.words.page_of``), so none can say what another leaves out: what clinicians decided stands
+as on the clinician's copy, and what fell is struck.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from edge_agent.agents.report.parts import Block, Boxes, Line, Listing, Table
 from edge_agent.agents.report.reading import readable
+from edge_agent.agents.report.review import Review
 from edge_agent.agents.report.standing import for_the_person
 from edge_agent.agents.report.words import page_of
 from edge_agent.consultation.steps import Step
@@ -92,7 +94,8 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
     decisions = reviews.decisions(case_id)
     words = parts.vocabulary
     is_locked = withdrawals.is_locked(case_id)
-    shown, details = without_codes(page_of(told, words, lang))
+    review = review_of(parts.database, cases=parts.cases, case_id=case_id)
+    shown, details = without_codes(page_of(told, words, lang, review=review, says_who=False))
     return page(
         request,
         "cases/report.html",
@@ -119,18 +122,17 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         is_visit=visit is not None,
         is_closed=visit is not None and visit.step is Step.DONE,
         follow_up=_follow_up(told, parts.clock().date()),
-        take_home=_take_home(request, told, case_id),
+        take_home=_take_home(request, told, review),
     )
 
 
-def _take_home(request: Request, told: dict[str, Any], case_id: str) -> tuple[str, ...]:
+def _take_home(request: Request, told: dict[str, Any], review: Review) -> tuple[str, ...]:
     """Return what is said to the person: like paper, what stands after the clinician's decisions."""
     parts, language = parts_of(request), language_of(request)
-    review = review_of(parts.database, cases=parts.cases, case_id=case_id)
     day = review.follow_up or _follow_up(told, datetime.fromisoformat(told["created"]).date())
     contacts = whom_to_call(policy_of(parts), parts.practice).referral
     return take_home(
-        for_the_person(readable(told), review, parts.vocabulary),
+        for_the_person(told, review, parts.vocabulary),
         parts.translations,
         parts.vocabulary,
         language.code,
