@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -182,7 +182,7 @@ def test_a_report_is_signed_when_every_part_is_decided(parts: KioskParts, browse
     assert parts.database.rows("SELECT count(*) FROM outbox")[0][0] == 0
     _decide_all(browser)
     page = browser.get("/cases/one").text
-    assert 'value="2026-12-20"' in page  # 28 days after the test's today, as the golden plan asks
+    assert 'value="2026-12-18"' in page  # 28 days after the visit, as the golden plan asks and paper says
     assert browser.submit("/cases/one/sign").status_code == 422
     assert browser.submit("/cases/one/sign", confirmed="yes", follow_up="2026-12-24").status_code == 303
     assert parts.database.rows("SELECT count(*) FROM outbox")[0][0] == 1
@@ -212,6 +212,39 @@ def test_a_signed_report_reads_as_the_clinicians(parts: KioskParts, browser: Bro
     assert "clinician T3" in part["section_triage"]
     assert "2026-12-24" in part["section_plan"]
     assert "accepted" in part["section_plan"] and part["section_plan"].count("Dr Lin") == 1
+
+
+def _booked(*items: Mapping[str, object]) -> dict[str, object]:
+    """Return a report whose plan books these visits beside the words on the next one."""
+    found = golden("psoriasis")
+    plain = next(row for row in found["plan"]["items"] if row["action"] == "follow_up")
+    words = {**plain, "action": "advise", "object": "sn_followup", "interval_days": None, "condition": None}
+    rows = [words, *({**plain, **item} for item in items)]
+    return {**found, "plan": {**found["plan"], "items": rows}}
+
+
+def test_the_day_that_is_said_is_the_one_on_paper(parts: KioskParts, browser: Browser) -> None:
+    """A visit only if it gets worse is no booked one; a refused plan books none; the clinician's day goes first."""
+    weeks = {"interval_days": 28, "condition": None}
+    add_visit(parts, "one", created=MORNING, report=_booked(weeks, {"interval_days": 3, "condition": "if_worse"}))
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    assert browser.submit("/settings/language", language="es").status_code == 303
+    assert "Próxima visita: 18 dic 2026" in browser.get("/cases/one").text
+    refusal = {"section": "plan", "verdict": "rejected", "reason": "unreadable"}
+    assert browser.submit("/cases/one/decide", **refusal).status_code == 303
+    assert "18 dic" not in browser.get("/cases/one").text
+    assert browser.submit("/cases/one/decide", section="plan", verdict="accepted").status_code == 303
+    _decide_all(browser)
+    assert browser.submit("/cases/one/sign", confirmed="yes", follow_up="2026-12-24").status_code == 303
+    assert "Próxima visita: 24 dic 2026" in browser.get("/cases/one").text
+
+
+def test_the_form_proposes_no_day_that_has_gone_by(parts: KioskParts, browser: Browser) -> None:
+    """Who signs late is offered today, not a day of last month."""
+    add_visit(parts, "one", created=MORNING, report=_booked({"interval_days": 1, "condition": None}))
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    _decide_all(browser)
+    assert f'value="{parts.clock().date()}"' in browser.get("/cases/one").text
 
 
 def test_dark_skin_and_minors_ask_for_another_reader(parts: KioskParts, browser: Browser) -> None:

@@ -8,7 +8,7 @@ as on the clinician's copy, and what fell is struck.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, Form, Request, Response
@@ -16,13 +16,13 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from edge_agent.agents.report.parts import Block, Boxes, Line, Listing, Table
+from edge_agent.agents.report.plan import next_visit
 from edge_agent.agents.report.reading import readable
-from edge_agent.agents.report.review import Review
 from edge_agent.agents.report.standing import for_the_person
 from edge_agent.agents.report.words import page_of
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.result import Section
-from edge_agent.contracts.terms import ROUTINE_TIER, Language, Vocabulary
+from edge_agent.contracts.terms import Language, Vocabulary
 from edge_agent.errors import CaseError
 from edge_agent.interop.stored import review_of
 from edge_agent.kiosk.access import requires
@@ -96,6 +96,8 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
     is_locked = withdrawals.is_locked(case_id)
     review = review_of(parts.database, cases=parts.cases, case_id=case_id)
     shown, details = without_codes(page_of(told, words, lang, review=review, says_who=False))
+    said = for_the_person(told, review, words)
+    booked = next_visit(said)
     return page(
         request,
         "cases/report.html",
@@ -121,18 +123,17 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         may_decide=bool({*DECIDERS} & person.roles) and not is_locked,
         is_visit=visit is not None,
         is_closed=visit is not None and visit.step is Step.DONE,
-        follow_up=_follow_up(told, parts.clock().date()),
-        take_home=_take_home(request, told, review),
+        follow_up=None if booked is None else max(booked, parts.clock().date()),
+        take_home=_take_home(request, said, review.follow_up or booked),
     )
 
 
-def _take_home(request: Request, told: dict[str, Any], review: Review) -> tuple[str, ...]:
+def _take_home(request: Request, said: dict[str, Any], day: date | None) -> tuple[str, ...]:
     """Return what is said to the person: like paper, what stands after the clinician's decisions."""
     parts, language = parts_of(request), language_of(request)
-    day = review.follow_up or _follow_up(told, datetime.fromisoformat(told["created"]).date())
     contacts = whom_to_call(policy_of(parts), parts.practice).referral
     return take_home(
-        for_the_person(told, review, parts.vocabulary),
+        said,
         parts.translations,
         parts.vocabulary,
         language.code,
@@ -144,21 +145,6 @@ def _take_home(request: Request, told: dict[str, Any], review: Review) -> tuple[
 def is_described(told: dict[str, Any]) -> bool:
     """Say whether the program described anything of the case: then people are told so, and how to ask for a person (R16)."""
     return "ai_notice" in told["notices"]
-
-
-def _follow_up(told: dict[str, Any], today: date) -> date | None:
-    """Return the day that the plan proposes for the next visit; None where it proposes none.
-
-    A routine case is not proposed for later than its deadline, which a country may have set shorter than the plan knows.
-    """
-    days = [item["interval_days"] for item in told["plan"]["items"] if item["action"] == "follow_up"]
-    known = [one for one in days if one]
-    if not known:
-        return None
-    planned, triage = today + timedelta(days=min(known)), told["triage"]
-    if triage["final"] != ROUTINE_TIER or triage["deadline"] is None:
-        return planned
-    return max(today, min(planned, datetime.fromisoformat(triage["deadline"]).date()))
 
 
 def kind(block: Block) -> str:
