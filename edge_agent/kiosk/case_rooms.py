@@ -16,7 +16,7 @@ from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import language_of, parts_of
 from edge_agent.policy.reading import URGENT_TIER
 from edge_agent.policy.rules import PictureKind, ViewingRule, second_reading_reasons, viewing_rule
-from edge_agent.review.worklist import Row
+from edge_agent.review.worklist import Row, with_final_deadline
 from edge_agent.store.accounts import Person, Role
 from edge_agent.store.case_list import CaseList, Listed
 from edge_agent.store.episodes import Episodes, VisitRow
@@ -75,22 +75,25 @@ def listed_case(request: Request, case_id: str) -> Listed:
     return listed
 
 
-def row_of(listed: Listed, policy: Policy) -> Row:
-    """Return a case's row with the reasons why a second reading is still missing."""
+def row_of(listed: Listed, parts: KioskParts) -> Row:
+    """Return a case's row with the deadline of the tier that counts, and why a second reading is still missing."""
     facts = listed.facts
-    if facts is None or listed.second_readings:
+    if facts is None:
         return listed.row
+    row = with_final_deadline(listed.row, by_program=facts.tier, vocabulary=parts.vocabulary)
+    if listed.second_readings:
+        return row
     reasons = second_reading_reasons(
-        policy,
+        policy_of(parts),
         age_years=facts.age_years,
         age_months=facts.age_months,
         fitzpatrick=facts.fitzpatrick,
         monk=facts.monk,
         has_abstained=facts.has_abstained,
-        tier=URGENT_TIER if URGENT_TIER in {facts.tier, listed.row.tier} else facts.tier,  # program's or clinician's
+        tier=URGENT_TIER if URGENT_TIER in {facts.tier, row.tier} else facts.tier,  # program's or clinician's
         stage=facts.stage,
     )
-    return replace(listed.row, needs_second_reading=tuple(str(one) for one in reasons))
+    return replace(row, needs_second_reading=tuple(str(one) for one in reasons))
 
 
 def shown_pictures(request: Request, case_id: str, person: Person) -> dict[int, Shown]:

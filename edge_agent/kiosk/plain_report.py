@@ -41,7 +41,8 @@ def without_codes(page: Page) -> tuple[Page, dict[str, tuple[str, ...]]]:
 def _plain(block: Block) -> tuple[list[Block], list[str]]:
     """Return what is shown of a block, and the lines that the details repeat."""
     if isinstance(block, Line) and _ANY.search(f"{block.text} {block.note}"):
-        before = " ".join(filter(None, (block.text, block.note)))
+        sign = block.sign if block.mark == "struck" else ""  # the details are plain words: what fell keeps its cross
+        before = " ".join(filter(None, (sign, block.text, block.note)))
         return [replace(block, text=without_code(block.text), note=without_code(block.note))], [before]
     if isinstance(block, Listing) and block.lines and all(_ANY.search(line) for line in block.lines):
         return [], [block.title, *block.lines]

@@ -98,14 +98,23 @@ def open_sections(report: Mapping[str, Any], decisions: Sequence[Decision]) -> t
 
 
 def final_tier(report: Mapping[str, Any], decisions: Sequence[Decision]) -> str:
-    """Return the tier that counts after the decisions: a clinician's own, else the report's.
+    """Return the tier that a signature makes final: a clinician's own, else the report's.
 
     A clinician alone may lower a tier, with a reason code; the report keeps showing what it was.
+
+    Raises:
+        CaseError: the tier was found wrong and no other was named.
     """
+    if lacks_tier(decisions):
+        raise CaseError("the urgency was found wrong and no other was named: correct it and choose the right one")
     triage = standing(decisions).get("triage")
-    if triage is not None and "tier" in triage.values:
-        return triage.values["tier"]
-    return str(report["triage"]["final"])
+    return str(report["triage"]["final"]) if triage is None else triage.values.get("tier", report["triage"]["final"])
+
+
+def lacks_tier(decisions: Sequence[Decision]) -> bool:
+    """Say whether the tier was found wrong and no other was named: then nothing stands that could be signed."""
+    triage = standing(decisions).get("triage")
+    return triage is not None and triage.verdict != "accepted" and "tier" not in triage.values
 
 
 def on_the_wire(report: Mapping[str, Any], decisions: Sequence[Decision]) -> tuple[SectionDecision, ...]:

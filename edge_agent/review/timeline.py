@@ -24,8 +24,8 @@ _STEPS: Final = (4, 10, 20, 50, 72, 100)  # the first that holds every value is 
 class VisitPoint:
     """One visit as its report tells it: surface in %, PASI 0-72, PGA 0-4; None was not known.
 
-    ``lineage`` of the bundle that answered; None where the rules alone spoke. ``tier`` counts after the decisions.
-    ``treatments`` are ids of ``plan_object``.
+    ``lineage`` of the bundle that answered; None where the rules alone spoke. ``tier`` counts after the decisions;
+    None where it was rejected. ``treatments`` are ids of ``plan_object``.
     """
 
     case_id: str
@@ -34,7 +34,7 @@ class VisitPoint:
     bsa: float | None
     pasi: float | None
     pga: int | None
-    tier: str
+    tier: str | None
     treatments: tuple[str, ...]
 
 

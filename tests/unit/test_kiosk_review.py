@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,6 +109,53 @@ def test_a_clinician_corrects_the_tier_with_a_reason(parts: KioskParts, browser:
     assert ("dr.lin", "part_corrected", "one", "triage:missed_red_flag") in _trail(parts)
 
 
+def test_a_more_urgent_tier_counts_on_the_screen_before_the_signature(parts: KioskParts, browser: Browser) -> None:
+    """List, deadline, overdue and second reading go by it at once, like paper; a less urgent one waits."""
+    for name in ("now", "soon", "down"):
+        add_visit(parts, name, created=MORNING, report=_dated("psoriasis", "2026-12-20T08:00:00+00:00", "T4_routine"))
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    for name, tier in (("now", "T1_emergency"), ("soon", "T3_urgent"), ("down", "T5_local")):
+        form = {"section": "triage", "verdict": "corrected", "reason": "missed_red_flag", "value_tier": tier}
+        assert browser.submit(f"/cases/{name}/decide", **form).status_code == 303
+    page = browser.get("/cases").text
+    assert _order(page) == ["now", "soon", "down"]
+    assert page.count("Emergency: now</span>") == 1
+    assert page.count("Overdue</span>") == 1
+    assert "Managed here" not in page
+    heading = browser.get("/cases/now").text.split("</h1>")[1][:200]
+    assert "Emergency: now" in heading and "until" in heading
+    assert _order(browser.get("/cases?show=second").text) == ["soon"]
+
+
+def test_a_tier_that_only_a_signed_correction_names_counts_after_it(parts: KioskParts, browser: Browser) -> None:
+    """The clinician's less urgent tier stands in the list once the report is signed."""
+    add_visit(parts, "one", created=MORNING, report=_dated("psoriasis", "2026-12-20T08:00:00+00:00", "T4_routine"))
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    form = {"section": "triage", "verdict": "corrected", "reason": "wrong_severity", "value_tier": "T5_local"}
+    assert browser.submit("/cases/one/decide", **form).status_code == 303
+    _decide_all(browser)
+    assert "Routine</span>" in browser.get("/cases").text
+    assert browser.submit("/cases/one/sign", confirmed="yes").status_code == 303
+    assert "Managed here</span>" in browser.get("/cases?show=all").text
+
+
+def test_the_page_says_that_a_tier_must_be_named_before_the_signature(parts: KioskParts, browser: Browser) -> None:
+    """With the urgency rejected the form to sign is not offered, and a sent one is refused."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    rejection = {"section": "triage", "verdict": "rejected", "reason": "wrong_severity"}
+    assert browser.submit("/cases/one/decide", **rejection).status_code == 303
+    _decide_all(browser)
+    page = browser.get("/cases/one").text
+    assert "no other was named" in page
+    assert 'action="/cases/one/sign"' not in page
+    assert browser.submit("/cases/one/sign", confirmed="yes").status_code == 422
+    assert parts.database.rows("SELECT count(*) FROM sign_offs") == [(0,)]
+    form = {"section": "triage", "verdict": "corrected", "reason": "wrong_severity", "value_tier": "T3_urgent"}
+    assert browser.submit("/cases/one/decide", **form).status_code == 303
+    assert 'action="/cases/one/sign"' in browser.get("/cases/one").text
+
+
 def test_a_correction_without_a_reason_is_refused_in_words(parts: KioskParts, browser: Browser) -> None:
     """Who rejects says why; nothing is stored otherwise."""
     add_visit(parts, "one", created=MORNING)
@@ -136,7 +183,7 @@ def test_a_report_is_signed_when_every_part_is_decided(parts: KioskParts, browse
     assert parts.database.rows("SELECT count(*) FROM outbox")[0][0] == 0
     _decide_all(browser)
     page = browser.get("/cases/one").text
-    assert 'value="2026-12-20"' in page  # 28 days after the test's today, as the golden plan asks
+    assert 'value="2026-12-18"' in page  # 28 days after the visit, as the golden plan asks and paper says
     assert browser.submit("/cases/one/sign").status_code == 422
     assert browser.submit("/cases/one/sign", confirmed="yes", follow_up="2026-12-24").status_code == 303
     assert parts.database.rows("SELECT count(*) FROM outbox")[0][0] == 1
@@ -145,6 +192,60 @@ def test_a_report_is_signed_when_every_part_is_decided(parts: KioskParts, browse
     assert "Signed by" in page
     assert str(parts.consultation.episodes.visit("one").follow_up_due) == "2026-12-24"  # type: ignore[union-attr]
     assert len(ReviewStore(parts.database).decisions("one")) == len(SECTIONS)
+
+
+def test_a_signed_report_reads_as_the_clinicians(parts: KioskParts, browser: Browser) -> None:
+    """The clinician's values and tier stand and what fell is struck, as on their copy; who decided is said once a part."""
+    add_visit(parts, "one", created=MORNING)
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    findings = {"section": "findings", "verdict": "corrected", "reason": "wrong_lesion", "value_family": "eczematous"}
+    triage = {"section": "triage", "verdict": "corrected", "reason": "missed_red_flag", "value_tier": "T3_urgent"}
+    assert "report-table struck" not in browser.get("/cases/one").text
+    for form in (findings, triage):
+        assert browser.submit("/cases/one/decide", **form).status_code == 303
+    _decide_all(browser)
+    assert browser.submit("/cases/one/sign", confirmed="yes", follow_up="2026-12-24").status_code == 303
+    page = browser.get("/cases/one").text
+    part = dict(re.findall(r'<section class="card report-part[^>]*id="(\w+)"(.*?)</section>', page, re.DOTALL))
+    assert "report-table struck" in part["section_findings"]
+    assert "The clinician decided: family: eczema-like" in part["section_findings"]
+    assert "T3 urgent" in part["section_triage"].split("</p>")[0]
+    assert "clinician T3" in part["section_triage"]
+    assert "2026-12-24" in part["section_plan"]
+    assert "accepted" in part["section_plan"] and part["section_plan"].count("Dr Lin") == 1
+
+
+def _booked(*items: Mapping[str, object]) -> dict[str, object]:
+    """Return a report whose plan books these visits beside the words on the next one."""
+    found = golden("psoriasis")
+    plain = next(row for row in found["plan"]["items"] if row["action"] == "follow_up")
+    words = {**plain, "action": "advise", "object": "sn_followup", "interval_days": None, "condition": None}
+    rows = [words, *({**plain, **item} for item in items)]
+    return {**found, "plan": {**found["plan"], "items": rows}}
+
+
+def test_the_day_that_is_said_is_the_one_on_paper(parts: KioskParts, browser: Browser) -> None:
+    """A visit only if it gets worse is no booked one; a refused plan books none; the clinician's day goes first."""
+    weeks = {"interval_days": 28, "condition": None}
+    add_visit(parts, "one", created=MORNING, report=_booked(weeks, {"interval_days": 3, "condition": "if_worse"}))
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    assert browser.submit("/settings/language", language="es").status_code == 303
+    assert "Próxima visita: 18 dic 2026" in browser.get("/cases/one").text
+    refusal = {"section": "plan", "verdict": "rejected", "reason": "unreadable"}
+    assert browser.submit("/cases/one/decide", **refusal).status_code == 303
+    assert "18 dic" not in browser.get("/cases/one").text
+    assert browser.submit("/cases/one/decide", section="plan", verdict="accepted").status_code == 303
+    _decide_all(browser)
+    assert browser.submit("/cases/one/sign", confirmed="yes", follow_up="2026-12-24").status_code == 303
+    assert "Próxima visita: 24 dic 2026" in browser.get("/cases/one").text
+
+
+def test_the_form_proposes_no_day_that_has_gone_by(parts: KioskParts, browser: Browser) -> None:
+    """Who signs late is offered today, not a day of last month."""
+    add_visit(parts, "one", created=MORNING, report=_booked({"interval_days": 1, "condition": None}))
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    _decide_all(browser)
+    assert f'value="{parts.clock().date()}"' in browser.get("/cases/one").text
 
 
 def test_dark_skin_and_minors_ask_for_another_reader(parts: KioskParts, browser: Browser) -> None:

@@ -340,6 +340,29 @@ def test_a_private_referral_keeps_its_urgency_in_a_lowered_case() -> None:
     assert told["tier"] == "T2_same_day"
 
 
+@pytest.mark.parametrize(
+    "review",
+    [signed(corrected("triage", "wrong_condition", tier="T4_routine")), signed(rejected("triage"))],
+)
+def test_a_private_referral_keeps_its_reason_and_its_deadline(review: Review) -> None:
+    """The rule that it is written for stays with its day, lowered or left open; the skin's own rules go as elsewhere."""
+    given = known("emergency")
+    told = the_letter(review, "safeguarding", given)
+    assert [row["id"] for row in told["red_flags"]] == ["RF-25"]
+    assert (told["tier"], told["deadline_hours"]) == ("T2_same_day", 24)
+    assert "RF-25" not in [row["id"] for row in the_letter(review, given=given)["red_flags"]]
+
+
+def test_a_private_referral_that_the_plan_does_not_name_goes_by_its_rule() -> None:
+    """A worker may write to the lead where the plan had no room for it."""
+    given = known("emergency")
+    items = [row for row in given.report["plan"]["items"] if row["object"] != "safeguarding"]
+    bare = replace(given, report={**given.report, "plan": {**given.report["plan"], "items": items}})
+    review = signed(corrected("triage", "wrong_condition", tier="T4_routine"))
+    assert the_letter(review, "safeguarding", bare)["tier"] == "T2_same_day"
+    assert the_letter(review, "mental_health", bare)["tier"] == "T4_routine"
+
+
 def test_the_terminal_strikes_what_does_not_stand() -> None:
     """A struck table is struck in text too, where the terminal can."""
     page = page_of(known("plaque").report, VOCABULARY, "en", review=signed(rejected("findings")))

@@ -124,6 +124,16 @@ def test_a_clinician_alone_lowers_a_tier() -> None:
     assert final_tier(report, [lowered]) == "T4_routine"
 
 
+@pytest.mark.parametrize(("verdict", "note"), [("rejected", ""), ("corrected", "sooner than this")])
+def test_a_tier_that_was_found_wrong_needs_another(verdict: str, note: str) -> None:
+    """The program's tier is never made final by a decision against it, also not by one in words alone."""
+    wrong = decision("triage", verdict, note=note)
+    with pytest.raises(CaseError, match="choose the right one"):
+        final_tier(golden("psoriasis"), [wrong])
+    named = decision("triage", "rejected", values={"tier": "T2_same_day"})
+    assert final_tier(golden("psoriasis"), [wrong, named]) == "T2_same_day"
+
+
 def test_nothing_but_codes_leaves() -> None:
     """The wire's decision holds section, verdict and reason: no name, no note, no time."""
     row = decision("findings", "corrected", note="silvery scale on the elbow").on_the_wire()

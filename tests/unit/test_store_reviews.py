@@ -98,6 +98,17 @@ def test_an_open_part_stops_the_signature(database: Database, reviews: ReviewSto
     assert queued(database) == []
 
 
+def test_a_rejected_tier_is_not_signed_and_not_queued(database: Database, reviews: ReviewStore) -> None:
+    """A tier that a clinician found wrong goes to nobody; with another named the signature goes through."""
+    reported(database)
+    decide_all(reviews, verdict="rejected", reason="wrong_severity")
+    with pytest.raises(CaseError, match="no other was named"):
+        reviews.sign("case-1", account="lin", signed=NOON)
+    assert (reviews.sign_off("case-1"), queued(database)) == (None, [])
+    decide_all(reviews, verdict="corrected", reason="wrong_severity", values={"tier": "T3_urgent"})
+    assert reviews.sign("case-1", account="lin", signed=NOON).tier == "T3_urgent"
+
+
 def test_a_signed_report_is_closed(database: Database, reviews: ReviewStore) -> None:
     """After the signature nobody decides or signs again."""
     reported(database)

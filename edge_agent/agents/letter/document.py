@@ -74,10 +74,13 @@ def letter(
     _check(wish, vocabulary)
     _check_same_case(report, intake)
     secrets = Secrets.of(vocabulary, wish.destination)
-    made, is_reviewed = report, bool(review.rulings)
-    after = after_review(readable(report), review, vocabulary) if is_reviewed else None
-    report = report if after is None else without_overruled(readable(report), after, review)
-    tier = _tier(report, wish.destination, secrets) if after is None else _decided_tier(made, after, wish, secrets)
+    made = readable(report) if review.rulings else report
+    after = after_review(made, review, vocabulary) if review.rulings else None
+    if after is None:
+        tier: str | None = _tier(report, wish.destination, secrets)
+    else:
+        report = _with_own_flags(without_overruled(made, after, review), made, secrets)
+        tier = _decided_tier(made, after, wish, secrets)
     return {
         "letter_version": LETTER_VERSION,
         "letter_id": wish.letter_id,
@@ -161,13 +164,25 @@ def _tier(report: Mapping[str, Any], destination: str, secrets: Secrets) -> str:
 
 
 def _decided_tier(made: Mapping[str, Any], after: AfterReview, wish: Wish, secrets: Secrets) -> str | None:
-    """Return the clinician's tier where one was set; for a confidential destination never a later one than its own."""
-    if after.tier is None:
-        return None
-    if after.tier == made["triage"]["final"] or secrets.is_confidential:
-        own = _tier(after.report, wish.destination, secrets)
-        return own if after.tier == made["triage"]["final"] else most_urgent([own, after.tier])
-    return after.tier
+    """Return the clinician's tier where one was set; for a confidential destination never a later one than its own.
+
+    What it is asked to do rests on a sign that people ticked, not on the skin: the program's plan and rule stand for it.
+    """
+    if after.tier == made["triage"]["final"]:
+        return _tier(after.report, wish.destination, secrets)
+    if not secrets.is_confidential:
+        return after.tier
+    named = [
+        row.get("tier") for row in plan_items(made) if row["action"] == "refer" and row["object"] == wish.destination
+    ]
+    fired = [row["tier"] for row in made["red_flags"] if row["id"] in secrets.own_rules]
+    return most_urgent([*(named if any(named) else fired), after.tier])
+
+
+def _with_own_flags(told: Mapping[str, Any], made: Mapping[str, Any], secrets: Secrets) -> dict[str, Any]:
+    """Return what stands with the rules of this destination alone, whatever a clinician said of the tier."""
+    standing, own = told["red_flags"], secrets.own_rules
+    return {**told, "red_flags": [row for row in made["red_flags"] if row in standing or row["id"] in own]}
 
 
 def _deadline(report: Mapping[str, Any], tier: str | None, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -62,13 +62,17 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What this destination is not told: rule ids, inputs of the form, plan objects; and whether it is told of TCM."""
+    """What this destination is not told: rule ids, inputs of the form, plan objects; and whether it is told of TCM.
+
+    ``own_rules`` are told to this destination alone: why it is written to at all.
+    """
 
     rules: frozenset[str]
     inputs: frozenset[str]
     objects: frozenset[str]
     is_tcm_told: bool
     is_confidential: bool
+    own_rules: frozenset[str]
 
     @classmethod
     def of(cls, vocabulary: Vocabulary, destination: str) -> Secrets:
@@ -82,6 +86,7 @@ class Secrets:
             objects=frozenset(hidden),
             is_tcm_told=is_tcm,
             is_confidential=bool(terms[destination].facts.get("is_private", False)),
+            own_rules=frozenset(terms[destination].facts.get("private_rules", ())),
         )
 
 

@@ -24,11 +24,15 @@ _BY: Final = {"accepted": "accepted_by", "corrected": "corrected_by", "rejected"
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """Draws the decisions of one review, in one language, for one reader."""
+    """Draws the decisions of one review, in one language, for one reader.
+
+    ``says_who``: whether a clinician reads at each part who decided, when and why; the screen says it beside the part.
+    """
 
     review: Review
     words: Terms
     audience: ReportAudience
+    says_who: bool = True
 
     def part(
         self, section: str, blocks: Sequence[Block], *, fields: Collection[str] | None = None, is_told: bool = True
@@ -45,11 +49,11 @@ class Pen:
         if ruling is None:
             return list(blocks)
         if self.review.stands(section):
-            return [*blocks, self._by(ruling)] if is_told and self.audience == "clinician" else list(blocks)
+            return [*blocks, *self._by(ruling)] if is_told and self.audience == "clinician" else list(blocks)
         own = [one for one in ruling.corrections if fields is None or one.field in fields]
         if self.audience == "person":
             return self.withheld(ruling, own)
-        rows: list[Block] = [self._by(ruling)] if is_told else []
+        rows: list[Block] = self._by(ruling) if is_told else []
         rows += [self.own(one) for one in own]
         return [*rows, Line(self.words.word("does_not_stand"), "quiet", CAUTION), *struck(blocks)] if blocks else rows
 
@@ -89,12 +93,12 @@ class Pen:
             return [*self.withheld(ruling), by_hand] if is_open else list(blocks)
         if is_open:
             return [
-                self._by(ruling),
+                *self._by(ruling),
                 by_hand,
                 Line(self.words.word("does_not_stand"), "quiet", CAUTION),
                 *struck(blocks),
             ]
-        return [*blocks, self._by(ruling)]
+        return [*blocks, *self._by(ruling)]
 
     def tier_line(self, line: Line, *, is_open: bool) -> Line:
         """Return the tier at a glance; where a clinician rejected it and named no other, that nothing stands."""
@@ -126,7 +130,9 @@ class Pen:
             rows.append(Line(self.words.said(self.words.word("next_visit"), day), "strong"))
         return rows
 
-    def _by(self, ruling: Ruling) -> Line:
+    def _by(self, ruling: Ruling) -> list[Block]:
+        if not self.says_who:
+            return []
         reason = self.words.label(ruling.reason, of="decision_reason")
         told = self.words.word(
             _BY[ruling.verdict], name=name_of(ruling.by, self.words), date=day(ruling), reason=reason
@@ -134,7 +140,7 @@ class Pen:
         is_accepted = ruling.verdict == "accepted"
         section = self.words.label(ruling.section, of="decided_section")
         sign = SUPPORTED if is_accepted else CAUTION
-        return Line(self.words.said(section, told), "quiet" if is_accepted else "strong", sign)
+        return [Line(self.words.said(section, told), "quiet" if is_accepted else "strong", sign)]
 
 
 def signature(review: Review, words: Terms) -> str:

@@ -6,7 +6,7 @@ Source: clinical-vocabulary sections 10, 11 and 12.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from edge_agent.agents.report.danger import full_list, is_grouped
@@ -14,6 +14,7 @@ from edge_agent.agents.report.fixed_texts import fixed_text
 from edge_agent.agents.report.parts import BOX, CAUTION, Block, Boxes, Line, Listing, Table, lines
 from edge_agent.agents.report.terms import Terms, code
 from edge_agent.agents.rules.triage import is_clock_set
+from edge_agent.contracts.terms import ROUTINE_TIER
 
 # These notices stand at the top; the others stand in the limitations.
 BANNER = (
@@ -25,7 +26,8 @@ SECTIONS_OF = {"recognition": "section_findings", "representation": "section_int
 def plan(report: Mapping[str, Any], words: Terms) -> list[Block]:
     """Return the proposed items with a box each, what was cut for want of room, and what was not taken over."""
     told = report["plan"]
-    visit = _next_visit(report)
+    booked = next_visit(report)
+    visit = None if booked is None else booked.isoformat()
     head = ("", words.word("what"), words.word("when"), words.word("who"))
     rows = [
         (
@@ -106,8 +108,15 @@ def _when(item: Mapping[str, Any], words: Terms) -> str:
     )
 
 
-def _next_visit(report: Mapping[str, Any]) -> str | None:
-    """Return the date of the next booked visit; None leaves a line to write on."""
+def next_visit(report: Mapping[str, Any]) -> date | None:
+    """Return the day of the next booked visit, as paper and screen tell it; None leaves a line to write on.
+
+    Counts from the visit. A visit that hangs on a condition is not booked. A routine case is not booked for later than its
+    deadline, which a country may have set shorter than the plan knows.
+
+    Args:
+        report: of ``reading.readable``, with the plan that stands.
+    """
     created = datetime.fromisoformat(report["created"])
     days = [
         item["interval_days"]
@@ -116,7 +125,10 @@ def _next_visit(report: Mapping[str, Any]) -> str | None:
     ]
     if not days or not is_clock_set(created):
         return None
-    return (created + timedelta(days=min(days))).strftime("%Y-%m-%d")
+    planned, triage = (created + timedelta(days=min(days))).date(), report["triage"]
+    if triage["final"] != ROUTINE_TIER or triage["deadline"] is None:
+        return planned
+    return min(planned, datetime.fromisoformat(triage["deadline"]).date())
 
 
 def _abstentions(rows: Sequence[Mapping[str, Any]], words: Terms) -> list[str]:

@@ -108,14 +108,34 @@ class Review:
 
         Before the signature a decision on the tier can only make it more urgent: nobody waits longer for an unsigned word.
         """
-        program = str(report["triage"]["final"])
         found = self.rulings.get("triage")
-        if found is None or found.verdict == "accepted":
-            return program
-        named = next((one.value for one in found.corrections if one.field == TIER), None)
-        if self.is_signed:
-            return named
-        return most_urgent([program, named])
+        named = None if found is None else next((one.value for one in found.corrections if one.field == TIER), None)
+        return tier_after(
+            str(report["triage"]["final"]),
+            verdict=None if found is None else found.verdict,
+            named=named,
+            is_signed=self.is_signed,
+        )
+
+
+def tier_after(program: str, *, verdict: str | None, named: str | None, is_signed: bool) -> str | None:
+    """Return the tier that counts; the one judge for screen, list, paper, signature and hub.
+
+    Does not look at the reasons and does not check ids.
+
+    Args:
+        program: the report's own tier.
+        verdict: of the last decision on the tier; None where nobody took one.
+        named: the tier that this decision names; None where it names none.
+        is_signed: whether the report is signed.
+
+    Returns:
+        An id of ``TIERS``. Before the signature never less urgent than the program's; after it None where the tier was
+        found wrong and no other was named.
+    """
+    if verdict is None or verdict == "accepted":
+        return program
+    return named if is_signed else most_urgent([program, named])
 
 
 NO_REVIEW: Final = Review()

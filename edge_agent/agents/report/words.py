@@ -32,6 +32,7 @@ def page_of(
     *,
     audience: ReportAudience = "clinician",
     review: Review = NO_REVIEW,
+    says_who: bool = True,
 ) -> Page:
     """Return the page of a report.
 
@@ -40,12 +41,13 @@ def page_of(
         vocabulary: the words for its ids.
         lang: ``zh`` or ``en``.
         audience: ``person`` leaves out what only clinicians may see (``report_reading.seen_by``).
-        review: what clinicians decided about it; the screen, which shows decisions beside the parts, needs none.
+        review: what clinicians decided about it.
+        says_who: whether each part tells who decided on it; the screen, which shows that beside the parts, needs none.
 
     Raises:
         CaseError: the report has a version that this program cannot read.
     """
-    words, pen = Terms(vocabulary, lang), Pen(review, Terms(vocabulary, lang), audience)
+    words, pen = Terms(vocabulary, lang), Pen(review, Terms(vocabulary, lang), audience, says_who)
     made = readable(report)
     after = after_review(made, review, vocabulary)
     standing = without_overruled(made, after, review) if audience == "person" else after.report

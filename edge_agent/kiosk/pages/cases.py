@@ -12,7 +12,7 @@ from PIL import Image
 
 from edge_agent.contracts.case import Frame
 from edge_agent.errors import ImageGone
-from edge_agent.kiosk.case_rooms import CARERS, Carer, episodes_of, listed_case, look, policy_of, row_of, vault_of
+from edge_agent.kiosk.case_rooms import CARERS, Carer, episodes_of, listed_case, look, row_of, vault_of
 from edge_agent.kiosk.language import counted as _n
 from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.parts import KioskParts
@@ -30,8 +30,7 @@ SHOWS: Final = ("open", "second", "due", "all")
 
 
 def _rows(parts: KioskParts) -> list[Row]:
-    policy = policy_of(parts)
-    return in_order(row_of(one, policy) for one in CaseList(parts.database).newest())
+    return in_order(row_of(one, parts) for one in CaseList(parts.database).newest())
 
 
 def _tiles(parts: KioskParts, who: Person) -> Sequence[Tile]:

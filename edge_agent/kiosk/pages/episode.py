@@ -14,12 +14,12 @@ from edge_agent.agents.report.reading import readable
 from edge_agent.agents.report.terms import Terms
 from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.errors import CaseError
+from edge_agent.interop.stored import review_of
 from edge_agent.kiosk.case_rooms import (
     Carer,
     Shown,
     episodes_of,
     listed_case,
-    policy_of,
     report_language,
     row_of,
     shown_pictures,
@@ -32,11 +32,9 @@ from edge_agent.kiosk.pages.report import kind
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import page, parts_of
 from edge_agent.kiosk.room import Room
-from edge_agent.review.decisions import final_tier
 from edge_agent.review.timeline import LEFT, RIGHT, WIDTH, VisitPoint, chart
 from edge_agent.store.accounts import Person
 from edge_agent.store.audit import Action
-from edge_agent.store.reviews import ReviewStore
 
 router = Room()
 MEASURE_WORDS: Final[dict[str, Text]] = {
@@ -62,7 +60,7 @@ class ThenNow:
 def episode(request: Request, case_id: str, person: Carer) -> Response:
     """Show the visits up to the newest, with what changed since the one before this."""
     parts, lang = parts_of(request), report_language(request)
-    row = row_of(listed_case(request, case_id), policy_of(parts))
+    row = row_of(listed_case(request, case_id), parts)
     visit = visit_here(parts, case_id)
     known = episodes_of(parts).visits(visit.episode_id) if visit else []
     seen = {one.case_id: one.handed_over for one in known} or {case_id: row.created}
@@ -104,7 +102,7 @@ def _point(parts: KioskParts, case_id: str) -> VisitPoint | None:
             bsa=found.bsa_percent,
             pasi=found.pasi,
             pga=found.pga,
-            tier=final_tier(report, ReviewStore(parts.database).decisions(case_id)),
+            tier=review_of(parts.database, cases=parts.cases, case_id=case_id).tier(report),
             treatments=tuple(item["object"] for item in report["plan"]["items"] if item["action"] == "treat"),
         )
     return None

@@ -38,7 +38,7 @@ LANGUAGES: Final[tuple[tuple[Language, str], ...]] = (("zh", "中文"), ("en", "
 def choose(request: Request, case_id: str, person: Carer) -> Response:
     """Show what can be printed, for whom, in which language."""
     parts, lang = parts_of(request), report_language(request)
-    row = row_of(listed_case(request, case_id), policy_of(parts))
+    row = row_of(listed_case(request, case_id), parts)
     told = parts.cases.report(case_id)
     review = review_of(parts.database, cases=parts.cases, case_id=case_id)
     tier = None if told is None else review.tier(readable(told))
@@ -65,7 +65,7 @@ def paper(
     request: Request, case_id: str, person: Carer, sheet: Sheet = "person", language: Speech = "en", to: str = ""
 ) -> Response:
     """Show a sheet in a page of the kiosk, with the way back and a button that prints it."""
-    row = row_of(listed_case(request, case_id), policy_of(parts_of(request)))
+    row = row_of(listed_case(request, case_id), parts_of(request))
     if sheet == "letter":
         return page(
             request, "cases/print_paper.html", row=row, source=_source(case_id, "letter", to=to, language=language)

@@ -1,13 +1,14 @@
 """One case's report on the screen: its parts in the fixed order, a decision on each, and the signature.
 
 The report is written for clinicians; workers read it too, and decide nothing. The page is drawn from the same parts as
-print and terminal (``agents.report.words.page_of``), so none can say what another leaves out.
+print and terminal (``agents.report.words.page_of``), so none can say what another leaves out: what clinicians decided stands
+as on the clinician's copy, and what fell is struck.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, Form, HTTPException, Request, Response
@@ -15,12 +16,13 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from edge_agent.agents.report.parts import Block, Boxes, Line, Listing, Table
+from edge_agent.agents.report.plan import next_visit
 from edge_agent.agents.report.reading import readable
 from edge_agent.agents.report.standing import for_the_person
 from edge_agent.agents.report.words import page_of
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.result import Section
-from edge_agent.contracts.terms import ROUTINE_TIER, Language, Vocabulary
+from edge_agent.contracts.terms import Language, Vocabulary
 from edge_agent.errors import CaseError
 from edge_agent.interop.stored import review_of
 from edge_agent.kiosk.access import requires
@@ -46,9 +48,16 @@ from edge_agent.kiosk.room import Room
 from edge_agent.kiosk.take_home import take_home
 from edge_agent.policy.rules import program_notices
 from edge_agent.policy.whom_to_call import whom_to_call
-from edge_agent.review.decisions import REASONS, Decision, check_decision, may_decide, open_sections, standing
+from edge_agent.review.decisions import (
+    REASONS,
+    Decision,
+    check_decision,
+    lacks_tier,
+    may_decide,
+    open_sections,
+    standing,
+)
 from edge_agent.review.sections import CORRECTABLE, SHOWN_IN, decidable
-from edge_agent.review.worklist import with_final_deadline
 from edge_agent.store.accounts import Person, Role, display_names
 from edge_agent.store.audit import Action
 from edge_agent.store.database import Connection
@@ -75,7 +84,7 @@ class Control:
 def report(request: Request, case_id: str, person: Carer, again: str = "") -> Response:
     """Show the report of a case, or where the case stands while there is none."""
     parts = parts_of(request)
-    row = row_of(listed_case(request, case_id), policy_of(parts))
+    row = row_of(listed_case(request, case_id), parts)
     told = parts.cases.report(case_id)
     if told is None:
         return page(request, "cases/waiting.html", row=row, status=parts.cases.status(case_id))
@@ -84,12 +93,14 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
     if visit is not None and visit.owner == person.name:
         episodes_of(parts).mark_opened(case_id, now=parts.clock())
     told, lang = readable(told), report_language(request)
-    row = with_final_deadline(row, told, parts.vocabulary)
     reviews, withdrawals = ReviewStore(parts.database), Withdrawals(parts.database, vault=vault_of(parts))
     decisions = reviews.decisions(case_id)
     words = parts.vocabulary
     is_locked = withdrawals.is_locked(case_id)
-    shown, details = without_codes(page_of(told, words, lang))
+    review = review_of(parts.database, cases=parts.cases, case_id=case_id)
+    shown, details = without_codes(page_of(told, words, lang, review=review, says_who=False))
+    said = for_the_person(told, review, words)
+    booked = next_visit(said)
     return page(
         request,
         "cases/report.html",
@@ -100,6 +111,7 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         details=details,
         controls=_controls(request, told, decisions, person),
         open_sections=open_sections(told, decisions),
+        lacks_tier=lacks_tier(decisions),
         sign_off=reviews.sign_off(case_id),
         readings=reviews.second_readings(case_id),
         withdrawn=[term_of(request, "consent_title", one.purpose) for one in withdrawals.of(case_id)],
@@ -114,19 +126,17 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         may_decide=bool({*DECIDERS} & person.roles) and not is_locked,
         is_visit=visit is not None,
         may_close=visit is not None and visit.step is not Step.DONE and may_close(visit, person),
-        follow_up=_follow_up(told, parts.clock().date()),
-        take_home=_take_home(request, told, case_id),
+        follow_up=None if booked is None else max(booked, parts.clock().date()),
+        take_home=_take_home(request, said, review.follow_up or booked),
     )
 
 
-def _take_home(request: Request, told: dict[str, Any], case_id: str) -> tuple[str, ...]:
+def _take_home(request: Request, said: dict[str, Any], day: date | None) -> tuple[str, ...]:
     """Return what is said to the person: like paper, what stands after the clinician's decisions."""
     parts, language = parts_of(request), language_of(request)
-    review = review_of(parts.database, cases=parts.cases, case_id=case_id)
-    day = review.follow_up or _follow_up(told, datetime.fromisoformat(told["created"]).date())
     contacts = whom_to_call(policy_of(parts), parts.practice).referral
     return take_home(
-        for_the_person(readable(told), review, parts.vocabulary),
+        said,
         parts.translations,
         parts.vocabulary,
         language.code,
@@ -138,21 +148,6 @@ def _take_home(request: Request, told: dict[str, Any], case_id: str) -> tuple[st
 def is_described(told: dict[str, Any]) -> bool:
     """Say whether the program described anything of the case: then people are told so, and how to ask for a person (R16)."""
     return "ai_notice" in told["notices"]
-
-
-def _follow_up(told: dict[str, Any], today: date) -> date | None:
-    """Return the day that the plan proposes for the next visit; None where it proposes none.
-
-    A routine case is not proposed for later than its deadline, which a country may have set shorter than the plan knows.
-    """
-    days = [item["interval_days"] for item in told["plan"]["items"] if item["action"] == "follow_up"]
-    known = [one for one in days if one]
-    if not known:
-        return None
-    planned, triage = today + timedelta(days=min(known)), told["triage"]
-    if triage["final"] != ROUTINE_TIER or triage["deadline"] is None:
-        return planned
-    return max(today, min(planned, datetime.fromisoformat(triage["deadline"]).date()))
 
 
 def kind(block: Block) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from edge_agent.errors import CaseError
 from edge_agent.kiosk.access import requires
-from edge_agent.kiosk.case_rooms import DECIDERS, listed_case, noting, policy_of, row_of
+from edge_agent.kiosk.case_rooms import DECIDERS, listed_case, noting, row_of
 from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.rendering import page, parts_of
@@ -55,7 +55,7 @@ DERMEVAL_WORDS: Final = dict(
 def ask(request: Request, case_id: str, person: Reader) -> Response:
     """Show the form, or why this person cannot read this report a second time."""
     parts = parts_of(request)
-    row = row_of(listed_case(request, case_id), policy_of(parts))
+    row = row_of(listed_case(request, case_id), parts)
     _check(request, case_id, person)
     return page(
         request,

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from edge_agent.contracts.consent_values import PURPOSES, ConsentPurpose
 from edge_agent.errors import StoreCorrupt
-from edge_agent.kiosk.case_rooms import Carer, listed_case, policy_of, row_of, term_of, vault_of
+from edge_agent.kiosk.case_rooms import Carer, listed_case, row_of, term_of, vault_of
 from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import page, parts_of
@@ -73,7 +73,7 @@ def take_back(request: Request, case_id: str, person: Carer, form: Sent) -> Resp
 
 def _show(request: Request, case_id: str, *, chosen: tuple[ConsentPurpose, ...]) -> Response:
     parts = parts_of(request)
-    row = row_of(listed_case(request, case_id), policy_of(parts))
+    row = row_of(listed_case(request, case_id), parts)
     withdrawals = Withdrawals(parts.database, vault=vault_of(parts))
     done = {one.purpose.value: one for one in withdrawals.of(case_id)}
     is_granted = _granted(parts, case_id)
