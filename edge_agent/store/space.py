@@ -137,8 +137,19 @@ class StorageRoom:
 
     @property
     def stage(self) -> Stage | None:
-        """Return how much room the last look found; None before the first. Quick, reads nothing."""
-        return self._stage
+        """Return how much room there is; None before the first look.
+
+        Quick: what the store holds is of the last look, and only the disk is asked anew, for another program can fill it
+        within a second. Room that somebody made is believed at the next look.
+        """
+        if self._stage is None:
+            return None
+        try:
+            free = shutil.disk_usage(self._database.path.parent).free
+        except OSError:
+            return Stage.FULL
+        now = allowance(free_bytes=free, used_bytes=0, thresholds=self._thresholds).stage
+        return max(self._stage, now, key=list(Stage).index)
 
     def look(self) -> Allowance:
         """Return what may be done now. Changes nothing but ``stage``."""

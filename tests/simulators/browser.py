@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 CHROMIUM: Final = Path("/usr/bin/chromium")
 QUIET: Final = (
@@ -25,6 +25,7 @@ QUIET: Final = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 TARGET_PX: Final = 48
+PATIENCE_MS: Final = 30_000  # a busy computer is not a wrong page; what must be quick is measured elsewhere
 # Everything that a finger may hit, with the area that answers (a label answers for its hidden input).
 _TARGETS: Final = """() => {
   const seen = [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')];
@@ -39,6 +40,7 @@ _TARGETS: Final = """() => {
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start the browser for several tests."""
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=list(QUIET))
         try:

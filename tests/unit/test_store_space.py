@@ -124,6 +124,22 @@ def test_the_stage_is_what_the_last_look_found(
     assert (before, room.stage) == (None, Stage.TIGHT)
 
 
+def test_a_disk_that_fills_between_two_looks_is_known_at_once(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No picture is taken on a full disk; room that was made is believed at the next look only."""
+    room = _room(database, tmp_path)
+    _disk(monkeypatch, 10_000)
+    room.step()
+    seen = [room.stage]
+    _disk(monkeypatch, 50)
+    seen.append(room.stage)
+    room.step()
+    _disk(monkeypatch, 10_000)
+    seen.append(room.stage)
+    assert seen == [Stage.OK, Stage.FULL, Stage.FULL]
+
+
 def test_a_disk_that_cannot_be_measured_is_full(database: Database, tmp_path: Path) -> None:
     """The safe side: nobody is told that there is room."""
     assert measure(tmp_path / "gone", thresholds=LADDER).stage is Stage.FULL
