@@ -42,6 +42,7 @@ from edge_agent.kiosk.refusals import told_of
 from edge_agent.kiosk.rendering import Stationery, here, page, parts_of, refusal
 from edge_agent.kiosk.room import Room
 from edge_agent.kiosk.sessions import Sessions
+from edge_agent.kiosk.taps import Taps
 
 STATIC: Final = Path(__file__).parent / "static"
 ROOMS: Final = (
@@ -92,6 +93,7 @@ def create_app(
     )
     app.state.parts = parts
     app.state.sessions = sessions
+    app.state.taps = Taps()
     app.state.door = Door(on_token=on_token)
     app.state.stationery = Stationery(load_languages(kiosk.languages), default=parts.config.language)
     app.state.rooms = ROOMS

@@ -17,6 +17,7 @@ from edge_agent.kiosk.consultation_parts import ConsultationParts
 from edge_agent.kiosk.pages.consultation.danger import GROUPS
 from edge_agent.kiosk.pages.consultation.sites import SITES
 from edge_agent.kiosk.parts import KioskParts
+from edge_agent.kiosk.taps import new_token
 from edge_agent.store.accounts import Role
 from tests.simulators.consultation_kiosk import DrawnCamera, ScriptedGate, Verdict, consultation_kiosk
 from tests.simulators.consultations import PNG, steps
@@ -221,10 +222,10 @@ def test_a_refused_picture_is_not_kept_unless_the_worker_wants_it(browser: Brows
     draft = _begun(browser, Step.VIEWS)
     _gate(browser.parts).says = Verdict("refused", ("blur_focus",))
     path = f"/consultation/{draft.case_id}/capture"
-    answer = browser.submit(path, site="0", shot="overview")
+    answer = browser.submit(path, once=new_token(), site="0", shot="overview")
     assert answer.status_code == 422 and "out of focus" in answer.text
     assert not list(_room(browser.parts).vault.files())
-    browser.submit(path, site="0", shot="overview", keep="yes")
+    browser.submit(path, once=new_token(), site="0", shot="overview", keep="yes")
     view = _draft(browser, draft).views[0]
     assert (view.quality, view.reasons) == ("accepted_with_warning", ("blur_focus",))
 
@@ -234,7 +235,7 @@ def test_a_picture_of_nobody_is_never_kept(browser: Browser, reason: str) -> Non
     """Whoever wants it: a frozen or foreign picture is no picture of the person."""
     draft = _begun(browser, Step.VIEWS)
     _gate(browser.parts).says = Verdict("refused", (reason,))
-    browser.submit(f"/consultation/{draft.case_id}/capture", site="0", shot="overview", keep="yes")
+    browser.submit(f"/consultation/{draft.case_id}/capture", once=new_token(), site="0", shot="overview", keep="yes")
     assert _draft(browser, draft).views == ()
 
 
@@ -243,7 +244,7 @@ def test_a_dead_camera_is_said_in_words(browser: Browser) -> None:
     draft = _begun(browser, Step.VIEWS)
     assert isinstance(browser.parts.camera, DrawnCamera)
     browser.parts.camera.is_on = False
-    answer = browser.submit(f"/consultation/{draft.case_id}/capture", site="0", shot="overview")
+    answer = browser.submit(f"/consultation/{draft.case_id}/capture", once=new_token(), site="0", shot="overview")
     assert answer.status_code == 422 and "gave no new picture" in answer.text
 
 
@@ -253,7 +254,7 @@ def test_a_disk_without_room_takes_no_picture_and_the_case_goes_on(parts: KioskP
     browser = Browser(replace(parts, faults=lambda: (fault,))).come_in()
     browser.sign_in(browser.account())
     draft = _begun(browser, Step.VIEWS)
-    answer = browser.submit(f"/consultation/{draft.case_id}/capture", site="0", shot="overview")
+    answer = browser.submit(f"/consultation/{draft.case_id}/capture", once=new_token(), site="0", shot="overview")
     assert "no new pictures" in answer.text
     assert _draft(browser, draft).views == ()
     browser.submit(f"/consultation/{draft.case_id}/views")
@@ -269,7 +270,7 @@ def _file(width: int = 300) -> bytes:
 def _import(browser: Browser, draft: Draft, data: bytes, **fields: str) -> int:
     answer = browser.post(
         f"/consultation/{draft.case_id}/import",
-        data={"csrf": browser.csrf(), "site": "0", "shot": "overview", **fields},
+        data={"csrf": browser.csrf(), "once": new_token(), "site": "0", "shot": "overview", **fields},
         files={"picture": ("a.jpg", data, "image/jpeg")},
     )
     return int(answer.status_code)
@@ -302,7 +303,7 @@ def test_a_childs_intimate_site_takes_no_file_either(browser: Browser) -> None:
     assert _draft(browser, draft).step is Step.VIEWS
     place = [site.body_site for site in _draft(browser, draft).sites].index("buttock")
     assert browser.get(f"{base}/preview/{place}.mjpeg").status_code == 403
-    browser.submit(f"{base}/capture", site=str(place), shot="overview", keep="yes")
+    browser.submit(f"{base}/capture", once=new_token(), site=str(place), shot="overview", keep="yes")
     assert _import(browser, draft, _file(), site=str(place)) == 422
     assert _draft(browser, draft).views == ()
 
@@ -331,7 +332,7 @@ def test_a_blank_screen_gives_no_preview(browser: Browser, clock: HandClock) -> 
 def test_every_look_at_a_picture_is_logged_by_name(browser: Browser) -> None:
     """R13."""
     draft = _begun(browser, Step.VIEWS)
-    browser.submit(f"/consultation/{draft.case_id}/capture", site="0", shot="overview")
+    browser.submit(f"/consultation/{draft.case_id}/capture", once=new_token(), site="0", shot="overview")
     image_id = _draft(browser, draft).views[0].image_id
     assert browser.get(f"/consultation/{draft.case_id}/pictures/{image_id}.png").content[:4] == PNG[:4]
     newest = browser.parts.audit.newest(1)[0]
@@ -341,7 +342,7 @@ def test_every_look_at_a_picture_is_logged_by_name(browser: Browser) -> None:
 def test_an_intimate_picture_is_for_clinicians_also_in_a_workers_own_visit(browser: Browser) -> None:
     """R5: whoever began the visit cannot open it by its address; nothing is logged as seen."""
     draft = _begun(browser, Step.VIEWS)
-    browser.submit(f"/consultation/{draft.case_id}/capture", site="0", shot="overview")
+    browser.submit(f"/consultation/{draft.case_id}/capture", once=new_token(), site="0", shot="overview")
     view = _draft(browser, draft).views[0].model_copy(update={"kind": "intimate"})
     _room(browser.parts).consultations.change(draft.case_id, lambda now: now.model_copy(update={"views": (view,)}))
     assert browser.get(f"/consultation/{draft.case_id}/pictures/{view.image_id}.png").status_code == 403

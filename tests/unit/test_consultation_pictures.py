@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,13 @@ from edge_agent.errors import StoreError
 from edge_agent.interop.request import why_kept
 from edge_agent.kiosk.consultation_parts import ConsultationParts
 from edge_agent.kiosk.parts import KioskParts
+from edge_agent.kiosk.taps import new_token
 from edge_agent.policy.camera import PictureKind
 from edge_agent.policy.sharing import secondary_use_rule
 from edge_agent.store.accounts import Role
+from edge_agent.store.pictures import encode_png
 from edge_agent.store.vault import ImageKind
-from tests.simulators.consultation_kiosk import DrawnCamera, ScriptedGate, Verdict, consultation_kiosk
+from tests.simulators.consultation_kiosk import DrawnCamera, ScriptedGate, Verdict, consultation_kiosk, drawn_skin
 from tests.simulators.consultations import steps
 from tests.simulators.kiosk_parts import Browser, HandClock
 
@@ -60,7 +64,8 @@ def _draft(browser: Browser, case_id: str) -> Draft:
 
 
 def _take(browser: Browser, case_id: str, shot: str = "overview", **more: str) -> None:
-    browser.submit(f"/consultation/{case_id}/capture", site="0", shot=shot, **more)
+    form = {"once": new_token(), "site": "0", "shot": shot, **more}  # each a page that was shown anew
+    browser.submit(f"/consultation/{case_id}/capture", **form)
 
 
 def _ask(browser: Browser, case_id: str, **answers: str) -> None:
@@ -285,6 +290,88 @@ def test_a_double_tap_keeps_one_picture_of_a_face(meanwhile: tuple[Browser, Mean
     assert _actions(browser).count("picture_taken") == 1
 
 
+def _shown(browser: Browser, case_id: str) -> str:
+    """Return the token of the forms on the camera's page, as it is shown now."""
+    tokens = re.findall(r'name="once" value="([^"]+)"', browser.get(f"/consultation/{case_id}").text)
+    assert len(set(tokens)) == 1
+    return str(tokens[0])
+
+
+def test_a_second_tap_keeps_no_second_picture_of_an_ordinary_site(browser: Browser) -> None:
+    """One tap is one picture: the form that was sent before is answered as before; in draft, vault and trail is one."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    token = _shown(browser, case_id)
+    for _tap in range(3):
+        _take(browser, case_id, once=token)
+    assert len(_draft(browser, case_id).views) == 1
+    assert len(list(_room(browser).vault.files())) == 1
+    assert _actions(browser).count("picture_taken") == 1
+    _take(browser, case_id, once=_shown(browser, case_id))
+    assert len(_draft(browser, case_id).views) == 2
+
+
+def test_two_taps_at_once_keep_one_picture_and_read_the_same(parts: KioskParts) -> None:
+    """The second waits for the first: what was wrong with the picture is said to whichever the browser shows, counted once."""
+    gate = Meanwhile()
+    gate.says = Verdict("refused", ("blur_focus",))
+    assert parts.consultation is not None
+    browser = Browser(replace(parts, consultation=replace(parts.consultation, gate=gate))).come_in()
+    browser.sign_in(browser.account())
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    form = {"csrf": browser.csrf(), "once": _shown(browser, case_id), "site": "0", "shot": "overview"}
+
+    def tap() -> tuple[int, str]:
+        answer = browser.post(f"/consultation/{case_id}/capture", data=form)
+        return answer.status_code, answer.text
+
+    with ThreadPoolExecutor(1) as second_finger:
+        later: list[Future[tuple[int, str]]] = []
+        gate.happens = lambda: later.append(second_finger.submit(tap))
+        first = tap()
+        assert later[0].result() == first
+    assert first[0] == 422 and "out of focus" in first[1]
+    assert _draft(browser, case_id).refusals == {"blur_focus": 1}
+
+
+def test_a_second_tap_on_a_file_keeps_it_once(browser: Browser) -> None:
+    """The same for a picture file."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    form = {"csrf": browser.csrf(), "once": _shown(browser, case_id), "site": "0", "shot": "overview"}
+    for _tap in range(2):
+        browser.post(
+            f"/consultation/{case_id}/import",
+            data=form,
+            files={"picture": ("a.png", encode_png(drawn_skin()), "image/png")},
+        )
+    assert len(_draft(browser, case_id).views) == 1
+
+
+def test_a_form_without_a_token_takes_no_picture(browser: Browser) -> None:
+    """Fail closed: what no page of this start has shown does nothing."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    for token in ("", "short", "x" * 65):
+        _take(browser, case_id, once=token)
+    assert _draft(browser, case_id).views == ()
+
+
+def test_a_form_whose_picture_could_not_be_kept_may_be_sent_again(browser: Browser) -> None:
+    """A disk that was full for a moment costs no picture: nothing was done, so nothing is remembered."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    token = _shown(browser, case_id)
+    _filled_up(browser)
+    _take(browser, case_id, once=token)
+    assert _draft(browser, case_id).views == ()
+    with browser.parts.database.transaction() as connection:
+        connection.execute("DROP TRIGGER no_room")
+    _take(browser, case_id, once=token)
+    assert len(_draft(browser, case_id).views) == 1
+
+
 def test_a_stop_during_the_burst_keeps_no_picture(meanwhile: tuple[Browser, Meanwhile]) -> None:
     """R9: a sign of abuse that is entered while the picture is judged comes first; the picture is not kept."""
     browser, gate = meanwhile
@@ -314,7 +401,7 @@ def test_a_camera_page_that_was_left_open_leads_to_the_present_step(
     assert isinstance(camera, DrawnCamera)
     camera.is_on = False
     files = None if picture is None else {"picture": ("a.png", picture, "image/png")}
-    form = {"csrf": browser.csrf(), "site": "0", "shot": "close_up"}
+    form = {"csrf": browser.csrf(), "once": new_token(), "site": "0", "shot": "close_up"}
     answer = browser.post(f"/consultation/{case_id}/{action}", data=form, files=files)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/consultation/{case_id}")
     assert _draft(browser, case_id).step is Step.DANGER_SIGNS

@@ -18,6 +18,7 @@ from edge_agent.consultation.steps import QUESTIONS, Step
 from edge_agent.kiosk.faults import _KNOWN
 from edge_agent.kiosk.language import OPENING, PSEUDO
 from edge_agent.kiosk.parts import KioskParts
+from edge_agent.kiosk.taps import new_token
 from edge_agent.store.accounts import Role
 from tests.simulators.consultation_kiosk import PatientDesk, consultation_kiosk
 from tests.simulators.consultations import steps
@@ -156,7 +157,7 @@ def _consultations(crawl: Crawl) -> None:
         here = f"/consultation/{crawl.draft(Step.SITES).case_id}"
         crawl.post(f"{here}/sites", **{f"site.{site}": "yes"})
         crawl.get(here)
-        crawl.post(f"{here}/capture", site="0", shot="close_up")
+        crawl.post(f"{here}/capture", once=new_token(), site="0", shot="close_up")
     _pictures(crawl)
     crawl.get("/consultation")
 
@@ -166,12 +167,12 @@ def _pictures(crawl: Crawl) -> None:
     crawl.gone.update({"disk_tight", "disk_full"})
     draft = crawl.draft(Step.VIEWS)
     here = f"/consultation/{draft.case_id}"
-    crawl.post(f"{here}/capture", site="0", shot="close_up", keep="yes")
+    crawl.post(f"{here}/capture", once=new_token(), site="0", shot="close_up", keep="yes")
     upload = {"picture": ("a.png", _png(), "image/png")}
-    token = {"csrf": crawl.browser.csrf(), "site": "0", "shot": "overview"}
-    crawl._keep(here, crawl.browser.post(f"{here}/import", data=token, files=upload, follow_redirects=True))
     broken = {"picture": ("a.png", b"no picture", "image/png")}
-    crawl._keep(here, crawl.browser.post(f"{here}/import", data=token, files=broken, follow_redirects=True))
+    for files in (upload, broken):
+        form = {"csrf": crawl.browser.csrf(), "once": new_token(), "site": "0", "shot": "overview"}
+        crawl._keep(here, crawl.browser.post(f"{here}/import", data=form, files=files, follow_redirects=True))
     crawl.get(here)
     room = crawl.parts.consultation
     assert room is not None

@@ -8,16 +8,18 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.datastructures import FormData
 
 from edge_agent.consultation.draft import Draft
 from edge_agent.consultation.steps import QUESTIONS, Step
 from edge_agent.errors import CaseError
-from edge_agent.kiosk.access import requires
+from edge_agent.kiosk.access import requires, session_of
 from edge_agent.kiosk.consultation_parts import ConsultationParts
 from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import language_of, page, parts_of
+from edge_agent.kiosk.taps import Taps
 from edge_agent.store.accounts import Person, Role
 from edge_agent.store.consultations import Noted
 
@@ -140,6 +142,20 @@ def show(turn: Turn, screen: Screen, *, problem: Text | None = None, **more: Any
         **more,
     }
     return page(turn.request, screen.template, status_code=200 if problem is None else 422, **values)
+
+
+def once(turn: Turn, form: FormData, work: Callable[[], Response]) -> Response:
+    """Do once what a shown form asks for, however often it is sent: one tap is one picture.
+
+    A form without a token of ours does nothing and leads to the present step.
+
+    Args:
+        turn: the request and its draft.
+        form: as it was sent; its field ``once`` is the token of the page that was shown.
+        work: what it asks for.
+    """
+    taps: Taps = turn.request.app.state.taps
+    return taps.once(form.get("once"), work, session_id=session_of(turn.request).id) or to_draft(turn.draft.case_id)
 
 
 def noting(turn: Turn, action: str, *, detail: str | None = None) -> Noted:

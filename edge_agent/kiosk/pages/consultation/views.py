@@ -7,13 +7,13 @@ Source: policy.md R1, R4-R7, R12; clinical-vocabulary section 1.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, get_args
 
-from fastapi import HTTPException, Request, Response, UploadFile
+from fastapi import HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.datastructures import FormData
 
 from edge_agent.capture.stills import decode_picture
 from edge_agent.consultation import answers
@@ -24,7 +24,6 @@ from edge_agent.contracts.case import Frame
 from edge_agent.contracts.intake_values import Shot
 from edge_agent.contracts.result import QualityReason
 from edge_agent.errors import CaseError, PictureError
-from edge_agent.kiosk.consultation_parts import BURST
 from edge_agent.kiosk.faults import camera_words
 from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import text as _
@@ -35,17 +34,19 @@ from edge_agent.kiosk.pages.consultation.desk import (
     Worker,
     answered,
     noting,
+    once,
     show,
     to_draft,
     turn_of,
 )
+from edge_agent.kiosk.pages.consultation.sources import burst, file_bytes
 from edge_agent.kiosk.room import Room
+from edge_agent.kiosk.taps import new_token
 from edge_agent.store.audit import Action
 from edge_agent.store.pictures import encode_png
 from edge_agent.store.vault import ImageKind
 
 router = Room()
-MAX_IMPORT_BYTES: Final = 24 * 1024 * 1024
 NAILS: Final = frozenset({"fingernail", "toenail"})
 # What nobody can overrule: there is no picture of a person in it.
 NEVER_KEPT: Final = frozenset({"frozen_frame", "not_skin"})
@@ -101,6 +102,7 @@ def _values(turn: Turn) -> Mapping[str, Any]:
         "refused": (),
         "may_keep": False,
         "damaged": turn.room.consultations.damaged(draft),
+        "once": new_token(),
     }
 
 
@@ -114,7 +116,11 @@ def capture(request: Request, case_id: str, person: Worker, form: Sent) -> Respo
     turn = turn_of(request, case_id, person)
     if turn.draft.step is not Step.VIEWS:  # a page that was left open
         return to_draft(case_id)
-    frames = _burst(turn)
+    return once(turn, form, lambda: _capture(turn, form))
+
+
+def _capture(turn: Turn, form: FormData) -> Response:
+    frames = burst(turn)
     if not frames:
         trouble = camera_words(turn.parts.faults())
         return show(
@@ -135,11 +141,15 @@ def import_file(request: Request, case_id: str, person: Worker, form: Sent) -> R
     turn = turn_of(request, case_id, person)
     if turn.draft.step is not Step.VIEWS:
         return to_draft(case_id)
+    return once(turn, form, lambda: _import(turn, form))
+
+
+def _import(turn: Turn, form: FormData) -> Response:
     upload = form.get("picture")
     if not hasattr(upload, "file"):
         return show(turn, VIEWS, problem=_("Choose a picture file first."))
     try:
-        frame = decode_picture(_read(upload))  # type: ignore[arg-type]  # a file, as asked above
+        frame = decode_picture(file_bytes(upload))  # type: ignore[arg-type]  # a file, as asked above
     except PictureError:
         return show(turn, VIEWS, problem=_("This file cannot be read as a picture. Use JPEG or PNG, up to 24 MB."))
     return _keep(
@@ -273,24 +283,3 @@ def _count(turn: Turn, reasons: Sequence[str]) -> None:
 def _known(reasons: Sequence[str]) -> tuple[QualityReason, ...]:
     """Return the reasons that a record may hold, the weightiest first as they came."""
     return tuple(known for reason in reasons for known in get_args(QualityReason) if known == reason)[:4]
-
-
-def _burst(turn: Turn) -> list[Frame]:
-    """Return a few different pictures of the last moment, oldest first; empty without a camera."""
-    camera, frames, seen = turn.parts.camera, [], set()
-    for number in range(BURST):
-        if number:
-            time.sleep(turn.room.burst_pause_s)
-        live = camera.latest() if camera is not None else None
-        if live is not None and live.sequence not in seen:
-            seen.add(live.sequence)
-            frames.append(live.frame)
-    return frames
-
-
-def _read(upload: UploadFile) -> bytes:
-    """Read a file within its limit; one byte more is too much."""
-    data = upload.file.read(MAX_IMPORT_BYTES + 1)
-    if len(data) > MAX_IMPORT_BYTES:
-        raise PictureError("the picture file is too large: save a smaller copy")
-    return data
