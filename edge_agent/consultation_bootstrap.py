@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from edge_agent.contracts.policy import Policy
     from edge_agent.kiosk.consultation_parts import ConsultationParts
     from edge_agent.store.cases import CaseStore
-    from edge_agent.store.consultations import CaseDesk
     from edge_agent.store.database import Database
+    from edge_agent.store.hand_over import CaseDesk
     from edge_agent.store.vault import ImageVault
 
 
@@ -40,12 +40,13 @@ def build_consultation(
     from edge_agent.consultation.permits import PolicyPermits
     from edge_agent.kiosk.consultation_parts import ConsultationParts
     from edge_agent.kiosk.picture_gate import ReleasedGate
+    from edge_agent.kiosk_bootstrap import build_registry
     from edge_agent.store.consultations import Consultations
     from edge_agent.store.episodes import Episodes
 
     episodes = Episodes(database, cases=cases)
     return ConsultationParts(
-        consultations=Consultations(database, vault=vault, episodes=episodes),
+        consultations=Consultations(database, vault=vault, episodes=episodes, audit=build_registry(database).audit),
         episodes=episodes,
         vault=vault,
         course=Course(RuleBook.load("red_flags.toml"), PolicyPermits(policy)),
@@ -66,4 +67,4 @@ def tend_consultations(room: ConsultationParts, *, desk: CaseDesk, now: datetime
     Raises:
         StoreError: the store cannot be read; call it again later.
     """
-    return tuple(room.consultations.finish_hand_overs(desk=desk, build=room.course.case_of, now=now))
+    return tuple(room.consultations.finish_hand_overs(desk=desk, rules=room.course, now=now))

@@ -8,31 +8,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from pydantic import ValidationError
 
 from edge_agent.consultation.answers import without_damaged
 from edge_agent.consultation.draft import Draft, new_draft
 from edge_agent.consultation.steps import Step
-from edge_agent.contracts.case import Case, Frame
-from edge_agent.contracts.previous import PreviousVisit
-from edge_agent.errors import CaseError, EdgeError, ImageGone, StoreCorrupt, StoreError
+from edge_agent.errors import CaseError, EdgeError, StoreCorrupt
+from edge_agent.store.audit import Action, AuditTrail
 from edge_agent.store.database import Connection, Database
+from edge_agent.store.draft_pictures import DEVICE, DraftPictures
 from edge_agent.store.episodes import Episodes
-from edge_agent.store.pictures import decode_png
+from edge_agent.store.hand_over import CaseDesk, Rules
 from edge_agent.store.vault import ImageKind, ImageVault
 
 Noted = Callable[[Connection], None]  # writes what was done into the trail, inside the transaction that does it
-BuildCase = Callable[[Draft, dict[str, Frame], PreviousVisit | None], Case]
-
-
-class CaseDesk(Protocol):
-    """Take finished cases: stored durably, then queued for the agents."""
-
-    def submit(self, case: Case, *, language: Literal["zh", "en"], awaits_sign_off: bool = False) -> None:
-        """Store the case, then queue it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +46,12 @@ class Consultations:
         database: the encrypted store.
         vault: where the pictures of drafts lie.
         episodes: where a draft that is handed over becomes a visit.
+        audit: the trail; each picture that a draft loses has a row there, in the same transaction.
     """
 
-    def __init__(self, database: Database, *, vault: ImageVault, episodes: Episodes) -> None:
+    def __init__(self, database: Database, *, vault: ImageVault, episodes: Episodes, audit: AuditTrail) -> None:
         self._database = database
-        self._vault = vault
+        self._pictures = DraftPictures(database, vault=vault, audit=audit)
         self._episodes = episodes
         self._handing_over = threading.Lock()
 
@@ -100,12 +92,22 @@ class Consultations:
         found = self._database.rows("SELECT body FROM drafts WHERE case_id = ?", (case_id,))
         return _read(case_id, found[0] if found else None)
 
-    def change(self, case_id: str, answer: Callable[[Draft], Draft], *, noted: Noted | None = None) -> Draft:
-        """Change a draft and save it; pictures that it no longer names are shredded with it.
+    def change(
+        self,
+        case_id: str,
+        answer: Callable[[Draft], Draft],
+        *,
+        by: str = DEVICE,
+        gone_as: Action = Action.PICTURE_FORBIDDEN,
+        noted: Noted | None = None,
+    ) -> Draft:
+        """Change a draft and save it; pictures that it no longer names are shredded with it, each with a row of the trail.
 
         Args:
             case_id: the draft.
             answer: a pure function; what it raises leaves the draft as it was.
+            by: whose answer it is.
+            gone_as: what the trail says of a picture that goes.
             noted: called where the answer changes the draft.
 
         Raises:
@@ -113,8 +115,8 @@ class Consultations:
             StoreFull: no space; the draft stays as it was.
         """
         with self._database.transaction() as connection:
-            after = self._change(connection, case_id, answer, noted=noted)
-        self._settle()
+            after = self._change(connection, case_id, answer, by=by, gone_as=gone_as, noted=noted)
+        self._pictures.settle()
         return after
 
     def take(
@@ -124,6 +126,7 @@ class Consultations:
         *,
         kind: ImageKind,
         describe: Callable[[Draft, str], Draft],
+        by: str = DEVICE,
         noted: Noted | None = None,
     ) -> Draft:
         """Keep a picture and the draft that names it, both or neither.
@@ -133,6 +136,7 @@ class Consultations:
             png: the picture as ``store.pictures.encode_png`` writes it.
             kind: the vault's class of the picture.
             describe: puts the picture's id into the draft; if it does not, the picture is not kept.
+            by: who takes it.
             noted: called with the picture's transaction.
 
         Raises:
@@ -142,15 +146,14 @@ class Consultations:
         try:
             with self._database.transaction() as connection:
                 before = self._read(connection, case_id)
-                image_id = self._vault.put(connection, png, kind=kind)
+                image_id = self._pictures.put(connection, png, kind=kind)
                 after = describe(before, image_id)
                 if image_id not in {view.image_id for view in after.views}:
                     raise CaseError("the picture is not allowed by what was entered: nothing was kept")
-                connection.execute("INSERT INTO draft_images (image_id, case_id) VALUES (?,?)", (image_id, case_id))
-                return self._change(connection, case_id, lambda _: after, noted=noted)
+                self._pictures.give(connection, case_id, image_id)
+                return self._change(connection, case_id, lambda _: after, by=by, noted=noted)
         except EdgeError:
-            with suppress(StoreError):  # the file has no row now; the next start sweeps too
-                self._vault.sweep()
+            self._pictures.sweep()  # the file has no row now
             raise
 
     def picture(self, case_id: str, image_id: str) -> bytes:
@@ -159,11 +162,7 @@ class Consultations:
         Raises:
             CaseError: the draft has no such picture.
         """
-        if not self._database.rows(
-            "SELECT 1 FROM draft_images WHERE image_id = ? AND case_id = ?", (image_id, case_id)
-        ):
-            raise CaseError("this consultation has no such picture")
-        return self._vault.get(image_id)
+        return self._pictures.get(case_id, image_id)
 
     def damaged(self, draft: Draft) -> frozenset[str]:
         """Return the ids of a draft's pictures that can never be opened again; a person can take such a one again.
@@ -171,7 +170,7 @@ class Consultations:
         Raises:
             StoreError: a picture cannot be read just now; nothing is known of it.
         """
-        return frozenset(view.image_id for view in draft.views if self._open(view.image_id) is None)
+        return frozenset(view.image_id for view in draft.views if self._pictures.opened(view.image_id) is None)
 
     def discard(self, case_id: str, *, why: str, noted: Noted | None = None) -> None:
         """Delete a draft and shred its pictures; nothing of it stays.
@@ -190,7 +189,7 @@ class Consultations:
             self._delete(connection, case_id, why=why)
             if noted is not None:
                 noted(connection)
-        self._settle()
+        self._pictures.settle()
 
     def open_drafts(self, owner: str | None = None) -> list[DraftRow]:
         """Return the consultations on their way, oldest first; all of them, or one worker's."""
@@ -201,7 +200,7 @@ class Consultations:
             if owner in {None, whose}
         ]
 
-    def hand_over(self, case_id: str, *, desk: CaseDesk, build: BuildCase, now: datetime) -> None:
+    def hand_over(self, case_id: str, *, desk: CaseDesk, rules: Rules, now: datetime) -> None:
         """Give a finished draft to the desk; then it is a visit. Cut off anywhere, it may be called again.
 
         Without a picture that can never be opened again the case goes on, and says so (``Photography.lost``).
@@ -209,7 +208,7 @@ class Consultations:
         Args:
             case_id: a draft at ``Step.RUNNING``, or one that was handed over already (then nothing happens).
             desk: who takes the case.
-            build: ``Course.case_of``.
+            rules: say what the case may hold now.
             now: with a time zone.
 
         Raises:
@@ -224,36 +223,41 @@ class Consultations:
             if draft.step is not Step.RUNNING:
                 raise RuntimeError(f"a consultation at {draft.step} is not finished")
             if not self._is_stored(case_id):
-                images = {view.image_id: self._open(view.image_id) for view in draft.views}
+                images = {view.image_id: self._pictures.opened(view.image_id) for view in draft.views}
                 damaged = [image_id for image_id, frame in images.items() if frame is None]
                 if damaged:
-                    draft = self.change(case_id, lambda one: without_damaged(one, damaged))
+                    draft = self.change(
+                        case_id, lambda one: without_damaged(one, damaged), gone_as=Action.PICTURE_DAMAGED
+                    )
                 readable = {image_id: frame for image_id, frame in images.items() if frame is not None}
                 previous = self._episodes.previous(draft.episode_id) if draft.episode_id else None
-                desk.submit(build(draft, readable, previous), language=draft.language, awaits_sign_off=True)
+                case = rules.case_of(draft, readable, previous)
+                allowed = rules.without_forbidden(draft).views  # a policy may have come since the last answer
+                self.change(case_id, lambda one: one.changed(views=allowed))
+                desk.submit(case, language=draft.language, awaits_sign_off=True)
             with self._database.transaction() as connection:
                 self._episodes.add_visit(connection, draft, now=now)
                 self._delete(connection, case_id, why="the case keeps its own copy")
-        self._settle()
+        self._pictures.settle()
 
-    def finish_hand_overs(self, *, desk: CaseDesk, build: BuildCase, now: datetime) -> list[str]:
+    def finish_hand_overs(self, *, desk: CaseDesk, rules: Rules, now: datetime) -> list[str]:
         """Hand over what a power cut or a full disk left behind; return what could not be handed over now."""
         waiting = [row.case_id for row in self.open_drafts() if row.step is Step.RUNNING]
         for case_id in list(waiting):
             with suppress(EdgeError):  # it stays in the list that is returned, and in the store; the others go on
-                self.hand_over(case_id, desk=desk, build=build, now=now)
+                self.hand_over(case_id, desk=desk, rules=rules, now=now)
                 waiting.remove(case_id)
         return waiting
 
-    def _open(self, image_id: str) -> Frame | None:
-        """Return a picture; None where nobody will ever open it again."""
-        try:
-            return decode_png(self._vault.get(image_id))
-        except (StoreCorrupt, ImageGone):
-            return None
-
     def _change(
-        self, connection: Connection, case_id: str, answer: Callable[[Draft], Draft], *, noted: Noted | None = None
+        self,
+        connection: Connection,
+        case_id: str,
+        answer: Callable[[Draft], Draft],
+        *,
+        by: str,
+        gone_as: Action = Action.PICTURE_FORBIDDEN,
+        noted: Noted | None,
     ) -> Draft:
         before = self._read(connection, case_id)
         after = answer(before)
@@ -265,27 +269,17 @@ class Consultations:
             "UPDATE drafts SET step = ?, is_consented = ?, body = ? WHERE case_id = ?",
             (after.step, int(after.is_consent_complete), after.model_dump_json(), case_id),
         )
-        kept = {view.image_id for view in after.views}
-        rows = connection.execute("SELECT image_id FROM draft_images WHERE case_id = ?", (case_id,)).fetchall()
-        gone = [row[0] for row in rows if row[0] not in kept]
-        if gone:
-            connection.executemany("DELETE FROM draft_images WHERE image_id = ?", [(one,) for one in gone])
-            self._vault.shred(connection, gone, why="removed from the consultation")
+        named = {view.image_id for view in after.views}
+        self._pictures.keep_only(connection, case_id, named, by=by, action=gone_as)
         return after
 
     def _delete(self, connection: Connection, case_id: str, *, why: str) -> None:
-        rows = connection.execute("SELECT image_id FROM draft_images WHERE case_id = ?", (case_id,)).fetchall()
+        self._pictures.shred_all(connection, case_id, why=why)
         connection.execute("DELETE FROM drafts WHERE case_id = ?", (case_id,))
-        if rows:
-            self._vault.shred(connection, [row[0] for row in rows], why=why)
 
     def _read(self, connection: Connection, case_id: str) -> Draft:
         row = connection.execute("SELECT body FROM drafts WHERE case_id = ?", (case_id,)).fetchone()
         return _read(case_id, row)
-
-    def _settle(self) -> None:
-        with suppress(StoreError):  # the keys are gone; the next start unlinks the files
-            self._vault.settle()
 
     def _is_stored(self, case_id: str) -> bool:
         return bool(self._database.rows("SELECT 1 FROM cases WHERE case_id = ?", (case_id,)))

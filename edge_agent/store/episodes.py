@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -156,8 +157,13 @@ class Episodes:
                 "UPDATE visits SET opened = coalesce(opened, ?) WHERE case_id = ?", (now.isoformat(), case_id)
             )
 
-    def close(self, case_id: str, *, now: datetime) -> None:
-        """Take a visit out of the queue: the consultation is done.
+    def close(self, case_id: str, *, now: datetime, noted: Callable[[Connection], None]) -> None:
+        """Take a visit out of the queue: the consultation is done. Twice is once, and is noted once.
+
+        Args:
+            case_id: the visit.
+            now: with a time zone.
+            noted: writes it into the trail, in the transaction that closes the visit.
 
         Raises:
             CaseError: no such visit, or its report is not there yet.
@@ -165,9 +171,11 @@ class Episodes:
         if self.visit(case_id).step not in {Step.REPORT, Step.DONE}:
             raise CaseError("the report is not there yet: the case cannot be closed")
         with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE visits SET closed = coalesce(closed, ?) WHERE case_id = ?", (now.isoformat(), case_id)
-            )
+            changed = connection.execute(
+                "UPDATE visits SET closed = ? WHERE case_id = ? AND closed IS NULL", (now.isoformat(), case_id)
+            ).rowcount
+            if changed:
+                noted(connection)
 
     def set_follow_up(self, case_id: str, due: date | None) -> None:
         """Set when the person should come back; None takes the date away.

@@ -115,7 +115,7 @@ def _earlier_visit(parts: KioskParts, account: Account) -> str:
     )
     for answer in way[at:]:
         room.consultations.change(case_id, answer)
-    room.consultations.hand_over(case_id, desk=parts.desk, build=COURSE.case_of, now=datetime.now(UTC))
+    room.consultations.hand_over(case_id, desk=parts.desk, rules=COURSE, now=datetime.now(UTC))
     return room.episodes.visit(case_id).episode_id
 
 

@@ -75,7 +75,7 @@ def _check_one(post: Post, case_id: str, *, place: int, views: int, is_handed: b
 def _finish_everything(folder: Path) -> None:
     """What is left can be finished by hand: no draft is stuck, and no picture of a draft stays in the vault."""
     post = Post(folder)
-    post.consultations.finish_hand_overs(desk=post.desk, build=COURSE.case_of, now=NOW)
+    post.consultations.finish_hand_overs(desk=post.desk, rules=COURSE, now=NOW)
     for row in post.consultations.open_drafts():
         draft = post.consultations.draft(row.case_id)
         while draft.step is not Step.RUNNING:

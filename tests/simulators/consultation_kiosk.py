@@ -176,7 +176,7 @@ def consultation_kiosk(
         cases = CaseStore(parts.database, vault=vault)
         episodes = Episodes(parts.database, cases=cases)
         room = ConsultationParts(
-            consultations=Consultations(parts.database, vault=vault, episodes=episodes),
+            consultations=Consultations(parts.database, vault=vault, episodes=episodes, audit=parts.audit),
             episodes=episodes,
             vault=vault,
             course=Course(RuleBook.load("red_flags.toml"), PolicyPermits(policy or Policy())),

@@ -32,7 +32,7 @@ def answer_next(post: Post, draft: Draft) -> Draft:
 
 def work(post: Post, stop: threading.Event) -> None:
     """Go on with what was left, then begin one consultation after the other, until told to stop."""
-    post.consultations.finish_hand_overs(desk=post.desk, build=COURSE.case_of, now=NOW)
+    post.consultations.finish_hand_overs(desk=post.desk, rules=COURSE, now=NOW)
     waiting = [post.consultations.draft(row.case_id) for row in post.consultations.open_drafts()]
     while not stop.is_set():
         draft = waiting.pop() if waiting else post.consultations.begin(owner="worker 1", now=NOW)

@@ -18,6 +18,7 @@ from edge_agent.contracts.case import Case, Frame
 from edge_agent.contracts.consent_values import PURPOSES
 from edge_agent.contracts.intake_parts import WorkerView
 from edge_agent.contracts.policy import Policy
+from edge_agent.store.audit import AuditTrail
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.consultations import Consultations
 from edge_agent.store.database import Database
@@ -59,12 +60,13 @@ class Post:
         self.vault = ImageVault(self.database)
         self.cases = CaseStore(self.database, vault=self.vault)
         self.episodes = Episodes(self.database, cases=self.cases)
-        self.consultations = Consultations(self.database, vault=self.vault, episodes=self.episodes)
+        self.audit = AuditTrail(self.database, clock=lambda: NOW, is_synchronised=lambda: False)
+        self.consultations = Consultations(self.database, vault=self.vault, episodes=self.episodes, audit=self.audit)
         self.desk = PlainDesk(self.cases)
 
     def hand_over(self, case_id: str) -> None:
         """Hand a finished draft over to the plain desk."""
-        self.consultations.hand_over(case_id, desk=self.desk, build=COURSE.case_of, now=NOW)
+        self.consultations.hand_over(case_id, desk=self.desk, rules=COURSE, now=NOW)
 
     def finish(self, case_id: str, report: dict[str, Any]) -> None:
         """Give a case a report, as the daemon does."""

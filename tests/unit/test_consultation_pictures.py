@@ -85,7 +85,7 @@ def _hand_over(browser: Browser, case_id: str, **form: str) -> str:
 def _tend(browser: Browser) -> list[str]:
     """Finish hand-overs as the daemon does every hour; return what has to wait."""
     room, parts = _room(browser), browser.parts
-    return room.consultations.finish_hand_overs(desk=parts.desk, build=room.course.case_of, now=parts.clock())
+    return room.consultations.finish_hand_overs(desk=parts.desk, rules=room.course, now=parts.clock())
 
 
 def _damage(browser: Browser, image_id: str) -> None:
@@ -203,6 +203,7 @@ def test_a_visit_goes_on_without_a_damaged_picture(browser: Browser) -> None:
     case = browser.parts.cases.load(case_id)
     assert [view.shot for view in case.views] == ["close_up"]
     assert [(note.shot, note.body_site) for note in case.photography.lost] == [("overview", "elbow")]
+    assert _actions(browser).count("picture_damaged") == 1
     assert len(case.intake.views) == 1
     assert "the report says that one is missing" in browser.get(f"/consultation/{case_id}").text
 
@@ -419,6 +420,25 @@ def test_a_picture_that_is_removed_stands_in_the_trail(browser: Browser) -> None
     assert [(row.case_ref, row.detail) for row in rows] == [(case_id, image_id)]
     browser.sign_in(browser.account("Dr Lin", Role.CLINICIAN))
     assert "removed a picture" in browser.get("/audit").text
+
+
+def test_a_picture_that_a_later_answer_forbids_stands_in_the_trail(browser: Browser) -> None:
+    """Another place is chosen: the picture of the first one goes, and whoever chose stands beside it."""
+    case_id = _at_the_camera(browser)
+    _ask(browser, case_id, has_mark="no")
+    _take(browser, case_id)
+    image_id = _draft(browser, case_id).views[0].image_id
+    browser.submit(f"/consultation/{case_id}/back")
+    browser.submit(f"/consultation/{case_id}/sites", **{"site.knee": "left"})
+    assert _draft(browser, case_id).views == ()
+    rows = [
+        (row.who, row.case_ref, row.detail)
+        for row in browser.parts.audit.entries()
+        if row.action == "picture_forbidden"
+    ]
+    assert rows == [("nurse.li", case_id, image_id)]
+    browser.sign_in(browser.account("Dr Lin", Role.CLINICIAN))
+    assert "gave an answer after which a picture had to go" in browser.get("/audit").text
 
 
 def _actions(browser: Browser) -> list[str]:

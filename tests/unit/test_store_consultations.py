@@ -9,13 +9,20 @@ from typing import Any, Literal
 
 import pytest
 
+from edge_agent.agents.rules.red_flags import RuleBook
 from edge_agent.consultation import answers
+from edge_agent.consultation.course import Course
 from edge_agent.consultation.draft import Draft
+from edge_agent.consultation.permits import PolicyPermits
+from edge_agent.consultation.pictures import SiteChoice
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.case import Case
-from edge_agent.errors import CaseError, ImageGone, StoreFull
+from edge_agent.contracts.policy import Policy
+from edge_agent.errors import CaseError, ImageGone, StoreError, StoreFull
+from edge_agent.store.database import Connection
+from edge_agent.store.draft_pictures import DEVICE
 from edge_agent.store.vault import ImageKind
-from tests.simulators.consultations import CALM, COURSE, NOW, PNG, Post, agreed, steps, taken
+from tests.simulators.consultations import CALM, COURSE, ELBOW, NOW, PNG, Post, agreed, steps, taken
 
 
 @pytest.fixture
@@ -26,12 +33,12 @@ def post(tmp_path: Path) -> Iterator[Post]:
     opened.database.close()
 
 
-def _pictured(post: Post, case_id: str) -> Draft:
+def _pictured(post: Post, case_id: str, site: SiteChoice = ELBOW) -> Draft:
     return post.consultations.take(
         case_id,
         PNG,
         kind=ImageKind.ORDINARY,
-        describe=lambda draft, image_id: answers.with_view(draft, taken(image_id)),
+        describe=lambda draft, image_id: answers.with_view(draft, taken(image_id, site)),
     )
 
 
@@ -80,6 +87,56 @@ def test_a_removed_picture_is_shredded_with_the_answer_that_removed_it(post: Pos
     with pytest.raises(ImageGone):
         post.vault.get(image_id)
     assert not list(post.vault.files())
+
+
+def _rows(post: Post, action: str) -> list[tuple[str, str | None, str | None]]:
+    return [(row.who, row.case_ref, row.detail) for row in post.audit.entries() if row.action == action]
+
+
+def test_a_picture_that_a_later_answer_forbids_has_its_row_of_the_trail(post: Post) -> None:
+    """Who gave the answer and which picture went, in the transaction that lets it go."""
+    case_id = post.consultations.begin(owner="worker 1", now=NOW).case_id
+    for answer in steps()[:5]:
+        post.consultations.change(case_id, answer)
+    image_id = _pictured(post, case_id).views[0].image_id
+    elsewhere = [SiteChoice(body_site="knee", laterality="left")]
+    post.consultations.change(case_id, lambda draft: COURSE.kept(answers.with_sites(draft, elsewhere)), by="worker 2")
+    assert _rows(post, "picture_forbidden") == [("worker 2", case_id, image_id)]
+
+
+def test_a_picture_whose_row_cannot_be_written_does_not_go(post: Post) -> None:
+    """Deed and row stand or fall together."""
+    case_id = post.consultations.begin(owner="worker 1", now=NOW).case_id
+    for answer in steps()[:5]:
+        post.consultations.change(case_id, answer)
+    draft = _pictured(post, case_id)
+    with post.database.transaction() as connection:
+        connection.execute("CREATE TRIGGER no_row BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no room'); END")
+    with pytest.raises(StoreError):
+        post.consultations.change(case_id, lambda one: answers.without_view(one, draft.views[0].image_id))
+    assert post.consultations.draft(case_id) == draft
+    assert post.consultations.picture(case_id, draft.views[0].image_id) == PNG
+
+
+def test_a_picture_that_a_new_policy_forbids_goes_at_the_hand_over_with_its_row(post: Post) -> None:
+    """Nobody answered anything: the device itself stands in the trail, and the case has no such picture."""
+    ear = SiteChoice(body_site="ear", laterality="left", is_asked=True)
+    case_id = post.consultations.begin(owner="worker 1", now=NOW).case_id
+    for answer in steps(site=ear)[:5]:
+        post.consultations.change(case_id, answer)
+    image_id = _pictured(post, case_id, ear).views[0].image_id
+    for answer in steps(site=ear)[5:]:
+        post.consultations.change(case_id, answer)
+    strict = Course(RuleBook.load("red_flags.toml"), PolicyPermits(Policy(face_photo="off")))
+    post.consultations.hand_over(case_id, desk=post.desk, rules=strict, now=NOW)
+    assert post.cases.load(case_id).views == ()
+    assert _rows(post, "picture_forbidden") == [(DEVICE, case_id, image_id)]
+
+
+def test_a_handed_over_picture_is_no_loss(post: Post) -> None:
+    """The case keeps its own copy: the trail speaks of no picture that went."""
+    post.hand_over(_finished(post))
+    assert not [row for row in post.audit.entries() if row.action.startswith("picture_")]
 
 
 def test_a_picture_that_the_draft_does_not_take_is_not_kept(post: Post) -> None:
@@ -148,9 +205,9 @@ def test_a_hand_over_that_was_cut_off_is_finished_later(post: Post, is_after: bo
     """Cut off before or after the desk stored it, the case is there once, and so is the visit."""
     case_id = _finished(post)
     with pytest.raises(StoreFull):
-        post.consultations.hand_over(case_id, desk=_CutDesk(post, is_after=is_after), build=COURSE.case_of, now=NOW)
+        post.consultations.hand_over(case_id, desk=_CutDesk(post, is_after=is_after), rules=COURSE, now=NOW)
     assert post.consultations.draft(case_id).step is Step.RUNNING
-    assert post.consultations.finish_hand_overs(desk=post.desk, build=COURSE.case_of, now=NOW) == []
+    assert post.consultations.finish_hand_overs(desk=post.desk, rules=COURSE, now=NOW) == []
     assert post.cases.pending() == [case_id]
     assert len(post.episodes.queue()) == 1
 
@@ -229,15 +286,38 @@ def test_a_report_is_announced_until_it_was_opened(post: Post) -> None:
     post.hand_over(case_id)
     assert post.episodes.ready("worker 1") == []
     with pytest.raises(CaseError, match="not there yet"):
-        post.episodes.close(case_id, now=NOW)
+        post.episodes.close(case_id, now=NOW, noted=_unheard)
     post.finish(case_id, {"case_id": case_id})
     assert [visit.case_id for visit in post.episodes.ready("worker 1")] == [case_id]
     assert post.episodes.ready("worker 2") == []
     post.episodes.mark_opened(case_id, now=NOW)
     assert post.episodes.ready("worker 1") == []
-    post.episodes.close(case_id, now=NOW)
+    post.episodes.close(case_id, now=NOW, noted=_unheard)
     assert post.episodes.queue() == []
     assert post.episodes.visit(case_id).step is Step.DONE
+
+
+def _unheard(_connection: Connection) -> None:
+    """Write nothing into the trail."""
+
+
+def test_a_visit_that_cannot_be_noted_is_not_closed(post: Post) -> None:
+    """Closing and its row of the trail stand or fall together; a second closing is noted no second time."""
+    case_id = _finished(post)
+    post.hand_over(case_id)
+    post.finish(case_id, {"case_id": case_id})
+
+    def refuses(_connection: Connection) -> None:
+        raise StoreFull("no space")
+
+    with pytest.raises(StoreFull):
+        post.episodes.close(case_id, now=NOW, noted=refuses)
+    assert post.episodes.visit(case_id).step is Step.REPORT
+    told: list[Connection] = []
+    for _twice in range(2):
+        post.episodes.close(case_id, now=NOW, noted=told.append)
+    assert post.episodes.visit(case_id).step is Step.DONE
+    assert len(told) == 1
 
 
 def test_follow_ups_are_due_until_the_person_came(post: Post) -> None:

@@ -23,6 +23,7 @@ from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room, Tile
 from edge_agent.store.accounts import COMMAND_LINE, EMERGENCY, SET_UP, Person, Role
 from edge_agent.store.audit import Action, ClockTrust, Entry
+from edge_agent.store.draft_pictures import DEVICE
 
 SHOWN: Final = 100
 Reader = Annotated[Person, Depends(requires("clinician", "maintainer"))]
@@ -41,9 +42,12 @@ ACTION_WORDS: Final = MappingProxyType(
         Action.CASE_OPENED: _("opened a case"),
         Action.PICTURE_VIEWED: _("looked at a picture"),
         Action.PICTURE_REMOVED: _("removed a picture"),
+        Action.PICTURE_FORBIDDEN: _("gave an answer after which a picture had to go"),
+        Action.PICTURE_DAMAGED: _("went on without a damaged picture"),
         Action.REPORT_OPENED: _("opened a report"),
         Action.REPORT_PRINTED: _("printed a report"),
         Action.REPORT_EXPORTED: _("exported a report"),
+        Action.VISIT_CLOSED: _("closed a visit"),
         Action.AUDIT_EXPORTED: _("exported this trail"),
         Action.CONSENT_GIVEN: _("noted a consent"),
         Action.CONSENT_REFUSED: _("noted a refusal"),
@@ -52,7 +56,12 @@ ACTION_WORDS: Final = MappingProxyType(
     }
 )
 _WHO_WORDS: Final = MappingProxyType(
-    {EMERGENCY: _("Emergency access"), SET_UP: _("First set-up"), COMMAND_LINE: _("Command line")}
+    {
+        EMERGENCY: _("Emergency access"),
+        SET_UP: _("First set-up"),
+        COMMAND_LINE: _("Command line"),
+        DEVICE: _("The device itself"),
+    }
 )
 _CLOCKS: Final = MappingProxyType(
     {

@@ -261,8 +261,8 @@ def done(request: Request, case_id: str, person: Carer) -> Response:
     parts = parts_of(request)
     if not may_close(visit_here(parts, case_id), person):
         raise HTTPException(403)
-    episodes_of(parts).close(case_id, now=parts.clock())
-    parts.audit.note(person.name, "visit_closed", case_ref=case_id)
+    noted = noting(parts, person, Action.VISIT_CLOSED, case_id=case_id)
+    episodes_of(parts).close(case_id, now=parts.clock(), noted=noted)
     return RedirectResponse("/", status_code=303)
 
 

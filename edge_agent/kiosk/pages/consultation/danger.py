@@ -170,5 +170,5 @@ def read(request: Request, case_id: str, person: Worker) -> Response:
         return course.read(draft) if draft.step in {Step.EMERGENCY, Step.SAFEGUARDING} else draft
 
     noted = noting(turn, "instruction_read", detail=str(turn.draft.step))
-    draft = turn.room.consultations.change(case_id, answer, noted=noted)
+    draft = turn.room.consultations.change(case_id, answer, by=person.name, noted=noted)
     return to_draft(draft.case_id)

@@ -201,7 +201,7 @@ def answered(
             return course.kept(kept)
 
     try:
-        draft = turn.room.consultations.change(turn.draft.case_id, saved, noted=noted)
+        draft = turn.room.consultations.change(turn.draft.case_id, saved, by=turn.person.name, noted=noted)
     except CaseError as exc:
         return show(turn, screen, problem=words_of(exc))
     if problem is not None and draft.step is screen.step:

@@ -205,7 +205,9 @@ def _save(turn: Turn, form: FormData, name: str) -> Response:
     if not refused:
         return answered(turn, screen, answer)
     saved = turn.room.consultations.change(
-        turn.draft.case_id, lambda draft: answer(draft) if draft.step is screen.step else draft
+        turn.draft.case_id,
+        lambda draft: answer(draft) if draft.step is screen.step else draft,
+        by=turn.person.name,
     )
     again = Turn(turn.request, turn.person, saved, turn.parts, turn.room)
     return show(
@@ -240,9 +242,7 @@ def _hand_over(turn: Turn) -> None:
     try:
         if turn.room.consultations.draft(case_id).step is not Step.RUNNING:
             return
-        turn.room.consultations.hand_over(
-            case_id, desk=turn.parts.desk, build=turn.room.course.case_of, now=turn.parts.clock()
-        )
+        turn.room.consultations.hand_over(case_id, desk=turn.parts.desk, rules=turn.room.course, now=turn.parts.clock())
     except (CaseError, StoreError) as exc:  # the draft stays at "running": progress.py tries again
         if turn.parts.log is not None:
             turn.parts.log.warning("kiosk.hand_over_waits", **exc.diagnostics())

@@ -121,7 +121,7 @@ def back(request: Request, case_id: str, who: Worker) -> Response:
     """Go one step back; every answer that was saved stays."""
     turn = turn_of(request, case_id, who)
     try:
-        turn.room.consultations.change(case_id, turn.room.course.back)
+        turn.room.consultations.change(case_id, turn.room.course.back, by=who.name)
     except CaseError:  # the button of a page that was left open
         return to_draft(case_id)
     return to_draft(case_id)

@@ -179,7 +179,7 @@ def asked(request: Request, case_id: str, person: Worker, form: Sent) -> Respons
         return answers.with_site_asked(draft, place, **told) if draft.step is Step.VIEWS else draft
 
     noted = noting(turn, "picture_asked", detail=turn.draft.sites[place].body_site)
-    turn.room.consultations.change(case_id, answer, noted=noted)
+    turn.room.consultations.change(case_id, answer, by=person.name, noted=noted)
     shot = next((f"&shot={one}" for one in shots_of(turn.draft.sites[place]) if one == form.get("shot")), "")
     return RedirectResponse(f"{HOME}/{case_id}?site={place}{shot}", status_code=303)
 
@@ -191,7 +191,8 @@ def remove(request: Request, case_id: str, image_id: str, person: Worker) -> Res
     turn.room.consultations.change(
         case_id,
         lambda draft: answers.without_view(draft, image_id) if draft.step is Step.VIEWS else draft,
-        noted=noting(turn, Action.PICTURE_REMOVED, detail=image_id),
+        by=person.name,
+        gone_as=Action.PICTURE_REMOVED,
     )
     return to_draft(case_id)
 
@@ -203,6 +204,7 @@ def mark(request: Request, case_id: str, image_id: str, person: Worker) -> Respo
     turn.room.consultations.change(
         case_id,
         lambda draft: answers.with_view_marked(draft, image_id) if draft.step is Step.VIEWS else draft,
+        by=person.name,
         noted=noting(turn, "picture_asked", detail=image_id),
     )
     return to_draft(case_id)
@@ -267,6 +269,7 @@ def _keep(
             encode_png(frames[judged.best]),
             kind=ImageKind(permit.kind),
             describe=describe,
+            by=turn.person.name,
             noted=noting(turn, "picture_taken", detail=site.body_site),
         )
     return to_draft(turn.draft.case_id)
@@ -275,7 +278,9 @@ def _keep(
 def _count(turn: Turn, reasons: Sequence[str]) -> None:
     """Count a refused picture for this visit and for the device; the picture itself is not kept (R12)."""
     known = _known(reasons)
-    turn.room.consultations.change(turn.draft.case_id, lambda draft: answers.with_refusal(draft, known))
+    turn.room.consultations.change(
+        turn.draft.case_id, lambda draft: answers.with_refusal(draft, known), by=turn.person.name
+    )
     for reason in known:
         turn.room.on_refused(reason)
 
