@@ -6,7 +6,9 @@ import ensurepip
 import json
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from scripts.packaging.tar import write_package
 from scripts.packaging.wheels import requirements
@@ -50,12 +52,17 @@ def program_package(
     works: bool = True,
     key: Path = DEVELOPMENT_KEY,
     policy: Path | None = None,
+    system: Mapping[str, Path] = MappingProxyType({}),
 ) -> Path:
-    """Make a package for ``tests.simulators.slot_program.WrittenProgram``: its program is one JSON file."""
+    """Make a package for ``tests.simulators.slot_program.WrittenProgram``: its program is one JSON file.
+
+    ``system`` names more system files by the names that they have in the package.
+    """
     work = out / f"work-{version}"
     files = _common(work, version)
     if policy is not None:
         files["defaults/policy.dsse.json"] = policy
+    files |= {f"system/{name}": path for name, path in system.items()}
     files["wheels/program.json"] = _written(
         work / "program.json", json.dumps({"version": version, "schema": schema, "works": works})
     )
