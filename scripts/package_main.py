@@ -14,7 +14,9 @@ from edge_agent.contracts.policy import Policy, parse_policy
 from edge_agent.errors import EdgeError
 from edge_agent.policy.consent_texts import shipped_texts
 from edge_agent.policy.load import DEFAULT_FILE, check_strictness, check_texts, read_sealed
+from edge_agent.store.audit import PROGRAM_DATE
 from scripts.packaging.debian import WANTED, candidates, fetch
+from scripts.packaging.program_day import check_program_day, last_commit
 from scripts.packaging.tar import write_package
 from scripts.packaging.wheels import BOOTSTRAP, collect_wheels, requirements, version_of
 
@@ -48,6 +50,7 @@ def _make(options: argparse.Namespace, work: Path) -> int:
     if options.policy is not None:
         told = check_policy(options.policy)
         print(f"{options.policy}: version {told.version} of {told.authority}; kiosks believe it once they have its key")
+    check_program_day(PROGRAM_DATE.date(), committed=last_commit(PROJECT))
     wheels = _made(work / "wheels")
     print("Collecting the wheels ...")
     collect_wheels(PROJECT, into=wheels)
