@@ -7,11 +7,13 @@ from pathlib import Path
 
 import psutil
 
+from tests.simulators.core_limit import needs_core_dumps
 from tests.simulators.kiosk import Kiosk, wait_until
 
 
 def test_the_inference_child_can_leave_no_core_dump() -> None:
     """Soft and hard limit are zero: nothing that it does later can lift them."""
+    needs_core_dumps()
     with tempfile.TemporaryDirectory(prefix="kiosk-") as folder, Kiosk(Path(folder)) as device:
         device.start()
         assert device.daemon is not None
@@ -21,7 +23,7 @@ def test_the_inference_child_can_leave_no_core_dump() -> None:
             found = [child for child in daemon.children() if "edge_agent.inference.worker" in child.cmdline()]
             return bool(found) and core_limits(found[0].pid) == ["0", "0"]
 
-        assert core_limits(daemon.pid)[1] != "0"  # else the child's limit would prove nothing
+        assert core_limits(daemon.pid)[1] != "0"  # else the child's limit would show nothing
         wait_until(has_no_core, what="the inference child could leave a core dump")
 
 

@@ -28,6 +28,7 @@ from edge_agent.capture.live_wire import Beat, PictureMemory
 from edge_agent.config import CaptureConfig, parse_config
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import ConfigError
+from tests.simulators.core_limit import needs_core_dumps
 
 SETTINGS = CameraSettings("/dev/video0", width_px=640, height_px=480)
 UNPLUGGED_EXIT = 4
@@ -336,6 +337,7 @@ DIES = "from edge_agent.private_memory import keep_private; {}; print(open('/pro
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_a_private_process_leaves_no_core(is_kept: bool, tmp_path: Path) -> None:
     """It aborts with the limit of core dumps lifted before it; without the call the limit stays lifted."""
+    needs_core_dumps()
     call = "keep_private()" if is_kept else "pass"
     lifted = (
         f"import resource as r; r.setrlimit(r.RLIMIT_CORE, (r.getrlimit(r.RLIMIT_CORE)[1],) * 2); {DIES.format(call)}"
