@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from edge_agent.engine_bootstrap import Arithmetic
 from edge_agent.errors import ContractError, InferenceError
 from edge_agent.inference.engine import Engine, EngineSettings
 from edge_agent.inference.worker import main as worker
+from tests.simulators.hanging import hang
 from tests.simulators.recorded_computer import ULTRA
 
 LEAK_BYTES = 3_000_000
@@ -93,7 +93,7 @@ class FaultyEngine(Engine):
         if kind == "crash":
             os.abort()
         if kind == "hang":
-            threading.Event().wait()
+            hang()
         if kind == "contract":
             raise ContractError("the answer does not end")
         raise InferenceError("[GPU] CL_OUT_OF_RESOURCES")

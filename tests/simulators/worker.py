@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import BinaryIO
 
 from edge_agent.case_wire import unpack_case
@@ -12,6 +11,7 @@ from edge_agent.contracts.shown_field import ShownField
 from edge_agent.errors import CaseError, ContractError, InferenceError, SignatureRejected
 from edge_agent.inference_child import error_message
 from edge_agent.ipc import Kind, Message, read_message, write_message
+from tests.simulators.hanging import hang
 
 
 def main() -> int:
@@ -42,7 +42,7 @@ def _load(behaviour: str, *, marker: str, outbox: BinaryIO) -> None:
     if behaviour == "crash-loading" and os.path.exists(marker):  # noqa: PTH110
         os.abort()
     if behaviour == "hang-loading":
-        time.sleep(3600)
+        hang()
     if behaviour == "fail-loading":
         write_message(outbox, error_message(InferenceError("no memory for the engine")))
         sys.exit(30)
@@ -65,7 +65,7 @@ def _answer(job: Message, *, behaviour: str, marker: str, outbox: BinaryIO) -> N
     if behaviour == "crash-on" and case.case_id == marker:
         os.abort()
     if behaviour == "hang":
-        time.sleep(3600)
+        hang()
     if behaviour == "crash-once" and not os.path.exists(marker):  # noqa: PTH110
         os.close(os.open(marker, os.O_CREAT | os.O_WRONLY))
         os.abort()

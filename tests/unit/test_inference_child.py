@@ -6,9 +6,12 @@ import gc
 import os
 import queue
 import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -78,16 +81,50 @@ def _messages(kind: str) -> list[Message]:
     return [found for found in gc.get_objects() if isinstance(found, Message) and found.kind == kind]
 
 
-@pytest.fixture
-def case() -> Iterator[Case]:
-    """A case of one small picture."""
-    frame = np.zeros((8, 8, 3), dtype=np.uint8)
-    yield Case(
+def _case() -> Case:
+    return Case(
         case_id="c1",
-        views=(View(index=0, frame=frame),),
+        views=(View(index=0, frame=np.zeros((8, 8, 3), dtype=np.uint8)),),
         intake=Intake(),
         consent=None,
         created=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+@pytest.fixture
+def case() -> Iterator[Case]:
+    """A case of one small picture."""
+    yield _case()
+
+
+HANGING = """
+from tests.unit.test_inference_child import hang_for_ever
+hang_for_ever({behaviour!r})
+"""
+
+
+def hang_for_ever(behaviour: str) -> None:
+    """Give a case to a child that hangs, in a process that somebody else kills; says the child's number first."""
+    child, seen = make_child(behaviour), threading.Event()
+    run = partial(child.run, _case(), on_field=lambda _field: seen.set())
+    threading.Thread(target=run, daemon=True).start()
+    wait_until(
+        lambda: seen.is_set() or (child.state is State.STARTING and behaviour == "hang-loading"), what="it hangs"
+    )
+    print(child.pid, flush=True)  # noqa: T201
+    signal.pause()
+
+
+@pytest.mark.parametrize("behaviour", ["hang", "hang-loading"])
+def test_a_killed_run_leaves_no_hanging_stand_in_behind(behaviour: str) -> None:
+    """Whoever started it is killed at once, as an interrupted test run is: the stand-in ends by itself."""
+    with subprocess.Popen([sys.executable, "-c", HANGING.format(behaviour=behaviour)], stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        left = psutil.Process(int(run.stdout.readline()))
+        assert "tests.simulators.worker" in left.cmdline()
+        run.kill()
+    wait_until(
+        lambda: not left.is_running() or left.status() == psutil.STATUS_ZOMBIE, what="a stand-in was left behind"
     )
 
 
