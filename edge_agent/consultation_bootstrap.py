@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edge_agent.contracts.policy import Policy
     from edge_agent.kiosk.consultation_parts import ConsultationParts
+    from edge_agent.store.audit import AuditTrail
     from edge_agent.store.cases import CaseStore
     from edge_agent.store.database import Database
     from edge_agent.store.hand_over import CaseDesk
@@ -20,6 +21,7 @@ def build_consultation(
     *,
     cases: CaseStore,
     vault: ImageVault,
+    audit: AuditTrail,
     policy: Policy,
     on_refused: Callable[[str], None] = lambda _reason: None,
 ) -> ConsultationParts:
@@ -29,6 +31,7 @@ def build_consultation(
         database: open, and kept open until the web server has stopped.
         cases: of the daemon.
         vault: the one that ``cases`` uses.
+        audit: the device's trail.
         policy: in force.
         on_refused: counts the reasons for which pictures are refused.
 
@@ -40,13 +43,12 @@ def build_consultation(
     from edge_agent.consultation.permits import PolicyPermits
     from edge_agent.kiosk.consultation_parts import ConsultationParts
     from edge_agent.kiosk.picture_gate import ReleasedGate
-    from edge_agent.kiosk_bootstrap import build_registry
     from edge_agent.store.consultations import Consultations
     from edge_agent.store.episodes import Episodes
 
     episodes = Episodes(database, cases=cases)
     return ConsultationParts(
-        consultations=Consultations(database, vault=vault, episodes=episodes, audit=build_registry(database).audit),
+        consultations=Consultations(database, vault=vault, episodes=episodes, audit=audit),
         episodes=episodes,
         vault=vault,
         course=Course(RuleBook.load("red_flags.toml"), PolicyPermits(policy)),

@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, BinaryIO, Final, cast
 
-from edge_agent import errors
 from edge_agent.case_wire import pack_case
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.shown_field import OnField, ShownField
-from edge_agent.errors import DaemonError, EdgeError, InferenceError
-from edge_agent.ipc import Kind, Message, read_message, write_message
+from edge_agent.errors import DaemonError, InferenceError
+from edge_agent.ipc import Kind, Message, error_from, read_all, write_message
 
 OnProgress = Callable[[str, int, int], None]
 GRACE_S: Final = 3.0
@@ -235,7 +234,7 @@ class InferenceChild:
             raise self._lose(f"the inference child cannot be started: {exc}") from exc
         self._inbox = queue.Queue()
         stdout = cast(BinaryIO, self._process.stdout)
-        threading.Thread(target=_read_all, args=(stdout, self._inbox), name="child-reader", daemon=True).start()
+        threading.Thread(target=read_all, args=(stdout, self._inbox), name="child-reader", daemon=True).start()
 
     def _send(self, message: Message, deadline: float) -> None:
         """Write in a thread of its own: a child that reads nothing would hold the pipe, and us, for ever."""
@@ -295,29 +294,3 @@ class InferenceChild:
 
     def _move(self, event: Event) -> None:
         self._state = step(self._state, event)
-
-
-def _read_all(stream: BinaryIO, inbox: queue.Queue[Message | None]) -> None:
-    try:
-        while True:
-            message = read_message(stream)
-            if message is None:
-                break
-            inbox.put(message)
-            del message  # else this report would stay in memory until the next one
-    except (DaemonError, ValueError):  # cut off inside a message, or closed by us: both are the end
-        pass
-    inbox.put(None)
-
-
-def error_from(message: Message) -> EdgeError:
-    """Rebuild the error that another process of this device reported; an unknown class becomes InferenceError."""
-    kind = getattr(errors, str(message.body.get("error")), InferenceError)
-    if not (isinstance(kind, type) and issubclass(kind, EdgeError)):
-        kind = InferenceError
-    return kind(str(message.body.get("message", "the inference child reported an error")))
-
-
-def error_message(error: EdgeError) -> Message:
-    """Describe an error to another process of this device."""
-    return Message(body={"kind": Kind.ERROR, "error": type(error).__name__, "message": str(error)})

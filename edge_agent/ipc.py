@@ -7,6 +7,7 @@ travel as blobs (PNG), so the reader needs no permission on the sender's files. 
 from __future__ import annotations
 
 import json
+import queue
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from edge_agent.errors import DaemonError
+from edge_agent import errors
+from edge_agent.errors import DaemonError, EdgeError, InferenceError
 
 MAX_HEADER_BYTES = 8_000_000
 MAX_BLOB_BYTES = 256_000_000
@@ -125,3 +127,30 @@ def connect(state_dir: Path, *, timeout_s: float | None = None) -> socket.socket
         return None
     channel.settimeout(timeout_s)
     return channel
+
+
+def read_all(stream: BinaryIO, inbox: queue.Queue[Message | None]) -> None:
+    """Put every message into a queue until the other side ends, then None. For a thread of its own."""
+    try:
+        while True:
+            message = read_message(stream)
+            if message is None:
+                break
+            inbox.put(message)
+            del message  # else this report would stay in memory until the next one
+    except (DaemonError, ValueError):  # cut off inside a message, or closed by us: both are the end
+        pass
+    inbox.put(None)
+
+
+def error_from(message: Message) -> EdgeError:
+    """Rebuild the error that another process of this device reported; an unknown class becomes InferenceError."""
+    kind = getattr(errors, str(message.body.get("error")), InferenceError)
+    if not (isinstance(kind, type) and issubclass(kind, EdgeError)):
+        kind = InferenceError
+    return kind(str(message.body.get("message", "the inference child reported an error")))
+
+
+def error_message(error: EdgeError) -> Message:
+    """Describe an error to another process of this device."""
+    return Message(body={"kind": Kind.ERROR, "error": type(error).__name__, "message": str(error)})

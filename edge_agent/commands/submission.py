@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import json
 import secrets
 import socket
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from edge_agent import bootstrap
 from edge_agent.case_wire import pack_case
+from edge_agent.commands.report_files import write_report
 from edge_agent.commands.screen import Progress, Screen
 from edge_agent.config import Config
 from edge_agent.contracts.case import Case, Frame, views_of
 from edge_agent.contracts.intake import Intake
 from edge_agent.contracts.record_files import load_consent, load_intake, load_previous
 from edge_agent.errors import CaseError, ConfigError, DaemonError, EdgeError, InferenceError
-from edge_agent.inference_child import error_from
-from edge_agent.ipc import Kind, Message, connect, read_message, write_message
+from edge_agent.ipc import Kind, Message, connect, error_from, read_message, write_message
 from edge_agent.state_dir import StateLock, prepare_state_dir
-from edge_agent.store.durable import write_whole
 
 if TYPE_CHECKING:
-    from edge_agent.agents.report.reading import ReportAudience
-    from edge_agent.contracts.terms import Language, Vocabulary
+    from edge_agent.contracts.terms import Language
 
 LOCK_WAIT_S = 120.0
-PAGES: dict[str, ReportAudience] = {"person": "person", "html": "clinician"}  # option -> for whom the page is
 LOCK_TURN_S = 0.5  # how long one look for the free folder takes before the daemon is tried again
 
 
@@ -71,11 +66,11 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
         # A person waits: danger signs and triage need no engine, store or bundle. The error still sets the exit code.
         report = _rules_only(case, options=options, config=config)
         try:
-            _write(report, case=case, language=language, options=options)
+            write_report(report, case=case, language=language, options=options)
         except ConfigError as exc:
             screen.note(str(exc))  # the page could not be written; what went wrong first is told last
         raise
-    _write(report, case=case, language=language, options=options)
+    write_report(report, case=case, language=language, options=options)
     from edge_agent.casework import is_without_model
 
     if is_without_model(report):
@@ -235,59 +230,6 @@ def _told_that_it_is_kept(case: Case, screen: Screen) -> Iterator[None]:
     except EdgeError:
         screen.note(f"Case {case.case_id} is stored; derm-edge run will finish it. Do not enter it again.")
         raise
-
-
-def _write(report: dict[str, Any], *, case: Case, language: Language, options: argparse.Namespace) -> None:
-    """Write the report to stdout, then the pages: a page that cannot be written costs neither report nor other page.
-
-    Raises:
-        ConfigError: a page cannot be written.
-    """
-    from edge_agent.contracts.terms import Vocabulary
-
-    words = cache(Vocabulary.load)  # once for the report and its pages; JSON alone needs none
-    with ExitStack() as last:  # each is written, whatever happens to the one before
-        for option, audience in PAGES.items():
-            if (path := getattr(options, option)) is not None:
-                last.callback(
-                    _write_page, report, case=case, words=words, language=language, path=path, audience=audience
-                )
-        _print(report, words=None if options.json else words, language=language)
-
-
-def _print(report: dict[str, Any], *, words: Callable[[], Vocabulary] | None, language: Language) -> None:
-    """Print the report as text, or as JSON where there are no words for it."""
-    if words is None:
-        json.dump(report, sys.stdout, ensure_ascii=False, indent=2)
-        sys.stdout.write("\n")
-    else:
-        from edge_agent.agents.report.text import render_text
-
-        sys.stdout.write(render_text(report, words(), language).rstrip("\n") + "\n")
-    sys.stdout.flush()
-
-
-def _write_page(
-    report: dict[str, Any],
-    *,
-    case: Case,
-    words: Callable[[], Vocabulary],
-    language: Language,
-    path: Path,
-    audience: ReportAudience,
-) -> None:
-    from edge_agent.agents.report.html import render_html
-
-    pictures = {view.index: view.frame for view in case.views}
-    page = render_html(report, words(), language, audience=audience, pictures=pictures)
-    try:
-        write_whole(path.resolve(), page)
-    except OSError as exc:
-        raise ConfigError(f"cannot write {path}: {exc.strerror}; name another file with --{_option(audience)}") from exc
-
-
-def _option(audience: ReportAudience) -> str:
-    return next(option for option, other in PAGES.items() if other == audience)
 
 
 def ask(state_dir: Path, request: Message, *, timeout_s: float | None = None) -> Message | None:

@@ -23,8 +23,7 @@ from edge_agent.contracts.shown_field import ShownField
 from edge_agent.engine_bootstrap import Arithmetic, EngineWish, load_engine, open_pipeline, verify_bundle
 from edge_agent.errors import DaemonError, EdgeError
 from edge_agent.inference.runtime import describe_device
-from edge_agent.inference_child import error_message
-from edge_agent.ipc import Kind, Message, read_message, write_message
+from edge_agent.ipc import Kind, Message, error_message, read_message, write_message
 from edge_agent.private_memory import keep_private
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ _BY_SUFFIX = (  # the first that fits; what the file is called there
     (".sysusers.conf", "usr/lib/sysusers.d", ".conf"),
     (".tmpfiles.conf", "usr/lib/tmpfiles.d", ".conf"),
     (".journald.conf", "usr/lib/systemd/journald.conf.d", ".conf"),
-    (".chromium.json", "etc/chromium/policies/managed", ".json"),  # Debian's place: the only one that its Chromium reads
+    (".chromium.json", "etc/chromium/policies/managed", ".json"),  # as Debian builds it
 )
 
 

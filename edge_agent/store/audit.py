@@ -27,7 +27,8 @@ _ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.:/+-]{0,79}$")
 _PAGE = 500
 # A day that a person has confirmed counts, whatever the clock was thought of before.
 _NEWEST_TRUSTED = "SELECT at FROM audit WHERE clock != 'wrong' OR action = 'date_confirmed' ORDER BY seq DESC LIMIT 1"
-PROGRAM_DATE: Final = datetime(2026, 11, 1, tzinfo=UTC)  # this program did not exist before; scripts/package refuses an old one
+# This program did not exist before; scripts/package refuses a day that was forgotten.
+PROGRAM_DATE: Final = datetime(2026, 11, 1, tzinfo=UTC)
 SLACK: Final = timedelta(minutes=5)
 LONGEST_SHELF: Final = timedelta(days=2 * 365)  # a device may lie unused so long
 

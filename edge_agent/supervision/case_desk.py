@@ -20,8 +20,7 @@ from edge_agent.casework import CaseWork, is_without_model
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.shown_field import ShownField
 from edge_agent.errors import DaemonError, EdgeError
-from edge_agent.inference_child import error_from, error_message
-from edge_agent.ipc import Kind, Message
+from edge_agent.ipc import Kind, Message, error_from, error_message
 from edge_agent.remaining import NO_PACE, Countdown, Predict, learn
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.states import CaseState

@@ -9,8 +9,7 @@ from typing import BinaryIO
 from edge_agent.case_wire import unpack_case
 from edge_agent.contracts.shown_field import ShownField
 from edge_agent.errors import CaseError, ContractError, InferenceError, SignatureRejected
-from edge_agent.inference_child import error_message
-from edge_agent.ipc import Kind, Message, read_message, write_message
+from edge_agent.ipc import Kind, Message, error_message, read_message, write_message
 from tests.simulators.hanging import hang
 
 

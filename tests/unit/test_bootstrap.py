@@ -11,8 +11,8 @@ import pytest
 import structlog
 
 from edge_agent.bootstrap import build_uplink, child_settings, engine_wish
+from edge_agent.casework_bootstrap import report_failure
 from edge_agent.config import BrokerConfig, Config
-from edge_agent.daemon_bootstrap import report_failure
 from edge_agent.errors import InferenceError
 from edge_agent.inference.worker import _parser as child_parser
 from edge_agent.inference_child import ChildSettings, InferenceChild, State

@@ -20,7 +20,7 @@ def test_a_start_finishes_what_the_power_cut_off(tmp_path: Path) -> None:
     """One draft was finished when the power went: it becomes a case. One without consent stays, whatever the clock says."""
     with consultation_kiosk(tmp_path) as parts:
         vault = ImageVault(parts.database)
-        room = build_consultation(parts.database, cases=parts.cases, vault=vault, policy=Policy())
+        room = build_consultation(parts.database, cases=parts.cases, vault=vault, audit=parts.audit, policy=Policy())
         finished = room.consultations.begin(owner="worker 1", now=NOW).case_id
         for answer in steps():
             room.consultations.change(finished, answer)
@@ -48,7 +48,7 @@ def test_a_case_that_cannot_be_handed_over_holds_no_other_up(tmp_path: Path) -> 
     """It is named and stays; the one behind it becomes a case."""
     with consultation_kiosk(tmp_path) as parts:
         vault = ImageVault(parts.database)
-        room = build_consultation(parts.database, cases=parts.cases, vault=vault, policy=Policy())
+        room = build_consultation(parts.database, cases=parts.cases, vault=vault, audit=parts.audit, policy=Policy())
         first, second = (room.consultations.begin(owner="worker 1", now=NOW).case_id for _ in range(2))
         for case_id in (first, second):
             for answer in steps():
@@ -73,7 +73,12 @@ def test_refused_pictures_reach_the_devices_numbers(tmp_path: Path) -> None:
     with consultation_kiosk(tmp_path) as parts:
         vault = ImageVault(parts.database)
         room = build_consultation(
-            parts.database, cases=parts.cases, vault=vault, policy=Policy(), on_refused=counted.append
+            parts.database,
+            cases=parts.cases,
+            vault=vault,
+            audit=parts.audit,
+            policy=Policy(),
+            on_refused=counted.append,
         )
         room.on_refused("blur_focus")
     assert counted == ["blur_focus"]

@@ -20,11 +20,12 @@ OPEN = {
     },
     "fleet uses only the contracts and the errors": {"contracts", "errors"},
     "only what builds the device reaches MQTT through the uplink": {
-        "__main__", "bootstrap", "cli", "commands", "daemon_bootstrap", "device_bootstrap", "uplink",
+        "__main__", "bootstrap", "casework_bootstrap", "cli", "commands", "daemon_bootstrap", "device_bootstrap",
+        "uplink",
     },
     "only what builds the engine reaches OpenVINO: not the supervisor, the pages or the contracts": {
-        "__main__", "bootstrap", "cli", "commands", "daemon_bootstrap", "device_bootstrap", "devices",
-        "engine_bootstrap", "inference",
+        "__main__", "bootstrap", "casework_bootstrap", "cli", "commands", "daemon_bootstrap", "device_bootstrap",
+        "devices", "engine_bootstrap", "inference",
     },
 }  # fmt: skip
 

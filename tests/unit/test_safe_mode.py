@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.casework_bootstrap import check_wish
 from edge_agent.config import Config
-from edge_agent.daemon_bootstrap import check_wish, open_daemon
+from edge_agent.daemon_bootstrap import open_daemon
 from edge_agent.supervision.safe_mode import LAST_GOOD, keep_last_good, read_wish
 
 
