@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from edge_agent.agents import scope as scopes
@@ -19,13 +19,13 @@ from edge_agent.agents.abstention import Abstention, Kept, keep
 from edge_agent.agents.assessment import Assessor, Seen
 from edge_agent.agents.conclusions import Conclusions, has_emergency
 from edge_agent.agents.field_stream import FieldStream
+from edge_agent.agents.picture_flags import seen_flags
 from edge_agent.agents.recognition import AgentEngine, keep_view, recognise
 from edge_agent.agents.report import document as reports
 from edge_agent.agents.representation import Described, merge, represent
-from edge_agent.agents.rules.expressions import Fact
 from edge_agent.agents.rules.facts import facts_of
-from edge_agent.agents.rules.red_flags import PictureFacts, RuleBook, Verdict
-from edge_agent.agents.run_record import Findings, Meter
+from edge_agent.agents.rules.red_flags import RuleBook
+from edge_agent.agents.run_record import Findings, Meter, OnProgress, Run
 from edge_agent.agents.second_look import look_again
 from edge_agent.agents.text.listening import Listener, OnText
 from edge_agent.agents.text.reader import TextReader, writes_text
@@ -44,8 +44,6 @@ from edge_agent.contracts.practice import Practice
 from edge_agent.contracts.shown_field import OnField
 from edge_agent.contracts.terms import Vocabulary
 
-OnProgress = Callable[[str, int, int], None]
-
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
     """Report no progress."""
@@ -56,25 +54,6 @@ def _unasked(case: Case) -> str | None:
     if case.consent is not None and not case.consent.program_help.granted:
         return "program_refused"
     return None if case.views else "no_pictures"
-
-
-def _families(row: Kept | None) -> tuple[str | None, ...]:
-    """Return the families that a view shows; a text may name several."""
-    if row is None or not row.is_decided:
-        return (None,)
-    return row.coded.mentioned or (row.value,) if row.coded is not None else (row.value,)
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """One case on its way: the facts of its form, the danger-sign verdicts, the meter and the listener."""
-
-    case: Case
-    facts: Mapping[str, Fact]
-    flags: tuple[Verdict, ...]
-    meter: Meter
-    tell: OnProgress
-    show: OnField | None = None
 
 
 class CasePipeline:
@@ -170,16 +149,16 @@ class CasePipeline:
             return self._finish(run, Findings(notices=(notice,)))
         return self._finish(run, Findings(abstentions=(Abstention(reason, scopes.SECTION),)))
 
-    def _begin(self, case: Case, tell: OnProgress) -> _Run:
+    def _begin(self, case: Case, tell: OnProgress) -> Run:
         """Judge the danger signs; nothing else happens before."""
         meter = Meter(self._clock)
         with meter.phase("rules"):
             facts = facts_of(case)
             flags = self._red_flags.evaluate(facts)
         tell("rules", 1, 1)
-        return _Run(case, facts, flags, meter, tell)
+        return Run(case, facts, flags, meter, tell)
 
-    def _ask_agents(self, run: _Run) -> Findings:
+    def _ask_agents(self, run: Run) -> Findings:
         if self._unanswered:
             return Findings(abstentions=self._unanswered)  # without calibrated scope fields nothing may be read
         encoded, stream = self._encode(run), self._stream(run)
@@ -201,7 +180,7 @@ class CasePipeline:
         stops = (*stops, *runaway_texts(integrated.rep_written))
         return integrated.with_abstentions(*stops) if stops else self._reason(run, integrated, shown=shown)
 
-    def _stream(self, run: _Run) -> FieldStream:
+    def _stream(self, run: Run) -> FieldStream:
         return FieldStream(
             None if has_emergency(run.flags) else run.show,
             views=run.case.views,
@@ -210,7 +189,7 @@ class CasePipeline:
             uncalibrated=self._uncalibrated,
         )
 
-    def _recognise(self, run: _Run, encoded: Sequence[Any], stream: FieldStream) -> Findings:
+    def _recognise(self, run: Run, encoded: Sequence[Any], stream: FieldStream) -> Findings:
         """Ask Rec, decide the scope, apply the thresholds, and let the pictures add danger signs."""
         views, thresholds = run.case.views, self._manifest.thresholds
         with run.meter.phase("recognition"):
@@ -234,16 +213,10 @@ class CasePipeline:
             if view.index in scope.readable:
                 stream.finish(finding.output, fields, view=view)
         so_far = Findings(scope=scope, described=tuple(described), abstentions=tuple(abstentions))
-        return replace(so_far, added_flags=self._seen_flags(run, so_far))
+        added = seen_flags(so_far.readable, so_far=run.flags, rules=self._red_flags, vocabulary=self._vocabulary)
+        return replace(so_far, added_flags=added)
 
-    def _seen_flags(self, run: _Run, so_far: Findings) -> tuple[Verdict, ...]:
-        """Return the danger signs that only the pictures raise; they never remove or lower one of the form's."""
-        rows = [(one.view.body_site, one.fields.get("family")) for one in so_far.readable]
-        families = [(site, family) for site, row in rows for family in _families(row)]
-        verdicts = self._red_flags.add_pictures(run.flags, PictureFacts.of(families, self._vocabulary))
-        return verdicts[len(run.flags) :]
-
-    def _look_again(self, run: _Run, found: Sequence[Finding]) -> Mapping[int, tuple[AgentOutput, ...]]:
+    def _look_again(self, run: Run, found: Sequence[Finding]) -> Mapping[int, tuple[AgentOutput, ...]]:
         with run.meter.phase("second_look"):
             further = look_again(
                 self._engine,
@@ -255,7 +228,7 @@ class CasePipeline:
             run.meter.count(output for outputs in further.values() for output in outputs)
         return further
 
-    def _encode(self, run: _Run) -> list[Any]:
+    def _encode(self, run: Run) -> list[Any]:
         encoded = []
         with run.meter.phase("encode"):
             for done, view in enumerate(run.case.views):
@@ -264,7 +237,7 @@ class CasePipeline:
         run.tell("encode", len(encoded), len(encoded))
         return encoded
 
-    def _integrate(self, run: _Run, so_far: Findings, *, shown: Sequence[Any], stream: FieldStream) -> Findings:
+    def _integrate(self, run: Run, so_far: Findings, *, shown: Sequence[Any], stream: FieldStream) -> Findings:
         with run.meter.phase("representation"):
             run.tell("representation", 0, 1)
             spec = self._manifest.agents["representation"]
@@ -276,7 +249,7 @@ class CasePipeline:
         written = tuple(text for step in steps for text in step.written)
         return so_far.with_representation(merge(so_far.readable), fields, withheld, written=written)
 
-    def _reason(self, run: _Run, so_far: Findings, *, shown: Sequence[Any]) -> Findings:
+    def _reason(self, run: Run, so_far: Findings, *, shown: Sequence[Any]) -> Findings:
         if so_far.merged is None or self._assessor is None:
             raise RuntimeError("Reason runs only after Rep, on a bundle")
         seen = Seen(so_far.readable, so_far.merged, so_far.representation, so_far.rep_written)
@@ -299,7 +272,7 @@ class CasePipeline:
             stream.finish(output, fields)
         return kept, abstentions
 
-    def _finish(self, run: _Run, found: Findings) -> dict[str, Any]:
+    def _finish(self, run: Run, found: Findings) -> dict[str, Any]:
         """Draw the conclusions and build the report."""
         flags = (*run.flags, *found.added_flags)
         course = self._conclusions.draw(run.case, facts=run.facts, flags=flags, found=found)

@@ -13,11 +13,14 @@ from edge_agent.agents.evidence.check import Reasoning
 from edge_agent.agents.reasoning import SECTION as REASONING
 from edge_agent.agents.reasoning import Proposal
 from edge_agent.agents.representation import Described, Merge
+from edge_agent.agents.rules.expressions import Fact
 from edge_agent.agents.rules.red_flags import Verdict
 from edge_agent.agents.scope import SECTION as SCOPE
 from edge_agent.agents.scope import Scope
-from edge_agent.contracts.case import AgentOutput, Written
+from edge_agent.contracts.case import AgentOutput, Case, Written
+from edge_agent.contracts.shown_field import OnField
 
+OnProgress = Callable[[str, int, int], None]
 NOT_OURS = "not_psoriasis_like"  # of the list phenotype
 
 
@@ -157,3 +160,18 @@ class Meter:
     def total(self) -> dict[str, float]:
         """Return the milliseconds per phase and ``total`` since the run began."""
         return {**self._ms, "total": (self._clock() - self._start) * 1000}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One case on its way: the facts of its form, the danger-sign verdicts, the meter and who listens.
+
+    ``tell`` is called as (stage, done, total); ``show`` is told of signs, None: nobody wants them.
+    """
+
+    case: Case
+    facts: Mapping[str, Fact]
+    flags: tuple[Verdict, ...]
+    meter: Meter
+    tell: OnProgress
+    show: OnField | None = None
