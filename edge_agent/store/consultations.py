@@ -56,7 +56,13 @@ class Consultations:
         self._handing_over = threading.Lock()
 
     def begin(
-        self, *, owner: str, now: datetime, language: Literal["zh", "en"] = "en", episode_id: str | None = None
+        self,
+        *,
+        owner: str,
+        now: datetime,
+        language: Literal["zh", "en"] = "en",
+        episode_id: str | None = None,
+        noted: Callable[[Connection, str], None] | None = None,
     ) -> Draft:
         """Begin a consultation at the danger signs.
 
@@ -65,6 +71,7 @@ class Consultations:
             now: with a time zone.
             language: the report's language.
             episode_id: the episode of a follow-up visit; its local reference is taken over.
+            noted: called with the draft's transaction and its id.
 
         Raises:
             CaseError: no such episode.
@@ -80,6 +87,8 @@ class Consultations:
                 " VALUES (?,?,?,?,?,0,?)",
                 (draft.case_id, owner, now.isoformat(), now.timestamp(), draft.step, draft.model_dump_json()),
             )
+            if noted is not None:
+                noted(connection, draft.case_id)
         return draft
 
     def draft(self, case_id: str) -> Draft:
@@ -222,7 +231,7 @@ class Consultations:
             draft = self.draft(case_id)
             if draft.step is not Step.RUNNING:
                 raise RuntimeError(f"a consultation at {draft.step} is not finished")
-            if not self._is_stored(case_id):
+            if not self._database.rows("SELECT 1 FROM cases WHERE case_id = ?", (case_id,)):  # the desk has it not yet
                 images = {view.image_id: self._pictures.opened(view.image_id) for view in draft.views}
                 damaged = [image_id for image_id, frame in images.items() if frame is None]
                 if damaged:
@@ -280,9 +289,6 @@ class Consultations:
     def _read(self, connection: Connection, case_id: str) -> Draft:
         row = connection.execute("SELECT body FROM drafts WHERE case_id = ?", (case_id,)).fetchone()
         return _read(case_id, row)
-
-    def _is_stored(self, case_id: str) -> bool:
-        return bool(self._database.rows("SELECT 1 FROM cases WHERE case_id = ?", (case_id,)))
 
 
 def _read(case_id: str, row: tuple[str, ...] | None) -> Draft:

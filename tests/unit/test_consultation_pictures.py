@@ -461,6 +461,21 @@ def test_a_consent_that_was_not_saved_is_not_in_the_trail(browser: Browser) -> N
     assert "consent_given" not in _actions(browser)
 
 
+def test_a_consultation_that_cannot_be_noted_does_not_begin(browser: Browser) -> None:
+    """Deed and row stand or fall together: no draft without a row, no row without a draft."""
+    with browser.parts.database.transaction() as connection:
+        connection.execute("CREATE TRIGGER no_row BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no room'); END")
+    csrf = browser.csrf()
+    assert browser.post("/consultation", data={"csrf": csrf}).status_code >= 500
+    assert _room(browser).consultations.open_drafts() == []
+    with browser.parts.database.transaction() as connection:
+        connection.execute("DROP TRIGGER no_row")
+    case_id = browser.submit("/consultation").headers["location"].rsplit("/", maxsplit=1)[1]
+    assert [(row.who, row.case_ref) for row in browser.parts.audit.entries() if row.action == "case_begun"] == [
+        ("nurse.li", case_id)
+    ]
+
+
 def test_an_answer_about_a_picture_that_was_not_saved_is_not_in_the_trail(browser: Browser) -> None:
     """The same for what is asked before a picture."""
     case_id = _at_the_camera(browser)

@@ -79,8 +79,13 @@ def begin(request: Request, who: Worker, form: Sent) -> Response:
     episode = str(form.get("episode") or "") or None
     if episode and who.is_emergency:
         raise HTTPException(403)
-    draft = room.consultations.begin(owner=who.name, now=parts.clock(), language=language, episode_id=episode)
-    parts.audit.note(who.name, "case_begun", case_ref=draft.case_id)
+    draft = room.consultations.begin(
+        owner=who.name,
+        now=parts.clock(),
+        language=language,
+        episode_id=episode,
+        noted=lambda connection, case_id: parts.audit.append(connection, who.name, "case_begun", case_ref=case_id),
+    )
     return to_draft(draft.case_id)
 
 
