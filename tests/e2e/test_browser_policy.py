@@ -45,12 +45,14 @@ _LOOK = """
 import json, sys
 from playwright.sync_api import Error, sync_playwright
 with sync_playwright() as play:
-    browser = play.chromium.launch(executable_path=sys.argv[1], args=["--no-sandbox", "--headless=new"])
+    arguments = ["--no-sandbox", "--headless=new"]
+    browser = play.chromium.launch_persistent_context(sys.argv[2], executable_path=sys.argv[1], args=arguments)
     tab, told = browser.new_page(), {}
     with tab.expect_event("framenavigated", lambda frame: frame.url.startswith("chrome-extension:")):  # the PDF viewer
-        tab.goto(sys.argv[2])
-    told[sys.argv[2]] = tab.title()
-    for url in sys.argv[3:]:
+        tab.goto(sys.argv[3])
+    told[sys.argv[3]] = tab.title()
+    for url in sys.argv[4:]:
+        tab = browser.new_page()
         try:
             tab.goto(url)
             told[url] = tab.title()
@@ -78,12 +80,27 @@ def test_the_real_browser_obeys_it(tmp_path: Path, page: str) -> None:
     held.write_text(json.dumps(told))
     look.write_text(_LOOK)
     refused = [page.replace("127.0.0.1", "localhost"), "file:///etc/passwd", f"view-source:{page}", "data:text/html,x"]
+    refused += [f"chrome://{one}" for one in ("settings", "history", "downloads", "flags", "newtab", "policy")]
     script = (
         "mkdir -p /etc/chromium && mount -t tmpfs none /etc/chromium && mkdir -p /etc/chromium/policies/managed"
         ' && cp "$1" /etc/chromium/policies/managed/derm-edge.json && shift && exec "$@"'
     )
     done = subprocess.run(
-        ["unshare", "--mount", "sh", "-ec", script, "sh", held, sys.executable, look, CHROMIUM, page, *refused],
+        [
+            "unshare",
+            "--mount",
+            "sh",
+            "-ec",
+            script,
+            "sh",
+            held,
+            sys.executable,
+            look,
+            CHROMIUM,
+            tmp_path / "profile",
+            page,
+            *refused,
+        ],
         capture_output=True,
         text=True,
         timeout=120,
