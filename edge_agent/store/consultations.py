@@ -241,7 +241,7 @@ class Consultations:
                 readable = {image_id: frame for image_id, frame in images.items() if frame is not None}
                 previous = self._episodes.previous(draft.episode_id) if draft.episode_id else None
                 case = rules.case_of(draft, readable, previous)
-                if (allowed := rules.without_forbidden(draft).views) != draft.views:  # a new policy since the last answer
+                if (allowed := rules.without_forbidden(draft).views) != draft.views:  # a new policy
                     self.change(case_id, lambda one: one.changed(views=allowed))
                 desk.submit(case, language=draft.language, awaits_sign_off=True)
             with self._database.transaction() as connection:
