@@ -14,6 +14,7 @@ from edge_agent.errors import CameraError, ConfigError, DaemonError, StoreError,
 
 FONTS = {"Noto Sans": "fonts-noto-core", "Noto Sans CJK SC": "fonts-noto-cjk", "Noto Sans Arabic": "fonts-noto-core"}
 BROWSER = Path("/usr/bin/chromium")
+BROWSER_RULES = Path("/etc/chromium/policies/managed/derm-edge.json")  # as ``installation.layout`` places it
 
 
 def check_disk(config: Config) -> str:
@@ -138,9 +139,10 @@ def check_fonts(config: Config) -> str:  # noqa: ARG001  (same shape for all)
 
 
 def check_browser(config: Config) -> str:
-    """Look whether the kiosk session has its browser."""
+    """Look whether the kiosk session has its browser, and whether that may open only the kiosk's own page."""
     if not config.kiosk.is_enabled:
         return "not needed: [kiosk] is_enabled is false"
     if not BROWSER.exists():
         raise ConfigError("Chromium is missing: apt install chromium")
-    return f"{BROWSER}"
+    rules = "opens the own page only" if BROWSER_RULES.exists() else f"may open anything: no {BROWSER_RULES}"
+    return f"{BROWSER}, {rules}"

@@ -10,6 +10,7 @@ from edge_agent.commands import doctor_checks
 from edge_agent.commands.doctor import become
 from edge_agent.config import CaptureConfig, Config, StorageConfig
 from edge_agent.errors import CameraError, ConfigError, StoreError, StoreFull
+from edge_agent.installation.layout import Layout
 
 
 def _config(tmp_path: Path, **more: object) -> Config:
@@ -55,3 +56,16 @@ def test_the_disk_is_judged_by_the_ladder(tmp_path: Path, low: int, tight: int, 
             doctor_checks.check_disk(config)
     else:
         assert ("storage is low" in doctor_checks.check_disk(config)) == (stage == "low")
+
+
+def test_a_browser_without_its_rules_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules stand where an installation puts them; without them the line says that the browser may open anything."""
+    assert Layout(Path("/")).system_place("derm-edge.chromium.json") == doctor_checks.BROWSER_RULES
+    for name in ("BROWSER", "BROWSER_RULES"):
+        monkeypatch.setattr(doctor_checks, name, tmp_path / name)
+    with pytest.raises(ConfigError, match="apt install chromium"):
+        doctor_checks.check_browser(_config(tmp_path))
+    (tmp_path / "BROWSER").touch()
+    assert "may open anything" in doctor_checks.check_browser(_config(tmp_path))
+    (tmp_path / "BROWSER_RULES").touch()
+    assert "opens the own page only" in doctor_checks.check_browser(_config(tmp_path))
