@@ -25,7 +25,7 @@ class VisitPoint:
     """One visit as its report tells it: surface in %, PASI 0-72, PGA 0-4; None was not known.
 
     ``lineage`` of the bundle that answered; None where the rules alone spoke. ``tier`` counts after the decisions;
-    None where it was rejected. ``treatments`` are ids of ``plan_object``.
+    None where it was rejected. ``treatments`` are ids of ``plan_object``. ``has_severity``: no clinician found it wrong.
     """
 
     case_id: str
@@ -36,6 +36,7 @@ class VisitPoint:
     pga: int | None
     tier: str | None
     treatments: tuple[str, ...]
+    has_severity: bool = True
 
 
 @dataclass(frozen=True, slots=True)
