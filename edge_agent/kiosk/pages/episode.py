@@ -69,18 +69,18 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
     seen = {one.case_id: one.handed_over for one in known} or {case_id: row.created}
     visits = [point for one in seen if (point := _point(parts, one)) is not None]
     parts.audit.note(person.name, Action.CASE_OPENED, case_ref=case_id, detail="episode")
-    words = parts.vocabulary
     return page(
         request,
         "cases/episode.html",
         row=row,
         visits=visits,
-        treatments={one.case_id: [words.label(t, lang, of="plan_object") for t in one.treatments] for one in visits},
+        treatments={one.case_id: [term_of(request, "plan_object", t) for t in one.treatments] for one in visits},
         chart=chart(visits) if visits else None,
+        lane_words={t: term_of(request, "plan_object", t) for one in visits for t in one.treatments},
         frame=(LEFT, WIDTH - RIGHT, WIDTH),
         measures=MEASURE_WORDS,
         has_other_lineage=len({one.lineage for one in visits}) > 1,
-        change=_change(parts, case_id, visits, Terms(words, lang)),
+        change=_change(parts, case_id, visits, Terms(parts.vocabulary, lang)),
         lang=lang,
         kind=kind,
         pairs=_pairs(request, case_id, seen, person),
