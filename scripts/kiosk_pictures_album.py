@@ -80,8 +80,8 @@ class Album:
             "# The screens of the kiosk",
             "",
             "Drawn by `scripts/kiosk_pictures` on a practice device: the real daemon and the reference model (not for clinical",
-            "use), invented people and numbers, drawn skin; a device in trouble is played. Long pages are cut. No wording has",
-            "been verified by a reviewer: Chinese is complete, Arabic is a draft.",
+            "use), invented people and numbers, drawn skin; a device in trouble and visits that are weeks apart are played. Long pages",
+            "are cut. No wording has been verified by a reviewer: Chinese is complete, Arabic is a draft.",
         ]
         for name, words in self.screens:
             others = " · ".join(f"[{own}]({base}/{code}/{name}.png)" for code, own in LANGUAGES.items() if code != "en")

@@ -6,6 +6,8 @@ from urllib.parse import urljoin
 
 from playwright.sync_api import Page
 
+from tests.simulators.kiosk_parts import PIN
+
 
 def go(page: Page, path: str) -> None:
     """Open another page of the kiosk."""
@@ -22,6 +24,14 @@ def touch(page: Page, **answers: str) -> None:
     """Touch answers where a finger does: on their labels. A name's dots are written as two underscores."""
     for name, value in answers.items():
         page.locator(f'label:has(> input[name="{name.replace("__", ".")}"][value="{value}"])').click()
+
+
+def sign_in(page: Page, name: str) -> None:
+    """Choose a name and type its PIN."""
+    go(page, "/sign-in")
+    press(page, f'.names a:has-text("{name}")')
+    page.fill('input[name="pin"]', PIN)
+    press(page, "main form .button-main")
 
 
 def speak(page: Page, language: str) -> None:

@@ -15,7 +15,8 @@ from edge_agent.config import load_config
 from edge_agent.kiosk_bootstrap import open_registry
 from edge_agent.store.accounts import Role
 from scripts.kiosk_pictures_album import LANGUAGES, SCREEN, Album
-from scripts.kiosk_pictures_finger import go, press, touch
+from scripts.kiosk_pictures_course import course
+from scripts.kiosk_pictures_finger import go, press, sign_in, touch
 from scripts.kiosk_pictures_troubles import troubles
 from scripts.kiosk_pictures_visit import at_work, interruptions, visit
 from tests.simulators.browser import chromium
@@ -49,9 +50,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="k-") as folder, Kiosk(Path(folder)) as kiosk, chromium() as browser:
         furnish(kiosk)
         walk(kiosk, browser, album)
-        post = Path(folder) / "post"
-        post.mkdir()
-        troubles(post, browser, album)
+        for name, draw in (("person", course), ("post", troubles)):
+            home = Path(folder) / name
+            home.mkdir()
+            draw(home, browser, album)
     options.page.write_text(album.contents(options.page), encoding="utf-8")
     print(f"{len(album.screens)} screens in {len(LANGUAGES)} languages: {options.page}")
     return 0
@@ -149,14 +151,6 @@ def at_the_door(page: Page, album: Album) -> None:
     sign_in(page, NURSE)
 
 
-def sign_in(page: Page, name: str) -> None:
-    """Choose a name and type its PIN."""
-    go(page, "/sign-in")
-    press(page, f'.names a:has-text("{name}")')
-    page.fill('input[name="pin"]', PIN)
-    press(page, "main form .button-main")
-
-
 def report_is_there(kiosk: Kiosk, count: int) -> None:
     """Wait until so many cases have a report."""
     wait_until(lambda: int(kiosk.status()["cases"]["reported"]) == count, what="no report")
@@ -197,11 +191,9 @@ def second_reading(page: Page, album: Album, case_id: str) -> None:
 
 
 def afterwards(page: Page, album: Album, case_id: str) -> None:
-    """Print, look at earlier visits, take a consent back."""
+    """Print, and take a consent back."""
     go(page, f"/cases/{case_id}/print")
     album.keep(page, "print", "The person's copy, the clinician's copy, a referral letter, a file.")
-    go(page, f"/cases/{case_id}/episode")
-    album.keep(page, "episode", "Earlier visits of the same person, pictures side by side.")
     go(page, f"/cases/{case_id}/withdraw")
     album.keep(page, "withdraw", "Taking back a consent, with what happens then.")
 

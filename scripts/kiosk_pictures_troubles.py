@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from edge_agent.kiosk.server import KioskServer
 from edge_agent.store.accounts import Role
 from scripts.kiosk_pictures_album import SCREEN, Album
-from scripts.kiosk_pictures_finger import go, press
+from scripts.kiosk_pictures_finger import go, sign_in
 from tests.simulators.consultation_kiosk import consultation_kiosk
 from tests.simulators.kiosk_parts import PIN, QuietDesk, RealClock
 
@@ -52,7 +52,7 @@ def troubles(folder: Path, browser: Browser, album: Album) -> None:
             go(page, "/set-up")
             album.keep(page, "set-up", "The first page of all: who looks after this kiosk.")
             parts.accounts.add(NAME, roles={Role.MAINTAINER, Role.WORKER}, pin=PIN, by="(pictures)")
-            _sign_in(page)
+            sign_in(page, NAME)
             for name, faults, path, words in TROUBLES:
                 now[:] = faults
                 desk.told |= _told(faults)
@@ -60,13 +60,6 @@ def troubles(folder: Path, browser: Browser, album: Album) -> None:
                 album.keep(page, name, words)
         finally:
             server.stop()
-
-
-def _sign_in(page: Page) -> None:
-    go(page, "/sign-in")
-    press(page, f'.names a:has-text("{NAME}")')
-    page.fill('input[name="pin"]', PIN)
-    press(page, "main form .button-main")
 
 
 def _told(faults: tuple[str, ...]) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from edge_agent.errors import CaseError
 
 READABLE_VERSIONS = frozenset({1, 2})  # version 1 carries the band and the surface, but no regions and no PGA
 POINTER_FIELDS = ("stage", "phenotype", "syndrome", "severity_band")
-_NOTHING = frozenset({"cannot_tell", "insufficient_information", "not_examined", "not_applicable"})
-_GRADES = ("erythema", "induration", "scale_amount")
+NOTHING = frozenset({"cannot_tell", "insufficient_information", "not_examined", "not_applicable"})
+GRADES = ("erythema", "induration", "scale_amount")
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]
 Grade = Annotated[int, Field(ge=0, le=4)]
@@ -97,7 +97,8 @@ class PreviousVisit(Record):
     def from_report(cls, report: Mapping[str, Any]) -> PreviousVisit:
         """Build the earlier visit from its stored report (``case_report.schema.json``, version 1 or 2).
 
-        Withheld and undecided values stay out, so nothing that the report did not say is said now.
+        Withheld and undecided values stay out, so nothing that the report did not say is said now. What clinicians decided
+        about it since does not stand in a report: ``agents.report.earlier`` puts it in.
 
         Raises:
             CaseError: not a report, of a newer version, or damaged; choose another report or go without.
@@ -135,7 +136,7 @@ def _fields_of(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def _site(view: Mapping[str, Any]) -> dict[str, Any]:
     fields = view.get("fields") or {}
-    grades = {name: _said(fields.get(name)) for name in _GRADES}
+    grades = {name: _said(fields.get(name)) for name in GRADES}
     return {"body_site": view.get("body_site"), "laterality": view.get("laterality"), **grades}
 
 
@@ -144,4 +145,4 @@ def _said(row: Mapping[str, Any] | None) -> Any:
     if row is None or not row["is_decided"] or row["is_withheld"]:
         return None
     value = row["value"]
-    return None if isinstance(value, str) and value in _NOTHING else value
+    return None if isinstance(value, str) and value in NOTHING else value

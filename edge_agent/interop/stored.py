@@ -6,21 +6,21 @@ what a clinician wrote in words stays on the device.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from edge_agent.agents.report.review import NO_REVIEW, Correction, Review, Ruling
+from edge_agent.agents.report.review import NO_REVIEW, Review
 from edge_agent.contracts.case import Case
 from edge_agent.errors import CaseError
-from edge_agent.review.decisions import Decision, standing
-from edge_agent.review.sections import CORRECTABLE, SECTIONS
+from edge_agent.review.decisions import standing
+from edge_agent.review.sections import SECTIONS
 from edge_agent.store.accounts import display_names
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Database
 from edge_agent.store.episodes import Episodes
 from edge_agent.store.reviews import ReviewStore
+from edge_agent.store.rulings import ruling_of
 from edge_agent.store.vault import ImageVault
 from edge_agent.store.withdrawal import Withdrawals, WithdrawnPurpose
 
@@ -69,7 +69,7 @@ def review_of(database: Database, *, cases: CaseStore, case_id: str) -> Review:
     done = standing(reviews.decisions(case_id))
     signed = reviews.sign_off(case_id)
     return Review(
-        {name: _ruling(done[name], names) for name in SECTIONS if name in done},
+        {name: ruling_of(done[name], names) for name in SECTIONS if name in done},
         signed_by=None if signed is None else names.get(signed.account, ""),
         signed=None if signed is None else signed.signed,
         follow_up=None if signed is None else _follow_up(database, cases, case_id),
@@ -80,12 +80,6 @@ def is_taken_back(database: Database, *, vault: ImageVault, case_id: str) -> boo
     """Say whether the person took back what a file for another system needs."""
     taken = {one.purpose for one in Withdrawals(database, vault=vault).of(case_id)}
     return bool(taken & {WithdrawnPurpose.REFERRAL_PACKAGE, WithdrawnPurpose.CARE_PICTURES})
-
-
-def _ruling(one: Decision, names: Mapping[str, str]) -> Ruling:
-    lists = CORRECTABLE[one.section]
-    values = tuple(Correction(name, lists[name], value) for name, value in one.values.items())
-    return Ruling(one.section, one.verdict, names.get(one.account, ""), one.decided, one.reason, values)
 
 
 def _follow_up(database: Database, cases: CaseStore, case_id: str) -> date | None:

@@ -14,7 +14,7 @@ from edge_agent.errors import CaseError
 from edge_agent.kiosk.access import requires
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import language_of, parts_of
-from edge_agent.policy.reading import URGENT_TIER
+from edge_agent.policy.reading import REMISSION, URGENT_TIER
 from edge_agent.policy.rules import PictureKind, ViewingRule, second_reading_reasons, viewing_rule
 from edge_agent.review.worklist import Row, with_final_deadline
 from edge_agent.store.accounts import Person, Role
@@ -81,7 +81,7 @@ def row_of(listed: Listed, parts: KioskParts) -> Row:
     if facts is None:
         return listed.row
     row = with_final_deadline(listed.row, by_program=facts.tier, vocabulary=parts.vocabulary)
-    if listed.second_readings:
+    if listed.is_read_twice:
         return row
     reasons = second_reading_reasons(
         policy_of(parts),
@@ -91,7 +91,7 @@ def row_of(listed: Listed, parts: KioskParts) -> Row:
         monk=facts.monk,
         has_abstained=facts.has_abstained,
         tier=URGENT_TIER if URGENT_TIER in {facts.tier, row.tier} else facts.tier,  # program's or clinician's
-        stage=facts.stage,
+        stage=REMISSION if facts.named_stage == REMISSION else facts.stage,
     )
     return replace(row, needs_second_reading=tuple(str(one) for one in reasons))
 

@@ -1,5 +1,8 @@
 """An episode's visits as a chart: where each point stands, which ones a line joins, and where a line would mislead.
 
+Under the measures each treatment has a lane of its own: a mark where the plan of a visit holds it, a bar between two visits in
+a row that both do. It is what was planned; what the person took stands in no report.
+
 Pure geometry; the page draws it. Points that bundles of different lineage answered are never joined: a step between them
 may come from the program and not from the skin. Does not read the store and puts no words to ids.
 
@@ -17,6 +20,7 @@ from typing import Final, Literal
 Measure = Literal["bsa", "pasi", "pga"]
 MEASURES: Final[tuple[Measure, ...]] = ("bsa", "pasi", "pga")
 WIDTH, PANEL, LEFT, RIGHT, TOP = 800, 150, 60, 40, 34  # px of the drawing; the page scales it
+LANE = 48  # px: the words, and under them the marks
 _STEPS: Final = (4, 10, 20, 50, 72, 100)  # the first that holds every value is the top of a panel
 
 
@@ -25,7 +29,7 @@ class VisitPoint:
     """One visit as its report tells it: surface in %, PASI 0-72, PGA 0-4; None was not known.
 
     ``lineage`` of the bundle that answered; None where the rules alone spoke. ``tier`` counts after the decisions;
-    None where it was rejected. ``treatments`` are ids of ``plan_object``.
+    None where it was rejected. ``treatments`` are ids of ``plan_object``. ``has_severity``: no clinician found it wrong.
     """
 
     case_id: str
@@ -36,6 +40,7 @@ class VisitPoint:
     pga: int | None
     tier: str | None
     treatments: tuple[str, ...]
+    has_severity: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +66,48 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """One treatment over time: its id of ``plan_object``, y of its words and of its marks, their x, and bars (x1, x2)."""
+
+    treatment: str
+    title: float
+    y: float
+    marks: tuple[float, ...]
+    bars: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
-    """The whole drawing; ``gaps`` are the x at which the lineage changes, ``marks`` the x of every visit."""
+    """The whole drawing; ``gaps`` are the x at which the lineage changes, ``marks`` the x of every visit.
+
+    ``lanes`` lie between ``lanes_top`` and ``lanes_bottom``, in the order in which the treatments first came.
+    """
 
     height: int
     panels: tuple[Panel, ...]
     marks: tuple[float, ...]
     gaps: tuple[float, ...]
+    lanes: tuple[Lane, ...]
+    lanes_top: int
+    lanes_bottom: int
 
 
 def chart(visits: Sequence[VisitPoint]) -> Chart | None:
-    """Return the drawing of an episode, oldest visit first; None where no visit has a number to draw."""
+    """Return the drawing of an episode, oldest visit first; None where no visit has a number or a treatment to draw."""
     rows = sorted(visits, key=lambda visit: visit.created)
     known = [name for name in MEASURES if any(getattr(visit, name) is not None for visit in rows)]
-    if not known:
+    given = tuple(dict.fromkeys(one for visit in rows for one in visit.treatments))
+    if not known and not given:
         return None
     marks = _places(rows)
     gaps = tuple(
         (marks[n] + marks[n + 1]) / 2 for n, pair in enumerate(pairwise(rows)) if pair[0].lineage != pair[1].lineage
     )
     panels = tuple(_panel(name, rows, marks, top=TOP + n * PANEL) for n, name in enumerate(known))
-    return Chart(TOP + len(known) * PANEL, panels, marks, gaps)
+    top = TOP + len(known) * PANEL
+    lanes = tuple(_lane(name, rows, marks, top=top + n * LANE) for n, name in enumerate(given))
+    bottom = top + len(lanes) * LANE
+    return Chart(bottom + 30 if lanes else top, panels, marks, gaps, lanes, top, bottom)
 
 
 def _places(rows: Sequence[VisitPoint]) -> tuple[float, ...]:
@@ -114,3 +140,9 @@ def _panel(name: Measure, rows: Sequence[VisitPoint], marks: Sequence[float], *,
 def _runs(dots: Sequence[Dot], lineage: Callable[[Dot], str | None]) -> tuple[tuple[float, float, float, float], ...]:
     """Join neighbours of one lineage."""
     return tuple((a.x, a.y, b.x, b.y) for a, b in pairwise(dots) if lineage(a) == lineage(b))
+
+
+def _lane(name: str, rows: Sequence[VisitPoint], marks: Sequence[float], *, top: float) -> Lane:
+    has = [name in row.treatments for row in rows]
+    bars = tuple((marks[n], marks[n + 1]) for n, pair in enumerate(pairwise(has)) if all(pair))
+    return Lane(name, top + 16, top + 34, tuple(x for x, is_there in zip(marks, has, strict=True) if is_there), bars)

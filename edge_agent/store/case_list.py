@@ -16,8 +16,12 @@ from edge_agent.agents.report.review import tier_after
 from edge_agent.review.worklist import Row
 from edge_agent.store.database import Database
 
-LIMIT = 500
-_QUERY = """
+PAGE = 100  # cases of one page of the list of all
+_READ_BY_ANOTHER = """SELECT 1 FROM second_readings r WHERE r.case_id = c.case_id
+        AND json_extract(r.body, '$.account') IS NOT s.account
+        AND json_extract(r.body, '$.account') NOT IN
+            (SELECT json_extract(d.body, '$.account') FROM decisions d WHERE d.case_id = c.case_id)"""
+_QUERY = f"""
 SELECT c.case_id, coalesce(json_extract(c.intake, '$.local_reference'), ''), c.created, c.state,
        s.tier, json_extract(c.report, '$.triage.deadline'), s.case_id IS NOT NULL,
        (SELECT json_array(json_extract(d.body, '$.verdict'), json_extract(d.body, '$.values.tier')) FROM decisions d
@@ -25,20 +29,25 @@ SELECT c.case_id, coalesce(json_extract(c.intake, '$.local_reference'), ''), c.c
        json_extract(c.intake, '$.age_years'), json_extract(c.intake, '$.age_months'), json_extract(c.intake, '$.fitzpatrick'), json_extract(c.intake, '$.monk'),
        json_extract(c.report, '$.abstentions'), json_extract(c.report, '$.triage.final'),
        json_extract(c.report, '$.representation.fields.stage.value'),
-       (SELECT count(*) FROM second_readings r WHERE r.case_id = c.case_id
-        AND json_extract(r.body, '$.account') IS NOT s.account
-        AND json_extract(r.body, '$.account') NOT IN
-            (SELECT json_extract(d.body, '$.account') FROM decisions d WHERE d.case_id = c.case_id)),
-       c.consent IS NULL, c.withdrawn
+       (SELECT json_extract(d.body, '$.values.stage') FROM decisions d
+        WHERE d.case_id = c.case_id AND d.section = 'representation' ORDER BY d.number DESC LIMIT 1),
+       EXISTS ({_READ_BY_ANOTHER}),
+       c.consent IS NULL, c.withdrawn, c.position
 FROM cases c LEFT JOIN sign_offs s ON s.case_id = c.case_id
-WHERE (? IS NULL OR c.case_id = ?)
-ORDER BY c.position DESC LIMIT ?
-"""
+"""  # noqa: S608  (our own words)
+# A list of what is left to do has no limit: a case must not fall out of it because others came after it.
+_UNSIGNED = f"{_QUERY} WHERE s.case_id IS NULL ORDER BY c.position DESC"
+_WITH_DUTY = f"{_QUERY} WHERE s.case_id IS NULL OR NOT EXISTS ({_READ_BY_ANOTHER}) ORDER BY c.position DESC"
+_NEWEST = f"{_QUERY} WHERE ? IS NULL OR c.position < ? ORDER BY c.position DESC LIMIT ?"
+_ONE = f"{_QUERY} WHERE c.case_id = ?"
 
 
 @dataclass(frozen=True, slots=True)
 class ReportFacts:
-    """What the policy looks at to ask for a second reading; None: nobody said."""
+    """What the policy looks at to ask for a second reading; None: nobody said.
+
+    ``tier`` and ``stage`` are the program's; ``named_stage`` is the one that a clinician put in its place, signed or not.
+    """
 
     age_years: int | None
     age_months: int | None
@@ -47,20 +56,23 @@ class ReportFacts:
     has_abstained: bool
     tier: str
     stage: str | None
+    named_stage: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
     """One case of the list with what policy asks about it; ``facts`` is None while there is no report.
 
-    ``row`` has the tier that counts and still the deadline of the program's (``review.worklist.with_final_deadline``).
+    ``row`` has the tier that counts and still the deadline of the program's (``review.worklist.with_final_deadline``);
+    ``is_read_twice``: by somebody who neither decided nor signed; ``position`` is the order of arrival.
     """
 
     row: Row
     facts: ReportFacts | None
-    second_readings: int
+    is_read_twice: bool
     is_test_case: bool
     is_withdrawn: bool
+    position: int
 
 
 class CaseList:
@@ -69,23 +81,53 @@ class CaseList:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def newest(self, limit: int = LIMIT) -> list[Listed]:
-        """Return the cases that came last, newest first.
+    def unsigned(self) -> list[Listed]:
+        """Return every case that nobody has signed, however old, newest first; only these can be overdue.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        return [_listed(row) for row in self._database.rows(_QUERY, (None, None, limit))]
+        return [_listed(row) for row in self._database.rows(_UNSIGNED)]
+
+    def with_duty(self) -> list[Listed]:
+        """Return every case that is unsigned or was not read by a second person, however old, newest first.
+
+        Whether a second reading is wanted at all, policy says.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return [_listed(row) for row in self._database.rows(_WITH_DUTY)]
+
+    def newest(self, limit: int = PAGE, *, before: int | None = None) -> list[Listed]:
+        """Return one page of all cases, newest first.
+
+        Args:
+            limit: how many at most.
+            before: only cases that arrived before this position; None: from the newest.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return [_listed(row) for row in self._database.rows(_NEWEST, (before, before, limit))]
+
+    def count(self) -> int:
+        """Return how many cases there are.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return int(self._database.rows("SELECT count(*) FROM cases")[0][0])
 
     def one(self, case_id: str) -> Listed | None:
         """Return one case, or None."""
-        rows = self._database.rows(_QUERY, (case_id, case_id, 1))
+        rows = self._database.rows(_ONE, (case_id,))
         return _listed(rows[0]) if rows else None
 
 
 def _listed(found: Sequence[Any]) -> Listed:
     (case_id, reference, created, state, tier, deadline, signed, decided, age, months, fitzpatrick, monk, abstentions, by_program, stage,
-     readings, is_test, withdrawn) = found  # fmt: skip
+     named_stage, is_read_twice, is_test, withdrawn, position) = found  # fmt: skip
     facts = None
     if by_program is not None:
         facts = ReportFacts(
@@ -96,6 +138,7 @@ def _listed(found: Sequence[Any]) -> Listed:
             has_abstained=bool(json.loads(abstentions or "[]")),
             tier=str(by_program),
             stage=stage,
+            named_stage=named_stage,
         )
         verdict, named = json.loads(decided or "[null, null]")
         tier = tier_after(facts.tier, verdict=verdict, named=named, is_signed=bool(signed))
@@ -109,4 +152,4 @@ def _listed(found: Sequence[Any]) -> Listed:
         is_signed=bool(signed),
         needs_second_reading=(),
     )
-    return Listed(row, facts, int(readings), bool(is_test), bool(withdrawn))
+    return Listed(row, facts, bool(is_read_twice), bool(is_test), bool(withdrawn), int(position))

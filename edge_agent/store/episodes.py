@@ -8,12 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from edge_agent.agents.report.earlier import earlier_visit
 from edge_agent.consultation.draft import Draft
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.previous import PreviousVisit
-from edge_agent.errors import CaseError
+from edge_agent.errors import CaseError, StoreCorrupt
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import Connection, Database
+from edge_agent.store.rulings import nameless_review
 from edge_agent.store.states import CaseState
 from edge_agent.store.vault import ImageKind
 
@@ -209,12 +211,15 @@ class Episodes:
         return [visit for visit in map(_visit, rows) if visit.case_id in last]
 
     def previous(self, episode_id: str) -> PreviousVisit | None:
-        """Return the last reported visit of an episode as the new one may read it; None without a readable one."""
+        """Return the last reported visit of an episode as the new one may read it; None without a readable one.
+
+        What a clinician found wrong in it is not told; where their decisions cannot be read, nothing of it is.
+        """
         for visit in reversed(self.visits(episode_id)):
             report = self._cases.report(visit.case_id)
             if report is not None:
-                with suppress(CaseError):  # an older program's report: the one before may be readable
-                    return PreviousVisit.from_report(report)
+                with suppress(CaseError, StoreCorrupt):  # an older program's report: the one before may be readable
+                    return earlier_visit(report, nameless_review(self._database, visit.case_id))
         return None
 
     def earlier_picture(self, episode_id: str, *, body_site: str, shot: str | None) -> EarlierPicture | None:

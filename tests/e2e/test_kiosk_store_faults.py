@@ -6,8 +6,10 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -16,12 +18,15 @@ from playwright.sync_api import Browser, Page, expect
 
 from edge_agent.config import load_config
 from edge_agent.store.space import RESERVE
+from edge_agent.store.vault import ImageKind
 from edge_agent.store_bootstrap import open_store
 from tests.simulators import kiosk_post as walk
 from tests.simulators.browser import CHROMIUM, chromium
 from tests.simulators.fault_words import reads
 from tests.simulators.kiosk import ROOT, wait_until
 from tests.simulators.kiosk_post import NO_ENGINE, NURSE, post
+from tests.simulators.records import a_case
+from tests.simulators.reported_visits import golden
 
 pytestmark = [
     pytest.mark.long,
@@ -117,19 +122,24 @@ def _fill(disk: Path, *, leave: int) -> None:
     ids=["1970", "in ten years"],
 )
 def test_a_wrong_clock_is_told_and_deletes_nothing(browser: Browser, date: str, has_engine: bool, end: str) -> None:
-    """The battery is empty, or ten years have gone: a sentence on every page, cases are taken, older ones stay."""
+    """The battery is empty, or ten years have gone: a sentence on every page, cases are taken, older things stay.
+
+    A draft without consent and the picture of a signed case would both be overdue in ten years, if the clock were believed:
+    a person who confirms that date sees them go.
+    """
     with post(browser, first=NO_ENGINE) as here:
         here.device.start()
         page = here.signed_in()
         case_id = walk.up_to_the_pictures(page)
         walk.take_picture(page)
+        draft_id = walk.begin(page)
         here.close_pages()
         assert here.device.stop() == 0
+        pictures = _what_ends(here, draft_id=draft_id)
         if has_engine:
             settings = here.device.config.read_text(encoding="utf-8")
             here.device.config.write_text(settings.removeprefix(NO_ENGINE), encoding="utf-8")
-        faked = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"@{date}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-        here.device.start(**faked)
+        here.device.start(**_at(date))
         page = here.signed_in()
         reads(page, "clock_wrong")
         page.goto(f"{page.url.rstrip('/')}/consultation/{case_id}")
@@ -138,6 +148,41 @@ def test_a_wrong_clock_is_told_and_deletes_nothing(browser: Browser, date: str, 
         walk.questions(page)
         walk.own_view(page)
         expect(page.locator("h1")).to_contain_text(end, timeout=REPORT_MS)
+        here.close_pages()
+        assert here.device.stop() == 0
+        assert _states(here, pictures) == {"draft": "kept", "signed": "kept"}
+        words = here.device.command("store", "retention", "--confirm-date", "2036-11-22")
+        done = subprocess.run(words, cwd=ROOT, env={**os.environ, **_at("2036-11-22 08:00:00")}, check=False)
+        assert done.returncode == 0
+        assert _states(here, pictures) == {"draft": "shredded", "signed": "shredded"}
+
+
+def _at(date: str) -> dict[str, str]:
+    """Return the environment of a program that believes another time."""
+    return {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"@{date}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+def _what_ends(here: walk.Post, *, draft_id: str) -> dict[str, str]:
+    """Give a stopped device two pictures that go in their time: of a draft without consent, of a signed case; return their ids."""
+    now = datetime.now(UTC)
+    with open_store(load_config(here.device.config)) as store:
+        store.cases.add(replace(a_case("signed", views=1), created=now), language="en")
+        store.cases.finish("signed", {**golden("psoriasis"), "case_id": "signed"}, None)
+        with store.database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO sign_offs (case_id, account, signed, tier) VALUES ('signed', 'dr.lin', ?, 'T4_routine')",
+                (now.isoformat(),),
+            )
+            of_draft = store.vault.put(connection, b"png", kind=ImageKind.ORDINARY)
+            connection.execute("INSERT INTO draft_images (image_id, case_id) VALUES (?, ?)", (of_draft, draft_id))
+        return {"draft": of_draft, "signed": store.cases.views("signed")[0].image_id or ""}
+
+
+def _states(here: walk.Post, pictures: Mapping[str, str]) -> dict[str, str]:
+    """Return what became of pictures in the store of a stopped device."""
+    with open_store(load_config(here.device.config)) as store:
+        known: dict[str, str] = dict(store.database.rows("SELECT image_id, state FROM images"))
+    return {name: known[image_id] for name, image_id in pictures.items()}
 
 
 def test_a_damaged_page_of_the_database_is_told(browser: Browser) -> None:

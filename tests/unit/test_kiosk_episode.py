@@ -223,8 +223,8 @@ def test_a_damaged_picture_stops_no_paper(parts: KioskParts, browser: Browser) -
 
 
 def _point(day: int, *, lineage: str | None = "a", **values: Any) -> VisitPoint:
-    told = {"bsa": None, "pasi": None, "pga": None, **values}
-    return VisitPoint(f"case-{day}", MORNING + timedelta(days=day), lineage, tier="T4_routine", treatments=(), **told)
+    told = {"bsa": None, "pasi": None, "pga": None, "treatments": (), **values}
+    return VisitPoint(f"case-{day}", MORNING + timedelta(days=day), lineage, tier="T4_routine", **told)
 
 
 def test_points_of_different_lineage_are_not_joined() -> None:
@@ -252,6 +252,42 @@ def test_visits_on_one_day_do_not_lie_on_each_other() -> None:
     drawn = chart([_point(0, pga=1), _point(1, pga=2), _point(300, pga=3)])
     assert drawn is not None
     assert drawn.marks[1] - drawn.marks[0] >= 40
+
+
+def test_each_treatment_has_a_lane_with_a_mark_at_every_visit_that_plans_it() -> None:
+    """A bar joins two visits in a row; a visit without it breaks the bar. Nothing is drawn over a measure."""
+    drawn = chart(
+        [
+            _point(0, pga=3, treatments=("emollient", "steroid_topical_moderate")),
+            _point(30, pga=2, treatments=("steroid_topical_moderate",)),
+            _point(60, pga=1, treatments=("emollient",)),
+        ]
+    )
+    assert drawn is not None
+    one, two, three = drawn.marks
+    assert [(lane.treatment, lane.marks, lane.bars) for lane in drawn.lanes] == [
+        ("emollient", (one, three), ()),
+        ("steroid_topical_moderate", (one, two), ((one, two),)),
+    ]
+    assert drawn.panels[-1].bottom < drawn.lanes_top < drawn.lanes[0].title < drawn.lanes[0].y < drawn.lanes[1].title
+    assert drawn.lanes[-1].y < drawn.lanes_bottom < drawn.height
+
+
+def test_treatment_is_drawn_where_no_number_is_known() -> None:
+    """The plan alone is a course too."""
+    drawn = chart([_point(0, treatments=("emollient",)), _point(30)])
+    assert drawn is not None
+    assert (drawn.panels, [lane.treatment for lane in drawn.lanes]) == ((), ["emollient"])
+
+
+def test_the_drawing_names_its_treatments(parts: KioskParts, browser: Browser) -> None:
+    """In words beside a shape of its own, one mark for each visit; the colour says nothing alone."""
+    _two_visits(parts, lineage="test")
+    page = _as(browser, "Nurse Li").get("/cases/two/episode").text
+    drawing = page[page.index('<svg class="timeline"') : page.index("</section>", page.index('<svg class="timeline"'))]
+    assert "Treatment in the plan" in drawing
+    assert "emollient" in drawing.lower()
+    assert drawing.count('class="given"') == 2 * drawing.count('class="of-lane"') > 0
 
 
 def _two_visits(parts: KioskParts, *, lineage: str) -> None:

@@ -1,9 +1,12 @@
-"""The list of cases, and one case's pictures: what is due first stands first, every look at a picture is logged by name."""
+"""The list of cases, and one case's pictures: what is due first stands first, every look at a picture is logged by name.
+
+What is left to do is listed whole; only the list of all cases has pages.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -21,7 +24,7 @@ from edge_agent.kiosk.room import Room, Tile
 from edge_agent.review.worklist import Due, Row, due, in_order
 from edge_agent.store.accounts import Person
 from edge_agent.store.audit import Action
-from edge_agent.store.case_list import CaseList
+from edge_agent.store.case_list import PAGE, CaseList, Listed
 from edge_agent.store.pictures import decode_png
 from edge_agent.store.views import StoredView
 
@@ -29,17 +32,17 @@ MAX_PICTURE_PX: Final = 1024
 SHOWS: Final = ("open", "second", "due", "all")
 
 
-def _rows(parts: KioskParts) -> list[Row]:
-    return in_order(row_of(one, parts) for one in CaseList(parts.database).newest())
+def _rows(parts: KioskParts, found: Iterable[Listed]) -> list[Row]:
+    return in_order(row_of(one, parts) for one in found)
 
 
 def _tiles(parts: KioskParts, who: Person) -> Sequence[Tile]:
     if who.is_emergency or not who.roles & {*CARERS}:
         return ()
-    rows, now = _rows(parts), parts.clock()
+    rows, now = _rows(parts, CaseList(parts.database).unsigned()), parts.clock()
     overdue = sum(due(row, now) is Due.OVERDUE for row in rows)
     note = _n("One case is overdue.", "%(n)s cases are overdue.", overdue) if overdue else None
-    tiles = [Tile(_("Cases"), "/cases", "report", note, sum(not row.is_signed for row in rows))]
+    tiles = [Tile(_("Cases"), "/cases", "report", note, len(rows))]
     come_back = len(episodes_of(parts).due_follow_ups(now.date()))
     if come_back:
         tiles.append(Tile(_("Follow-ups that are due"), "/cases?show=due", "calendar", None, come_back))
@@ -50,22 +53,29 @@ router = Room(tiles=_tiles)
 
 
 @router.get("/cases")
-def cases(request: Request, person: Carer, show: str = "open") -> Response:  # noqa: ARG001  (the guard)
-    """Show the cases of this device: open ones, those that wait for a second reader, follow-ups due, or all."""
+def cases(request: Request, person: Carer, show: str = "open", before: int | None = None) -> Response:  # noqa: ARG001  (the guard)
+    """Show the cases of this device: open ones, those that wait for a second reader, follow-ups due, or all by arrival.
+
+    Only the list of all has pages; ``before`` is where the next one begins.
+    """
     parts = parts_of(request)
-    rows, now = _rows(parts), parts.clock()
+    known, now = CaseList(parts.database), parts.clock()
+    rows = _rows(parts, known.with_duty())
     waiting = [row for row in rows if row.needs_second_reading]
     opened = [row for row in rows if not row.is_signed]
     follow_ups = episodes_of(parts).due_follow_ups(now.date())
-    shown = {"second": waiting, "all": rows, "due": []}.get(show, opened)
+    paged = known.newest(before=before) if show == "all" else []
+    arrived = [row_of(one, parts) for one in paged]
+    shown = {"second": waiting, "all": arrived, "due": []}.get(show, opened)
     return page(
         request,
         "cases/cases.html",
         rows=[(row, due(row, now)) for row in shown],
         follow_ups=follow_ups if show == "due" else [],
         show=show if show in SHOWS else "open",
-        counts={"open": len(opened), "second": len(waiting), "due": len(follow_ups), "all": len(rows)},
+        counts={"open": len(opened), "second": len(waiting), "due": len(follow_ups), "all": known.count()},
         overdue=sum(due(row, now) is Due.OVERDUE for row in rows),
+        older=paged[-1].position if len(paged) == PAGE else None,
     )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from fastapi import Request, Response
 
+from edge_agent.agents.report.earlier import earlier_visit
 from edge_agent.agents.report.findings import changed
+from edge_agent.agents.report.parts import Block
 from edge_agent.agents.report.reading import readable
+from edge_agent.agents.report.standing import after_review
 from edge_agent.agents.report.terms import Terms
-from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.errors import CaseError
 from edge_agent.interop.stored import review_of
 from edge_agent.kiosk.case_rooms import (
@@ -66,20 +69,18 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
     seen = {one.case_id: one.handed_over for one in known} or {case_id: row.created}
     visits = [point for one in seen if (point := _point(parts, one)) is not None]
     parts.audit.note(person.name, Action.CASE_OPENED, case_ref=case_id, detail="episode")
-    told = parts.cases.report(case_id)
-    change = changed(readable(told)["change"], Terms(parts.vocabulary, lang)) if told is not None else []
-    words = parts.vocabulary
     return page(
         request,
         "cases/episode.html",
         row=row,
         visits=visits,
-        treatments={one.case_id: [words.label(t, lang, of="plan_object") for t in one.treatments] for one in visits},
+        treatments={one.case_id: [term_of(request, "plan_object", t) for t in one.treatments] for one in visits},
         chart=chart(visits) if visits else None,
+        lane_words={t: term_of(request, "plan_object", t) for one in visits for t in one.treatments},
         frame=(LEFT, WIDTH - RIGHT, WIDTH),
         measures=MEASURE_WORDS,
         has_other_lineage=len({one.lineage for one in visits}) > 1,
-        change=change,
+        change=_change(parts, case_id, visits, Terms(parts.vocabulary, lang)),
         lang=lang,
         kind=kind,
         pairs=_pairs(request, case_id, seen, person),
@@ -88,13 +89,15 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
 
 
 def _point(parts: KioskParts, case_id: str) -> VisitPoint | None:
-    """Return what one visit's report tells; None without a report that this program can read."""
+    """Return what stands of one visit's report; None without a report that this program can read."""
     told = parts.cases.report(case_id)
     if told is None:
         return None
     with suppress(CaseError):
-        found = PreviousVisit.from_report(told)
-        report: dict[str, Any] = readable(told)
+        review = review_of(parts.database, cases=parts.cases, case_id=case_id)
+        found = earlier_visit(told, review)
+        after = after_review(readable(told), review, parts.vocabulary)
+        plan = after.report["plan"]["items"] if review.stands("plan") else []
         return VisitPoint(
             case_id,
             found.created,
@@ -102,10 +105,26 @@ def _point(parts: KioskParts, case_id: str) -> VisitPoint | None:
             bsa=found.bsa_percent,
             pasi=found.pasi,
             pga=found.pga,
-            tier=review_of(parts.database, cases=parts.cases, case_id=case_id).tier(report),
-            treatments=tuple(item["object"] for item in report["plan"]["items"] if item["action"] == "treat"),
+            tier=after.tier,
+            treatments=tuple(item["object"] for item in plan if item["action"] == "treat"),
+            has_severity=review.stands("severity"),
         )
     return None
+
+
+def _change(parts: KioskParts, case_id: str, visits: Sequence[VisitPoint], words: Terms) -> list[Block]:
+    """Return what changed since the visit before; of a severity that did not stand, then or now, the surface alone."""
+    told = parts.cases.report(case_id)
+    change = None if told is None else readable(told)["change"]
+    if change is None:
+        return []
+    then = datetime.fromisoformat(change["previous"]["created"])
+    compared = [one for one in visits if one.case_id == case_id or one.created == then]
+    return (
+        changed(change, words)
+        if all(one.has_severity for one in compared)
+        else changed(change, words, measures=("bsa",))
+    )
 
 
 def _pairs(request: Request, case_id: str, seen: dict[str, datetime], person: Person) -> list[ThenNow]:
