@@ -19,6 +19,7 @@ from device_profiles.profile import Profile
 from edge_agent.bootstrap import build_uplink, engine_wish, open_store, resolve_profile
 from edge_agent.casework import CaseWork
 from edge_agent.config import Config
+from edge_agent.contracts.local_time import day_of
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.daemon import Daemon, Parts
 from edge_agent.engine_bootstrap import verify_bundle
@@ -243,7 +244,7 @@ class Rooms:
         """Return ids of what is wrong here, for the banner on every page."""
         if self.policy.refusal:
             return ("policy_refused",)
-        return ("policy_expired",) if self.policy.policy.is_expired(datetime.now(UTC).date()) else ()
+        return ("policy_expired",) if self.policy.policy.is_expired(day_of(datetime.now(UTC))) else ()
 
 
 def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemon) -> Rooms:

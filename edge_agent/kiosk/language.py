@@ -20,6 +20,7 @@ from babel import Locale, UnknownLocaleError, dates, numbers
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import PoFileError, read_po
 
+from edge_agent.contracts.local_time import day_of, here
 from edge_agent.errors import ConfigError
 
 FOLDER = Path(__file__).parent / "locales"
@@ -112,13 +113,15 @@ class Language:
         return _filled(words, {"n": self.number(n), **self._said(values)})
 
     def date(self, value: date) -> str:
-        """Return a day in words, e.g. ``22 Nov 2026``."""
-        return self._isolated(dates.format_date(value, format=self._day, locale=self._locale))
+        """Return a day in words, e.g. ``22 Nov 2026``; a moment's day is the device's."""
+        day = day_of(value) if isinstance(value, datetime) else value
+        return self._isolated(dates.format_date(day, format=self._day, locale=self._locale))
 
     def time(self, value: datetime) -> str:
-        """Return a moment as day and clock time without seconds, in the time zone that it carries."""
-        day = dates.format_date(value, format=self._day, locale=self._locale)
-        clock = dates.format_time(value, format="short", tzinfo=value.tzinfo, locale=self._locale)
+        """Return a moment as day and clock time without seconds, by the device's clock."""
+        local = here(value)
+        day = dates.format_date(local, format=self._day, locale=self._locale)
+        clock = dates.format_time(local, format="short", tzinfo=local.tzinfo, locale=self._locale)
         order = str(dates.get_datetime_format("medium", locale=self._locale))
         return self._isolated(order.replace("{1}", day).replace("{0}", clock).replace("'", ""))
 

@@ -128,7 +128,7 @@ def _row(entry: Entry, language: Language, names: dict[str, str], shown: dict[st
     state, words = _CLOCKS[entry.clock]
     detail = entry.detail
     return Row(
-        when=language.time(entry.at.astimezone()),
+        when=language.time(entry.at),
         who=entry.who,
         who_name=shown.get(entry.who),
         who_words=_WHO_WORDS.get(entry.who) or emergency_words(entry.who, language),

@@ -30,7 +30,7 @@ from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.pages.report import kind
 from edge_agent.kiosk.parts import KioskParts
-from edge_agent.kiosk.rendering import page, parts_of
+from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.review.timeline import LEFT, RIGHT, WIDTH, VisitPoint, chart
 from edge_agent.store.accounts import Person
@@ -67,7 +67,8 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
     visits = [point for one in seen if (point := _point(parts, one)) is not None]
     parts.audit.note(person.name, Action.CASE_OPENED, case_ref=case_id, detail="episode")
     told = parts.cases.report(case_id)
-    change = changed(readable(told)["change"], Terms(parts.vocabulary, lang)) if told is not None else []
+    terms = Terms(parts.vocabulary, lang, dates=language_of(request))
+    change = [] if told is None else changed(readable(told)["change"], terms)
     words = parts.vocabulary
     return page(
         request,

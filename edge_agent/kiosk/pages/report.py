@@ -21,6 +21,7 @@ from edge_agent.agents.report.reading import readable
 from edge_agent.agents.report.standing import for_the_person
 from edge_agent.agents.report.words import page_of
 from edge_agent.consultation.steps import Step
+from edge_agent.contracts.local_time import day_of
 from edge_agent.contracts.result import Section
 from edge_agent.contracts.terms import Language, Vocabulary
 from edge_agent.errors import CaseError
@@ -98,7 +99,9 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
     words = parts.vocabulary
     is_locked = withdrawals.is_locked(case_id)
     review = review_of(parts.database, cases=parts.cases, case_id=case_id)
-    shown, details = without_codes(page_of(told, words, lang, review=review, says_who=False))
+    shown, details = without_codes(
+        page_of(told, words, lang, review=review, says_who=False, dates=language_of(request))
+    )
     said = for_the_person(told, review, words)
     booked = next_visit(said)
     return page(
@@ -126,7 +129,7 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         may_decide=bool({*DECIDERS} & person.roles) and not is_locked,
         is_visit=visit is not None,
         may_close=visit is not None and visit.step is not Step.DONE and may_close(visit, person),
-        follow_up=None if booked is None else max(booked, parts.clock().date()),
+        follow_up=None if booked is None else max(booked, day_of(parts.clock())),
         take_home=_take_home(request, said, review.follow_up or booked),
     )
 
