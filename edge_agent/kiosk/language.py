@@ -112,10 +112,20 @@ class Language:
         words = self._form(one, index, one if n == 1 else many)
         return _filled(words, {"n": self.number(n), **self._said(values)})
 
+    def day_in_words(self, value: date) -> str:
+        """Return a day with its weekday, e.g. ``Sunday, November 22, 2026``: what is agreed on is compared twice."""
+        return self._isolated(dates.format_date(value, format="full", locale=self._locale))
+
     def date(self, value: date) -> str:
         """Return a day in words, e.g. ``22 Nov 2026``; a moment's day is the device's."""
         day = day_of(value) if isinstance(value, datetime) else value
         return self._isolated(dates.format_date(day, format=self._day, locale=self._locale))
+
+    @property
+    def months(self) -> tuple[str, ...]:
+        """Return the names of the twelve months as they stand alone."""
+        names = dates.get_month_names("wide", context="stand-alone", locale=self._locale)
+        return tuple(names[month] for month in range(1, 13))
 
     def time(self, value: datetime) -> str:
         """Return a moment as day and clock time without seconds, by the device's clock."""
