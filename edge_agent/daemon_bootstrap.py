@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from edge_agent.bootstrap import build_uplink, open_store
 from edge_agent.casework_bootstrap import Checked, build_case_work, build_engine, check_wish
 from edge_agent.config import Config
+from edge_agent.contracts.local_time import day_of
 from edge_agent.daemon import Daemon, Parts
 from edge_agent.errors import EdgeError
 from edge_agent.policy.load import PolicyInForce, policy_in_force
@@ -145,7 +146,7 @@ class Rooms:
         """Return ids of what is wrong here, for the banner on every page."""
         if self.policy.refusal:
             return ("policy_refused",)
-        return ("policy_expired",) if self.policy.policy.is_expired(datetime.now(UTC).date()) else ()
+        return ("policy_expired",) if self.policy.policy.is_expired(day_of(datetime.now(UTC))) else ()
 
 
 def _rooms(config: Config, store: Store, *, policy: PolicyInForce, daemon: Daemon) -> Rooms:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.config import Config
+from edge_agent.contracts.local_time import PLAIN
 from edge_agent.errors import ConfigError, DaemonError, InferenceError
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def _lines(verdict: Verdict) -> list[str]:
     key: dict[str, Any] = verdict.key.model_dump()
     counted = {"revoked": verdict.revocations, "unfinished": verdict.unfinished}
     return [
-        f"verdict    {verdict.candidate} {verdict.standing}, {verdict.decided:%Y-%m-%d %H:%M} UTC",
+        f"verdict    {verdict.candidate} {verdict.standing}, {PLAIN.time(verdict.decided)}",
         *(f"because    {reason}" for reason in verdict.reasons),
         *(f"{name:<10} {value or 'not known'}" for name, value in key.items()),
         *(f"{name:<14} {value:,.6g}" for name, value in verdict.figures.items()),

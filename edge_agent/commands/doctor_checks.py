@@ -55,7 +55,8 @@ def check_rights(config: Config) -> str:
 
 
 def check_clock(config: Config) -> str:  # noqa: ARG001  (same shape for all)
-    """Look whether the clock can be true: deadlines and ages hang on it."""
+    """Look whether the clock can be true, and name its zone: deadlines and ages hang on it."""
+    from edge_agent.contracts.local_time import PLAIN, zone_name
     from edge_agent.kiosk_bootstrap import SYNCHRONISED, utc_now
     from edge_agent.store.audit import ClockTrust, judge_clock
 
@@ -63,10 +64,11 @@ def check_clock(config: Config) -> str:  # noqa: ARG001  (same shape for all)
     trust = judge_clock(now, newest_known=None, is_synchronised=SYNCHRONISED.exists())
     if trust is ClockTrust.WRONG:
         raise ConfigError(
-            f"the clock says {now:%Y-%m-%d}: set it (timedatectl set-time), and have its battery looked at"
+            f"the clock says {PLAIN.date(now)}: set it (timedatectl set-time), and have its battery looked at"
         )
     how = "set by a time server" if trust is ClockTrust.SYNCHRONISED else "plausible; no time server has set it"
-    return f"{now:%Y-%m-%d %H:%M} UTC, {how}"
+    zone = zone_name() or "zone not named"
+    return f"{PLAIN.time(now)} ({zone}; another one: timedatectl set-timezone), {how}"
 
 
 def check_daemon(config: Config) -> str:
@@ -104,11 +106,12 @@ def check_practice(config: Config) -> str:
 
 def check_policy(config: Config) -> str:
     """Look at the policy file as the daemon does: missing, unsigned, refused, or due for a new one. Accepts nothing."""
+    from edge_agent.contracts.local_time import day_of
     from edge_agent.kiosk_bootstrap import utc_now
     from edge_agent.policy.load import policy_in_force
     from edge_agent.policy.standing import standing
 
-    return standing(policy_in_force(config, remember=False), today=utc_now().date())
+    return standing(policy_in_force(config, remember=False), today=day_of(utc_now()))
 
 
 def check_camera(config: Config) -> str:

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from edge_agent.contracts.keys import TrustedKey
+from edge_agent.contracts.local_time import PLAIN
 from edge_agent.errors import ActivationError, EdgeError, Incompatible, StoreFull, UpdateError, VersionRejected
 from edge_agent.installation import package as packages
 from edge_agent.installation.journal import Entry, Journal, Kind, WayBack
@@ -118,7 +119,7 @@ class Installer:
             words = self._program.losses(self._slots.folder(way.slot), way.backup) if way.backup else ""
         finally:
             self._system.start()
-        return words or f"everything recorded since {way.left:%Y-%m-%d %H:%M} UTC: its store is restored as it was then"
+        return words or f"everything recorded since {PLAIN.time(way.left)}: its store is restored as it was then"
 
     def roll_back(self) -> str:
         """Go back to the program before, with its store where it cannot read today's; return its version.

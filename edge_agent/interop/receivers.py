@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7EnvelopeBuilder, PKCS7Options
 
+from edge_agent.contracts.local_time import PLAIN
 from edge_agent.errors import ConfigError
 
 SUFFIX = ".crt.pem"
@@ -65,6 +66,6 @@ def load_receiver(folder: Path | None, name: str, *, now: datetime) -> Receiver:
         raise ConfigError(f"{path} has no RSA key of {LEAST_BITS} bits or more: ask {name} for another certificate")
     if now >= certificate.not_valid_after_utc:
         raise ConfigError(
-            f"{path} ended on {certificate.not_valid_after_utc:%Y-%m-%d}: ask {name} for its new certificate"
+            f"{path} ended on {PLAIN.date(certificate.not_valid_after_utc)}: ask {name} for its new certificate"
         )
     return Receiver(name, certificate)

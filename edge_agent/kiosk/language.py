@@ -20,6 +20,7 @@ from babel import Locale, UnknownLocaleError, dates, numbers
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import PoFileError, read_po
 
+from edge_agent.contracts.local_time import day_of, here
 from edge_agent.errors import ConfigError
 
 FOLDER = Path(__file__).parent / "locales"
@@ -111,14 +112,26 @@ class Language:
         words = self._form(one, index, one if n == 1 else many)
         return _filled(words, {"n": self.number(n), **self._said(values)})
 
+    def day_in_words(self, value: date) -> str:
+        """Return a day with its weekday, e.g. ``Sunday, November 22, 2026``: what is agreed on is compared twice."""
+        return self._isolated(dates.format_date(value, format="full", locale=self._locale))
+
     def date(self, value: date) -> str:
-        """Return a day in words, e.g. ``22 Nov 2026``."""
-        return self._isolated(dates.format_date(value, format=self._day, locale=self._locale))
+        """Return a day in words, e.g. ``22 Nov 2026``; a moment's day is the device's."""
+        day = day_of(value) if isinstance(value, datetime) else value
+        return self._isolated(dates.format_date(day, format=self._day, locale=self._locale))
+
+    @property
+    def months(self) -> tuple[str, ...]:
+        """Return the names of the twelve months as they stand alone."""
+        names = dates.get_month_names("wide", context="stand-alone", locale=self._locale)
+        return tuple(names[month] for month in range(1, 13))
 
     def time(self, value: datetime) -> str:
-        """Return a moment as day and clock time without seconds, in the time zone that it carries."""
-        day = dates.format_date(value, format=self._day, locale=self._locale)
-        clock = dates.format_time(value, format="short", tzinfo=value.tzinfo, locale=self._locale)
+        """Return a moment as day and clock time without seconds, by the device's clock."""
+        local = here(value)
+        day = dates.format_date(local, format=self._day, locale=self._locale)
+        clock = dates.format_time(local, format="short", tzinfo=local.tzinfo, locale=self._locale)
         order = str(dates.get_datetime_format("medium", locale=self._locale))
         return self._isolated(order.replace("{1}", day).replace("{0}", clock).replace("'", ""))
 

@@ -14,7 +14,7 @@ from edge_agent.store.emergency_access import emergency_entry
 def emergency_words(name: str, language: Language) -> Text | None:
     """Return the words for somebody in emergency access; None for the name of an account."""
     began = emergency_entry(name)
-    return None if began is None else _("Emergency access, %(time)s", time=language.time(began.astimezone()))
+    return None if began is None else _("Emergency access, %(time)s", time=language.time(began))
 
 
 def owner_names(database: Database, language: Language) -> Callable[[str], str]:

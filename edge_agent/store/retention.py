@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
+from edge_agent.contracts.local_time import day_of
 from edge_agent.store.backups import Backups, Eraser
 from edge_agent.store.clock import Clock
 from edge_agent.store.database import Connection, Database
@@ -106,7 +107,7 @@ class Retention:
         now = self._clock()
         with self._database.transaction() as connection:
             highest = read_highest(rows_of(connection), made=self._made)
-            judged = judge(now.date(), highest=highest, confirmed=confirmed, made=self._made)
+            judged = judge(day_of(now), highest=highest, confirmed=confirmed, made=self._made)
             if judged.belief is not Belief.BELIEVED:
                 return Due(judged)
             due = {one.name: self._due(connection, one, now=now, is_dry=is_dry) for one in self._classes}

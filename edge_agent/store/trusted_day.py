@@ -16,6 +16,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 
+from edge_agent.contracts.local_time import day_of
 from edge_agent.errors import StoreError
 from edge_agent.store.clock import Clock
 from edge_agent.store.database import Connection, Database
@@ -58,7 +59,7 @@ def judge(today: date, *, highest: date | None, confirmed: date | None = None, m
     """Judge the clock's day. Pure; believes nothing for the future.
 
     Args:
-        today: the clock's day (UTC).
+        today: the clock's day at the device.
         highest: the latest day that was believed.
         confirmed: a day that a person has confirmed just now; any other day than today helps nothing.
         made: when this program was made.
@@ -123,7 +124,7 @@ class TrustedDay:
             StoreError: the store cannot be read.
         """
         highest = read_highest(self._database.rows, made=self._made)
-        return judge(self._clock().date(), highest=highest, made=self._made)
+        return judge(day_of(self._clock()), highest=highest, made=self._made)
 
     def confirm(self, day: date, *, noted: Callable[[Connection], None]) -> None:
         """Remember that a person has compared the date and found it right.
@@ -137,7 +138,7 @@ class TrustedDay:
         """
         with self._database.transaction() as connection:
             highest = read_highest(rows_of(connection), made=self._made)
-            judged = judge(self._clock().date(), highest=highest, confirmed=day, made=self._made)
+            judged = judge(day_of(self._clock()), highest=highest, confirmed=day, made=self._made)
             if not judged.is_confirmed:
                 raise StoreError(f"the clock says {judged.today}: set it, then confirm the day that it shows")
             note_believed(connection, judged)

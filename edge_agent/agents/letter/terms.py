@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from edge_agent.agents.report.terms import code, minute, span
+from edge_agent.agents.report.terms import code, span
 from edge_agent.agents.rules.red_flags import RuleBook
 from edge_agent.agents.rules.rule_file import EMERGENCY
+from edge_agent.contracts.local_time import PLAIN
 from edge_agent.contracts.terms import Language, Vocabulary
 
 BLANK = "____________"
@@ -68,7 +69,7 @@ class LetterTerms:
         if signature is None:
             return self.label("not_signed_yet" if letter["decided"] else "not_signed", "word")
         name = signature["by"] or self.label("a_clinician", "word")
-        date = datetime.fromisoformat(signature["at"]).astimezone().strftime("%Y-%m-%d")
+        date = PLAIN.date(datetime.fromisoformat(signature["at"]))
         return self.label("signed_by", "word").format(name=name, date=date)
 
     def tier(self, tier: str | None) -> str:
@@ -92,8 +93,8 @@ class LetterTerms:
         return self.word(name).format(n=count)
 
     def time(self, moment: str) -> str:
-        """Return a time to the minute, with its zone."""
-        return minute(moment)
+        """Return a time to the minute, by the device's clock, with its offset."""
+        return PLAIN.time(datetime.fromisoformat(moment))
 
     def asked(self, rows: Sequence[tuple[str, str | None]]) -> list[Row]:
         """Return the answered rows, then one line that names the unanswered ones."""

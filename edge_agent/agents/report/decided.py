@@ -126,7 +126,7 @@ class Pen:
         elif self.audience == "clinician" and self.review.stands("plan"):
             rows += [Line(text, "struck", STRUCK, self.words.word("falls_away")) for text in fallen]
         if self.review.follow_up is not None:
-            day = self.review.follow_up.isoformat()
+            day = self.words.dates.date(self.review.follow_up)
             rows.append(Line(self.words.said(self.words.word("next_visit"), day), "strong"))
         return rows
 
@@ -135,7 +135,7 @@ class Pen:
             return []
         reason = self.words.label(ruling.reason, of="decision_reason")
         told = self.words.word(
-            _BY[ruling.verdict], name=name_of(ruling.by, self.words), date=day(ruling), reason=reason
+            _BY[ruling.verdict], name=name_of(ruling.by, self.words), date=day(ruling, self.words), reason=reason
         )
         is_accepted = ruling.verdict == "accepted"
         section = self.words.label(ruling.section, of="decided_section")
@@ -147,7 +147,7 @@ def signature(review: Review, words: Terms) -> str:
     """Return who signed, or that nobody did: it stands at the foot of every sheet."""
     if review.signed is not None:
         name = name_of(review.signed_by or "", words)
-        return words.word("signed_by", name=name, date=review.signed.astimezone().strftime("%Y-%m-%d"))
+        return words.word("signed_by", name=name, date=words.dates.date(review.signed))
     return words.word("not_signed_yet" if review.rulings else "not_signed")
 
 
@@ -156,9 +156,9 @@ def name_of(name: str, words: Terms) -> str:
     return name or words.word("a_clinician")
 
 
-def day(ruling: Ruling) -> str:
+def day(ruling: Ruling, words: Terms) -> str:
     """Return the day of a decision."""
-    return ruling.at.astimezone().strftime("%Y-%m-%d")
+    return words.dates.date(ruling.at)
 
 
 def correction_words(one: Correction, words: Terms) -> str:

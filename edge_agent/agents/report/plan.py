@@ -14,6 +14,7 @@ from edge_agent.agents.report.fixed_texts import fixed_text
 from edge_agent.agents.report.parts import BOX, CAUTION, Block, Boxes, Line, Listing, Table, lines
 from edge_agent.agents.report.terms import Terms, code
 from edge_agent.agents.rules.triage import is_clock_set
+from edge_agent.contracts.local_time import day_of
 from edge_agent.contracts.terms import ROUTINE_TIER
 
 # These notices stand at the top; the others stand in the limitations.
@@ -27,7 +28,7 @@ def plan(report: Mapping[str, Any], words: Terms) -> list[Block]:
     """Return the proposed items with a box each, what was cut for want of room, and what was not taken over."""
     told = report["plan"]
     booked = next_visit(report)
-    visit = None if booked is None else booked.isoformat()
+    visit = None if booked is None else words.dates.date(booked)
     head = ("", words.word("what"), words.word("when"), words.word("who"))
     rows = [
         (
@@ -125,10 +126,10 @@ def next_visit(report: Mapping[str, Any]) -> date | None:
     ]
     if not days or not is_clock_set(created):
         return None
-    planned, triage = (created + timedelta(days=min(days))).date(), report["triage"]
+    planned, triage = day_of(created) + timedelta(days=min(days)), report["triage"]
     if triage["final"] != ROUTINE_TIER or triage["deadline"] is None:
         return planned
-    return min(planned, datetime.fromisoformat(triage["deadline"]).date())
+    return min(planned, day_of(datetime.fromisoformat(triage["deadline"])))
 
 
 def _abstentions(rows: Sequence[Mapping[str, Any]], words: Terms) -> list[str]:

@@ -17,6 +17,7 @@ from edge_agent.agents.plan.by_tier import at_tier, is_general, rests_on_suspici
 from edge_agent.agents.report.review import Review
 from edge_agent.agents.rules.rule_file import TIERS
 from edge_agent.agents.rules.triage import is_clock_set
+from edge_agent.contracts.local_time import day_of
 from edge_agent.contracts.terms import Vocabulary
 
 # How a pointer of the evidence begins -> the part that a clinician decides on.
@@ -166,7 +167,7 @@ def _booked(row: Mapping[str, Any], report: Mapping[str, Any], review: Review) -
     is_visit = row["action"] == "follow_up" and row["condition"] is None
     if not is_visit or review.follow_up is None:
         return row
-    days = (review.follow_up - datetime.fromisoformat(report["created"]).date()).days
+    days = (review.follow_up - day_of(datetime.fromisoformat(report["created"]))).days
     return {**row, "interval_days": max(days, 0)}
 
 

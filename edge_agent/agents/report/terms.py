@@ -15,6 +15,7 @@ from edge_agent.agents.rules.red_flags import RuleBook
 from edge_agent.agents.rules.rule_file import Rule
 from edge_agent.agents.tcm.herb_rules import HerbRule
 from edge_agent.agents.tcm.herbs import HerbBook
+from edge_agent.contracts.local_time import PLAIN, Dates
 from edge_agent.contracts.terms import Language, Vocabulary
 
 _INPUT_LISTS = (
@@ -29,10 +30,16 @@ _OTHER_LISTS = {"secondary_syndrome": "syndrome"}
 
 
 class Terms:
-    """The words of one language; pure look-ups."""
+    """The words of one language; pure look-ups.
 
-    def __init__(self, vocabulary: Vocabulary, lang: Language) -> None:
-        self.vocabulary, self.lang = vocabulary, lang
+    Args:
+        vocabulary: the words for ids.
+        lang: ``zh`` or ``en``.
+        dates: writes days and moments; a page brings its own way, so that one page has one.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, lang: Language, *, dates: Dates = PLAIN) -> None:
+        self.vocabulary, self.lang, self.dates = vocabulary, lang, dates
         self.comma = "、" if lang == "zh" else ", "
         self.semicolon = ";" if lang == "zh" else "; "
         self.colon = ":" if lang == "zh" else ": "
@@ -136,8 +143,8 @@ class Terms:
         return f"{self.word('view')} {index + 1}"
 
     def time(self, moment: str) -> str:
-        """Return a time of the report to the minute, with its zone."""
-        return minute(moment)
+        """Return a time of the report to the minute, by the device's clock."""
+        return self.dates.time(datetime.fromisoformat(moment))
 
     def _id(self, item: Any, of: str | None) -> str:
         is_known = of is not None and isinstance(item, str) and self.vocabulary.has(item, of=of)
@@ -146,11 +153,6 @@ class Terms:
         if isinstance(item, str) and self.vocabulary.has(item, of="examined"):
             return self.label(item, of="examined")
         return self.label("cannot_tell", of="scale_type") if item == "cannot_tell" else str(item).replace("_", " ")
-
-
-def minute(moment: str) -> str:
-    """Return a time in ISO 8601 to the minute, with its zone."""
-    return datetime.fromisoformat(moment).strftime("%Y-%m-%d %H:%M %Z").strip()
 
 
 def span(hours: int) -> tuple[str, int]:

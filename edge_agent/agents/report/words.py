@@ -22,6 +22,7 @@ from edge_agent.agents.report.reading import ReportAudience, private_rules, read
 from edge_agent.agents.report.review import NO_REVIEW, Review
 from edge_agent.agents.report.standing import after_review, tiers_told, without_overruled
 from edge_agent.agents.report.terms import Terms
+from edge_agent.contracts.local_time import PLAIN, Dates
 from edge_agent.contracts.terms import Language, Vocabulary
 
 
@@ -33,6 +34,7 @@ def page_of(
     audience: ReportAudience = "clinician",
     review: Review = NO_REVIEW,
     says_who: bool = True,
+    dates: Dates = PLAIN,
 ) -> Page:
     """Return the page of a report.
 
@@ -43,11 +45,13 @@ def page_of(
         audience: ``person`` leaves out what only clinicians may see (``report_reading.seen_by``).
         review: what clinicians decided about it.
         says_who: whether each part tells who decided on it; the screen, which shows that beside the parts, needs none.
+        dates: writes days and moments; a screen brings its own way.
 
     Raises:
         CaseError: the report has a version that this program cannot read.
     """
-    words, pen = Terms(vocabulary, lang), Pen(review, Terms(vocabulary, lang), audience, says_who)
+    words = Terms(vocabulary, lang, dates=dates)
+    pen = Pen(review, words, audience, says_who)
     made = readable(report)
     after = after_review(made, review, vocabulary)
     standing = without_overruled(made, after, review) if audience == "person" else after.report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Final
 
@@ -12,15 +13,16 @@ from fastapi.responses import RedirectResponse
 
 from edge_agent.errors import StoreCorrupt
 from edge_agent.kiosk.access import requires
-from edge_agent.kiosk.language import Language, Text
+from edge_agent.kiosk.case_rooms import term_of
+from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import counted as _n
 from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.owner_words import emergency_words
 from edge_agent.kiosk.pages.home import unseen_emergencies
-from edge_agent.kiosk.pages.sign_in import EMERGENCY_REASONS
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room, Tile
+from edge_agent.kiosk.trail_words import ROOM_ACTIONS, TrailWords
 from edge_agent.store.accounts import COMMAND_LINE, EMERGENCY, SET_UP, Person, Role
 from edge_agent.store.audit import Action, ClockTrust, Entry
 from edge_agent.store.draft_pictures import DEVICE
@@ -83,7 +85,7 @@ class Row:
     action: str
     words: Text | None
     detail: str | None
-    detail_words: Text | None
+    detail_words: str | None
     case_ref: str | None
     clock_state: str
     clock_words: Text
@@ -106,10 +108,11 @@ def trail(request: Request, person: Reader, before: int | None = None, action: s
     names, shown = {one.account_id: one.name for one in known}, {one.name: one.display_name for one in known}
     found = parts.audit.newest(SHOWN, before=before, action=action)
     is_sound, checked = _checked(parts)
+    told = TrailWords(language_of(request), parts.vocabulary, partial(term_of, request))
     return page(
         request,
         "audit/audit.html",
-        rows=[_row(entry, language_of(request), names, shown) for entry in found],
+        rows=[_row(entry, told, names, shown) for entry in found],
         older=found[-1].seq if len(found) == SHOWN else None,
         action=action if action in set(Action) else None,
         is_sound=is_sound,
@@ -133,18 +136,18 @@ def _checked(parts: KioskParts) -> tuple[bool, Text]:
     return True, _n("One row was checked.", "%(n)s rows were checked.", count)
 
 
-def _row(entry: Entry, language: Language, names: dict[str, str], shown: dict[str, str]) -> Row:
+def _row(entry: Entry, told: TrailWords, names: dict[str, str], shown: dict[str, str]) -> Row:
     state, words = _CLOCKS[entry.clock]
     detail = entry.detail
     return Row(
-        when=language.time(entry.at.astimezone()),
+        when=told.language.time(entry.at),
         who=entry.who,
         who_name=shown.get(entry.who),
-        who_words=_WHO_WORDS.get(entry.who) or emergency_words(entry.who, language),
+        who_words=_WHO_WORDS.get(entry.who) or emergency_words(entry.who, told.language),
         action=entry.action,
-        words=ACTION_WORDS.get(Action(entry.action)) if entry.action in set(Action) else None,
+        words=ACTION_WORDS.get(Action(entry.action)) if entry.action in set(Action) else ROOM_ACTIONS.get(entry.action),
         detail=None if detail is None else names.get(detail, detail),
-        detail_words=EMERGENCY_REASONS.get(detail or ""),
+        detail_words=None if detail is None else told.detail(entry.action, detail),
         case_ref=entry.case_ref,
         clock_state=state,
         clock_words=words,

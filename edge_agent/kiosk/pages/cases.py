@@ -14,6 +14,7 @@ from fastapi import HTTPException, Request, Response
 from PIL import Image
 
 from edge_agent.contracts.case import Frame
+from edge_agent.contracts.local_time import day_of
 from edge_agent.errors import ImageGone
 from edge_agent.kiosk.case_rooms import CARERS, Carer, episodes_of, listed_case, look, row_of, vault_of
 from edge_agent.kiosk.language import counted as _n
@@ -43,7 +44,7 @@ def _tiles(parts: KioskParts, who: Person) -> Sequence[Tile]:
     overdue = sum(due(row, now) is Due.OVERDUE for row in rows)
     note = _n("One case is overdue.", "%(n)s cases are overdue.", overdue) if overdue else None
     tiles = [Tile(_("Cases"), "/cases", "report", note, len(rows))]
-    come_back = len(episodes_of(parts).due_follow_ups(now.date()))
+    come_back = len(episodes_of(parts).due_follow_ups(day_of(now)))
     if come_back:
         tiles.append(Tile(_("Follow-ups that are due"), "/cases?show=due", "calendar", None, come_back))
     return tiles
@@ -63,7 +64,7 @@ def cases(request: Request, person: Carer, show: str = "open", before: int | Non
     rows = _rows(parts, known.with_duty())
     waiting = [row for row in rows if row.needs_second_reading]
     opened = [row for row in rows if not row.is_signed]
-    follow_ups = episodes_of(parts).due_follow_ups(now.date())
+    follow_ups = episodes_of(parts).due_follow_ups(day_of(now))
     paged = known.newest(before=before) if show == "all" else []
     arrived = [row_of(one, parts) for one in paged]
     shown = {"second": waiting, "all": arrived, "due": []}.get(show, opened)

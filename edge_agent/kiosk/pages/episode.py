@@ -33,7 +33,7 @@ from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.pages.report import kind
 from edge_agent.kiosk.parts import KioskParts
-from edge_agent.kiosk.rendering import page, parts_of
+from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.review.timeline import LEFT, RIGHT, WIDTH, VisitPoint, chart
 from edge_agent.store.accounts import Person
@@ -80,7 +80,7 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
         frame=(LEFT, WIDTH - RIGHT, WIDTH),
         measures=MEASURE_WORDS,
         has_other_lineage=len({one.lineage for one in visits}) > 1,
-        change=_change(parts, case_id, visits, Terms(parts.vocabulary, lang)),
+        change=_change(parts, case_id, visits, Terms(parts.vocabulary, lang, dates=language_of(request))),
         lang=lang,
         kind=kind,
         pairs=_pairs(request, case_id, seen, person),

@@ -21,6 +21,7 @@ from edge_agent.agents.report.reading import readable
 from edge_agent.agents.report.standing import for_the_person
 from edge_agent.agents.report.words import page_of
 from edge_agent.consultation.steps import Step
+from edge_agent.contracts.local_time import day_of
 from edge_agent.contracts.result import Section
 from edge_agent.contracts.terms import Language, Vocabulary
 from edge_agent.errors import CaseError
@@ -42,6 +43,7 @@ from edge_agent.kiosk.case_rooms import (
     visit_here,
 )
 from edge_agent.kiosk.forms import Sent
+from edge_agent.kiosk.next_visit import FIELD, another_day, choices, chosen_day
 from edge_agent.kiosk.plain_report import without_codes
 from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room
@@ -98,9 +100,11 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
     words = parts.vocabulary
     is_locked = withdrawals.is_locked(case_id)
     review = review_of(parts.database, cases=parts.cases, case_id=case_id)
-    shown, details = without_codes(page_of(told, words, lang, review=review, says_who=False))
+    shown, details = without_codes(
+        page_of(told, words, lang, review=review, says_who=False, dates=language_of(request))
+    )
     said = for_the_person(told, review, words)
-    booked = next_visit(said)
+    booked, today = next_visit(said), day_of(parts.clock())
     return page(
         request,
         "cases/report.html",
@@ -126,7 +130,8 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         may_decide=bool({*DECIDERS} & person.roles) and not is_locked,
         is_visit=visit is not None,
         may_close=visit is not None and visit.step is not Step.DONE and may_close(visit, person),
-        follow_up=None if booked is None else max(booked, parts.clock().date()),
+        choices=choices(language_of(request), today=today, planned=None if booked is None else max(booked, today)),
+        another_day=another_day(language_of(request), today=today),
         take_home=_take_home(request, said, review.follow_up or booked),
     )
 
@@ -234,14 +239,17 @@ def sign(
     request: Request,
     case_id: str,
     person: Annotated[Person, Depends(requires(Role.CLINICIAN))],
+    form: Sent,
     confirmed: Annotated[str, Form()] = "",
-    follow_up: Annotated[str, Form()] = "",
 ) -> Response:
     """Sign the report: from here on its decisions stand, its codes may leave, and the next visit has its day."""
     parts = parts_of(request)
-    due = _day(follow_up)
     if not confirmed:
         raise CaseError("confirm that you have read the report before you sign it")
+    try:
+        due = chosen_day(form, today=day_of(parts.clock()))
+    except CaseError:
+        return RedirectResponse(f"/cases/{case_id}?again={FIELD}#sign", status_code=303)
     _report_of(request, case_id)
     told = noting(parts, person, "report_signed", case_id=case_id)
     is_visit = visit_here(parts, case_id) is not None
@@ -264,18 +272,6 @@ def done(request: Request, case_id: str, person: Carer) -> Response:
     noted = noting(parts, person, Action.VISIT_CLOSED, case_id=case_id)
     episodes_of(parts).close(case_id, now=parts.clock(), noted=noted)
     return RedirectResponse("/", status_code=303)
-
-
-def _day(words: str) -> date | None:
-    """Return the day that a form names; None where it was left empty.
-
-    Raises:
-        CaseError: it is no day.
-    """
-    try:
-        return date.fromisoformat(words) if words else None
-    except ValueError as exc:
-        raise CaseError(f"{words!r} is no day: choose it from the calendar") from exc
 
 
 def _report_of(request: Request, case_id: str) -> dict[str, Any]:

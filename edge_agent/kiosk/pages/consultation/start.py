@@ -9,6 +9,7 @@ from fastapi import HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from edge_agent.consultation.steps import INTERRUPTIONS, Step
+from edge_agent.contracts.local_time import day_of
 from edge_agent.errors import CaseError
 from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import Text, counted
@@ -103,7 +104,7 @@ def people(request: Request, who: Worker) -> Response:
         "visits": [] if who.is_emergency else room.episodes.queue(whose),
         "shows_owner": is_clinician,
         "owner_name": owner_names(parts.database, language_of(request)),
-        "due": [] if who.is_emergency else room.episodes.due_follow_ups(parts.clock().date()),
+        "due": [] if who.is_emergency else room.episodes.due_follow_ups(day_of(parts.clock())),
         "step_names": STEP_NAMES,
         "ready_steps": {Step.REPORT, Step.FAILED},
     }
