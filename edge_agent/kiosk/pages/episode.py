@@ -10,7 +10,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 
 from edge_agent.agents.report.findings import changed
-from edge_agent.agents.report.reading import readable
+from edge_agent.agents.report.reading import is_item_told, readable
 from edge_agent.agents.report.terms import Terms
 from edge_agent.contracts.previous import PreviousVisit
 from edge_agent.errors import CaseError
@@ -20,6 +20,7 @@ from edge_agent.kiosk.case_rooms import (
     Shown,
     episodes_of,
     listed_case,
+    reader_of,
     report_language,
     row_of,
     shown_pictures,
@@ -64,7 +65,7 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
     visit = visit_here(parts, case_id)
     known = episodes_of(parts).visits(visit.episode_id) if visit else []
     seen = {one.case_id: one.handed_over for one in known} or {case_id: row.created}
-    visits = [point for one in seen if (point := _point(parts, one)) is not None]
+    visits = [point for one in seen if (point := _point(parts, one, person)) is not None]
     parts.audit.note(person.name, Action.CASE_OPENED, case_ref=case_id, detail="episode")
     told = parts.cases.report(case_id)
     change = changed(readable(told)["change"], Terms(parts.vocabulary, lang)) if told is not None else []
@@ -87,7 +88,7 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
     )
 
 
-def _point(parts: KioskParts, case_id: str) -> VisitPoint | None:
+def _point(parts: KioskParts, case_id: str, person: Person) -> VisitPoint | None:
     """Return what one visit's report tells; None without a report that this program can read."""
     told = parts.cases.report(case_id)
     if told is None:
@@ -103,7 +104,11 @@ def _point(parts: KioskParts, case_id: str) -> VisitPoint | None:
             pasi=found.pasi,
             pga=found.pga,
             tier=review_of(parts.database, cases=parts.cases, case_id=case_id).tier(report),
-            treatments=tuple(item["object"] for item in report["plan"]["items"] if item["action"] == "treat"),
+            treatments=tuple(
+                item["object"]
+                for item in report["plan"]["items"]
+                if item["action"] == "treat" and is_item_told(item, reader_of(person))
+            ),
         )
     return None
 
