@@ -111,7 +111,7 @@ class KioskConfig(_Section):
 
     Never reachable from another machine: there is no setting for an address, only a loopback ``port`` (0 takes any free
     one; ``state_dir/kiosk.url`` says which) or a Unix ``socket`` in its place. ``is_demo`` marks a device on which no real
-    person is seen: only there may advice be printed in a language that nobody has verified.
+    person is seen: only there may advice for a case with a real consent be printed in a language that nobody has verified.
     """
 
     is_enabled: bool = True

@@ -52,13 +52,15 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     """Read the case from the store, make the export and write it.
 
     Raises:
-        CaseError: there is no such case or no report yet, or the consent does not allow it.
+        CaseError: there is no such case or no report yet, the consent does not allow it, or nobody has verified the language
+            of the person's copy.
         ConfigError: two options do not go together, or printing needs a Debian package.
         PrintError: the page cannot be printed.
         StoreError: the store cannot be read, or the file cannot be written.
     """
     _check(options)
     from edge_agent.bootstrap import country_vocabulary, open_store
+    from edge_agent.commands.advice import advice_here
     from edge_agent.interop.exporter import Carrier, Exporter
     from edge_agent.interop.pdf import PdfPress
     from edge_agent.interop.receivers import load_receiver
@@ -97,7 +99,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             on_export=on_export,
             clock=now,
             new_id=lambda: secrets.token_hex(8),
-            carrier=Carrier(BY, policy, shown_as=BY, receiver=receiver),
+            carrier=Carrier(BY, policy, shown_as=BY, receiver=receiver, advice=advice_here(config)),
         )
         content = _made(exporter, stored, options=options, config=config)
     _write(content, options.out, screen)

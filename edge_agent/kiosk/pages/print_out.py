@@ -31,7 +31,7 @@ from edge_agent.kiosk.case_rooms import (
     row_of,
     vault_of,
 )
-from edge_agent.kiosk.language import may_print_advice
+from edge_agent.kiosk.language import advice_languages
 from edge_agent.kiosk.rendering import Stationery, page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.store.accounts import Person, Role
@@ -154,9 +154,12 @@ def _source(case_id: str, name: str, **query: str) -> str:
 
 
 def _may_advise(request: Request, code: str) -> bool:
+    return code in _advice(request)
+
+
+def _advice(request: Request) -> frozenset[str]:
     stationery: Stationery = request.app.state.stationery
-    language = stationery.languages.get(code)
-    return language is not None and may_print_advice(language, is_demo=parts_of(request).config.kiosk.is_demo)
+    return advice_languages(stationery.languages, is_demo=parts_of(request).config.kiosk.is_demo)
 
 
 def _stored(request: Request, case_id: str) -> Stored:
@@ -179,7 +182,7 @@ def _exporter(request: Request, person: Person) -> Exporter:
         on_export=tell,
         clock=parts.clock,
         new_id=lambda: secrets.token_hex(8),
-        carrier=Carrier(person.name, policy_of(parts), shown_as=person.display_name),
+        carrier=Carrier(person.name, policy_of(parts), shown_as=person.display_name, advice=_advice(request)),
     )
 
 
