@@ -5,21 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import pwd
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from edge_agent.commands import doctor_checks
 from edge_agent.config import Config
-from edge_agent.errors import ConfigError, EdgeError, InferenceError, UplinkError
+from edge_agent.errors import ConfigError, EdgeError, InferenceError
 
 if TYPE_CHECKING:
     from edge_agent.commands.screen import Screen
 
 Check = Callable[[Config], str]
 CONNECT_TIMEOUT_S = 5.0
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_NOBODY = "0" * 32  # the check says no name to the broker
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -171,12 +169,10 @@ def _check_store(config: Config) -> str:
 
 
 def _check_broker(config: Config) -> str:
-    parts = urlsplit(config.broker.url)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    try:
-        socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S).close()
-    except OSError as exc:
-        raise UplinkError(
-            f"{config.broker.url} does not answer ({exc.strerror or exc}); records stay queued until it does"
-        ) from exc
-    return f"{config.broker.url} answers"
+    from edge_agent.bootstrap import uplink_settings
+    from edge_agent.uplink.tls import reach
+
+    settings = uplink_settings(config, device=_NOBODY)
+    reach(settings, timeout_s=CONNECT_TIMEOUT_S)
+    how = "" if settings.ca_file is None else f", and {settings.ca_file} vouches for it"
+    return f"{config.broker.url} answers{how}"
