@@ -36,9 +36,9 @@ def resolve_profile(config: Config) -> Profile:
     try:
         profile = load_profile(config.profile)
     except ProfileError as exc:
-        raise ConfigError(str(exc)) from exc
+        raise ConfigError(str(exc), key="profile") from exc
     if profile.test_only:
-        raise ConfigError(f'device profile {profile.name!r} is only for tests; set profile = "generic"')
+        raise ConfigError(f'device profile {profile.name!r} is only for tests; set profile = "generic"', key="profile")
     return profile
 
 

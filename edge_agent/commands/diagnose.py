@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.config import Config
-from edge_agent.errors import EdgeError
+from edge_agent.errors import ConfigError, EdgeError
 
 if TYPE_CHECKING:
     from edge_agent.commands.screen import Screen
@@ -24,13 +24,16 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     """Write the archive; what cannot be found out is said in it.
 
     Raises:
-        ConfigError: it cannot be written.
+        ConfigError: it cannot be written, or its folder does not exist.
     """
+    folder = options.out.resolve().parent
+    if not folder.is_dir():
+        raise ConfigError(f"there is no folder {folder}: make it first, or name another file with --out")
     from edge_agent.commands.doctor import checked, checks_of
     from edge_agent.supervision.diagnosis import write_diagnosis
 
     with screen.progress("looking at the device"):
-        doctor = [checked(name, check, config)[1] for name, check in checks_of(is_quick=True)]
+        doctor = [checked(name, check, config, path=options.config)[1] for name, check in checks_of(is_quick=True)]
     files = write_diagnosis(options.out, config, status=_status(config), doctor=doctor, profile=_profile(config))
     print(f"{options.out}: {', '.join(files)}; no pictures, no forms, no reports, no keys")
     return 0

@@ -6,9 +6,11 @@ import argparse
 import os
 import pwd
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_agent.commands import doctor_checks
+from edge_agent.commands.place import placed
 from edge_agent.config import Config
 from edge_agent.errors import ConfigError, EdgeError, InferenceError
 
@@ -42,7 +44,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             print(f"– {name:<8} not checked: it needs a trusted bundle")
             continue
         with screen.progress(f"checking {name}"):
-            code, line = checked(name, check, config)
+            code, line = checked(name, check, config, path=options.config)
         print(line)
         if code:
             failures[name] = code
@@ -75,12 +77,16 @@ def checks_of(*, is_quick: bool) -> list[tuple[str, Check]]:
     ]
 
 
-def checked(name: str, check: Check, config: Config) -> tuple[int, str]:
-    """Do one check and return the exit code of its failure, 0 without one, and its line."""
+def checked(name: str, check: Check, config: Config, *, path: Path | None = None) -> tuple[int, str]:
+    """Do one check and return the exit code of its failure, 0 without one, and its line.
+
+    The line begins with ✓, with ! for what works and wants care, or with ✗. ``path``: of the configuration that was named.
+    """
     try:
-        return 0, f"✓ {name:<8} {check(config)}"
+        line = check(config)
     except EdgeError as exc:
-        return exc.exit_code, f"✗ {name:<8} {exc}"
+        return exc.exit_code, f"✗ {name:<8} {placed(exc, path)}"
+    return 0, f"{'!' if isinstance(line, doctor_checks.Caution) else '✓'} {name:<8} {line}"
 
 
 def become(name: str) -> None:
@@ -112,6 +118,13 @@ def _check_profile(config: Config) -> str:
     if short := mismatches(profile, host):
         raise ConfigError(
             f"this computer does not fit profile {profile.name}: {'; '.join(short)}; derm-edge profile detect names its own"
+        )
+    threads = config.inference.threads
+    if threads is not None and threads > host.cpu_count:
+        raise ConfigError(
+            f"[inference] threads = {threads}, and this computer has {host.cpu_count} usable cores: write at most so many,"
+            " or leave it out",
+            key="inference.threads",
         )
     return (
         f"{profile.name}: {host.cpu_count} cores, {host.memory_total_bytes / 1e9:.1f} GB memory, "
