@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_agent.commands.arguments import check_folder
 from edge_agent.config import Config
-from edge_agent.errors import ConfigError, EdgeError
+from edge_agent.errors import EdgeError
 
 if TYPE_CHECKING:
     from edge_agent.commands.screen import Screen
@@ -26,9 +27,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     Raises:
         ConfigError: it cannot be written, or its folder does not exist.
     """
-    folder = options.out.resolve().parent
-    if not folder.is_dir():
-        raise ConfigError(f"there is no folder {folder}: make it first, or name another file with --out")
+    check_folder(options.out)
     from edge_agent.commands.doctor import checked, checks_of
     from edge_agent.supervision.diagnosis import write_diagnosis
 

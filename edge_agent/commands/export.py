@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_agent.commands.arguments import check_folder
 from edge_agent.config import Config
 from edge_agent.errors import CaseError, ConfigError
 from edge_agent.store.durable import replace_file
@@ -116,6 +117,8 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("a letter has its own reader and no pictures: leave --audience and --with-pictures out")
     if options.received and (options.receiver or options.with_pictures or options.out is not None):
         raise ConfigError("--received only notes something: leave the other options out")
+    if options.out is not None:
+        check_folder(options.out)
     if options.out is None and not options.received and sys.stdout.isatty():
         raise ConfigError("name the file to write with --out, or send the output into a pipe")
 

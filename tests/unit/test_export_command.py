@@ -21,7 +21,7 @@ from edge_agent.config import load_config
 from edge_agent.contracts.intake import Consent
 from edge_agent.contracts.policy import Policy
 from edge_agent.contracts.terms import Language
-from edge_agent.errors import CaseError, StoreFull
+from edge_agent.errors import CaseError, ConfigError, StoreFull
 from edge_agent.interop.exporter import Carrier, Exporter, ExportEvent
 from edge_agent.interop.pdf import PageToPrint
 from edge_agent.interop.stored import Stored, stored_case
@@ -250,6 +250,12 @@ def test_a_refusal_is_one_line_and_leaves_no_file(
     assert device.export(*words, "--out", str(out)) == code
     said = capsys.readouterr().err.strip().splitlines()
     assert line in said[-1] and not out.exists()
+
+
+def test_a_folder_that_does_not_exist_is_not_made_for_an_export(device: Device, tmp_path: Path) -> None:
+    """A patient's data for a stick that is not plugged in must not lie on the device's own disk; no trail tells of it."""
+    assert device.export("whole", "--fhir", "--out", str(tmp_path / "stick" / "case.json")) == ConfigError.exit_code
+    assert not (tmp_path / "stick").exists()
 
 
 def test_paper_is_possible_where_the_file_is_refused(device: Device, tmp_path: Path) -> None:
