@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edge_agent.inference_child import ChildSettings
     from edge_agent.store.outbox import Outbox
     from edge_agent.supervision.logs import Log
+    from edge_agent.uplink.settings import UplinkSettings
     from edge_agent.uplink.uplink import Uplink
 
 __all__ = ["Store", "open_store"]  # also for those who build the other parts
@@ -35,9 +36,9 @@ def resolve_profile(config: Config) -> Profile:
     try:
         profile = load_profile(config.profile)
     except ProfileError as exc:
-        raise ConfigError(str(exc)) from exc
+        raise ConfigError(str(exc), key="profile") from exc
     if profile.test_only:
-        raise ConfigError(f'device profile {profile.name!r} is only for tests; set profile = "generic"')
+        raise ConfigError(f'device profile {profile.name!r} is only for tests; set profile = "generic"', key="profile")
     return profile
 
 
@@ -74,18 +75,29 @@ def build_uplink(config: Config, outbox: Outbox, *, log: Log | None = None) -> U
         outbox: whose rows it sends.
         log: the daemon's; None lets the uplink write plain lines to stderr.
     """
-    from edge_agent.uplink.settings import UplinkSettings, load_or_create_device_id
+    from edge_agent.uplink.settings import load_or_create_device_id
     from edge_agent.uplink.uplink import Uplink
 
+    device = config.device_id or load_or_create_device_id(config.state_dir / "device_id")
+    return Uplink(outbox, uplink_settings(config, device=device), lock_path=config.state_dir / "uplink.lock", log=log)
+
+
+def uplink_settings(config: Config, *, device: str) -> UplinkSettings:
+    """Return how the configured broker is reached. Opens no file.
+
+    Raises:
+        ConfigError: the values do not go together.
+    """
+    from edge_agent.uplink.settings import UplinkSettings
+
     broker = config.broker
-    settings = UplinkSettings.from_url(
+    return UplinkSettings.from_url(
         broker.url,
-        device=config.device_id or load_or_create_device_id(config.state_dir / "device_id"),
+        device=device,
         ca_file=broker.ca_file,
         certificate_file=broker.certificate_file,
         key_file=broker.key_file,
     )
-    return Uplink(outbox, settings, lock_path=config.state_dir / "uplink.lock", log=log)
 
 
 def child_settings(config: Config, wish: EngineWish) -> ChildSettings:

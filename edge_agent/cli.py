@@ -35,8 +35,9 @@ from edge_agent.commands import (
     store,
     sync,
 )
+from edge_agent.commands.place import placed
 from edge_agent.commands.screen import Screen
-from edge_agent.config import Config, load_config
+from edge_agent.config import DEFAULT_PATH, PATH_VARIABLE, Config, load_config
 from edge_agent.errors import EdgeError, StoreFull
 
 Command = Callable[[argparse.Namespace, Config, Screen], int]
@@ -60,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
         if sys.stdout is not None:  # None when it was closed before the start
             sys.stdout.flush()  # a full disk is found here, not after the exit code was chosen
     except EdgeError as exc:
-        return _refuse(str(exc), code=exc.exit_code, debug=options.debug)
+        return _refuse(placed(exc, options.config), code=exc.exit_code, debug=options.debug)
     except KeyboardInterrupt:
         print("derm-edge: stopped by Ctrl-C; a stored case is kept", file=sys.stderr)
         return INTERRUPTED
@@ -98,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Three dermatology agents at the edge. The reference model is not for clinical use.",
     )
     parser.add_argument("--version", action="version", version=f"derm-edge {_version()}")
-    parser.add_argument("--config", type=Path, help="configuration file (default: $DERM_EDGE_CONFIG, /etc/derm-edge)")
+    parser.add_argument(
+        "--config", type=Path, help=f"configuration file (default: ${PATH_VARIABLE}, else {DEFAULT_PATH})"
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     commanded = (

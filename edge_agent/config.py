@@ -6,24 +6,25 @@ Secrets are never values in this file, only paths of files.
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from edge_agent.config_lines import explained
 from edge_agent.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/derm-edge/config.toml")
 PATH_VARIABLE = "DERM_EDGE_CONFIG"
 PACKAGE = Path(__file__).resolve().parent
 MAX_VIEWS = 12
+LANGUAGES = ("en", "zh", "ar", "es")  # that the kiosk can offer, in the order of its default
+_TEST_LANGUAGE = "qps"  # made up, for our own tests: never named to anybody
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -111,18 +112,23 @@ class KioskConfig(_Section):
 
     Never reachable from another machine: there is no setting for an address, only a loopback ``port`` (0 takes any free
     one; ``state_dir/kiosk.url`` says which) or a Unix ``socket`` in its place. ``is_demo`` marks a device on which no real
-    person is seen: only there may advice be printed in a language that nobody has verified.
+    person is seen: only there may advice for a case with a real consent be printed in a language that nobody has verified.
     """
 
     is_enabled: bool = True
     port: int = Field(default=0, ge=0, le=65535)
     socket: Path | None = None
-    languages: tuple[Literal["en", "zh", "ar", "es", "qps"], ...] = Field(
-        default=("en", "zh", "ar", "es"), min_length=1
-    )
+    languages: tuple[str, ...] = Field(default=LANGUAGES, min_length=1)
     blank_after_s: float = Field(default=60.0, ge=10, le=60)  # policy R7: a minute at most
     sign_out_after_s: float = Field(default=600.0, ge=60, le=3600)
     is_demo: bool = False
+
+    @field_validator("languages")
+    @classmethod
+    def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not {*value} <= {*LANGUAGES, _TEST_LANGUAGE}:
+            raise ValueError(f"write some of {', '.join(LANGUAGES)}, each in quotes")
+        return value
 
     @field_validator("socket")
     @classmethod
@@ -259,43 +265,4 @@ def parse_as(model: type[M], text: str, *, name: str) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as exc:
-        raise ConfigError(_explain(exc.errors()[0], model=model, text=text, name=name)) from exc
-
-
-def _explain(error: Mapping[str, Any], *, model: type[BaseModel], text: str, name: str) -> str:
-    """Turn pydantic's first error into one line: file, line, key, and what to write instead."""
-    keys = [str(part) for part in error["loc"]]
-    dotted = ".".join(keys)
-    place = f"{name}, line {line_of(text, keys)}"
-    if error["type"] == "extra_forbidden":
-        known = _keys_of(model, keys[:-1])
-        close = difflib.get_close_matches(keys[-1], known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
-        return f"{place}: unknown key {dotted!r}; {hint}"
-    reason = str(error["msg"]).removeprefix("Value error, ")
-    return f"{place}: {dotted}: {reason}"
-
-
-def _keys_of(model: type[BaseModel], section: list[str]) -> list[str]:
-    for key in section:
-        annotation = model.model_fields[key].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return sorted(model.model_fields)
-
-
-def line_of(text: str, keys: list[str]) -> int:
-    """Find the line (from 1) of a key in TOML text; the line of its section, or 1, when it has no line of its own."""
-    section: list[str] = []
-    best = 1
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"^\s*\[+\s*([^\]]+?)\s*\]+", line):
-            section = [part.strip().strip("\"'") for part in header[1].split(".")]
-            if section == keys[: len(section)]:
-                best = number
-        elif assignment := re.match(r"""^\s*([\w."'-]+)\s*=""", line):
-            path = section + [part.strip("\"'") for part in assignment[1].split(".")]
-            if path == keys[: len(path)]:
-                return number
-    return best
+        raise ConfigError(explained(exc.errors()[0], model=model, text=text, name=name)) from exc

@@ -1,9 +1,11 @@
-"""Arguments that ``case`` and ``capture`` share."""
+"""Arguments that several commands share, and what a file to write must be."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+from edge_agent.errors import ConfigError
 
 
 def add_case_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,3 +18,14 @@ def add_case_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", type=Path, metavar="FILE", help="also write the clinician's page for printing")
     parser.add_argument("--person", type=Path, metavar="FILE", help="also write the copy that the person takes home")
     parser.add_argument("--json", action="store_true", help="print the report as JSON and nothing else on stdout")
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a file in a folder that does not exist: a stick that is not plugged in must not become one of this disk.
+
+    Raises:
+        ConfigError: names the folder.
+    """
+    folder = out.resolve().parent
+    if not folder.is_dir():
+        raise ConfigError(f"there is no folder {folder}: make it or plug it in first, or name another file with --out")

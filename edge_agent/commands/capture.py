@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from edge_agent.commands.arguments import add_case_arguments
 from edge_agent.config import MAX_VIEWS, Config
-from edge_agent.errors import ConfigError
+from edge_agent.errors import ConfigError, PictureError
 
 if TYPE_CHECKING:
     from edge_agent.commands.screen import Screen
+    from edge_agent.contracts.case import Frame
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=int,
         choices=range(1, MAX_VIEWS + 1),
         metavar="N",
-        help=f"how many pictures to take, 1 to {MAX_VIEWS} (default: configured, else the device profile's)",
+        help=f"how many pictures to take, 1 to {MAX_VIEWS} (default: configured, else the profile's; of a folder: all)",
     )
     add_case_arguments(parser)
     parser.set_defaults(command=run)
@@ -37,6 +38,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     Raises:
         ConfigError: no source is named, or the device profile cannot be used.
         CameraError: the source gives no usable frame in time.
+        PictureError: a folder's picture cannot be used, or it holds fewer than were asked for.
         EdgeError: see ``submission.submit``.
     """
     from edge_agent.capture.camera import capture_frames
@@ -47,7 +49,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     if source is None:
         raise ConfigError("no camera is configured; name one with --source, or set [capture] source")
     if is_folder(Path(source)):
-        frames = read_folder(Path(source))
+        frames = _of_folder(read_folder(Path(source)), options.views, source=source, screen=screen)
     else:
         count, timeout_s = _wanted(options.views, config)
         with screen.progress(f"taking pictures from {source}"):
@@ -58,6 +60,22 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
                 file_timeout_s=config.capture.file_timeout_s,
             )
     return submit(frames, options=options, config=config, screen=screen)
+
+
+def _of_folder(frames: list[Frame], views: int | None, *, source: str, screen: Screen) -> list[Frame]:
+    """Return a folder's pictures, of more than were asked for the first.
+
+    Raises:
+        PictureError: it holds fewer than were asked for.
+    """
+    if views is None or views == len(frames):
+        return frames
+    if views > len(frames):
+        raise PictureError(
+            f"{source} holds {len(frames)} pictures, --views asks for {views}: add some, or ask for fewer"
+        )
+    screen.note(f"{source} holds {len(frames)} pictures; the first {views} by name are taken.")
+    return frames[:views]
 
 
 def _wanted(views: int | None, config: Config) -> tuple[int, float]:

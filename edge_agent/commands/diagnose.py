@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_agent.commands.arguments import check_folder
 from edge_agent.config import Config
 from edge_agent.errors import EdgeError
 
@@ -24,13 +25,14 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     """Write the archive; what cannot be found out is said in it.
 
     Raises:
-        ConfigError: it cannot be written.
+        ConfigError: it cannot be written, or its folder does not exist.
     """
+    check_folder(options.out)
     from edge_agent.commands.doctor import checked, checks_of
     from edge_agent.supervision.diagnosis import write_diagnosis
 
     with screen.progress("looking at the device"):
-        doctor = [checked(name, check, config)[1] for name, check in checks_of(is_quick=True)]
+        doctor = [checked(name, check, config, path=options.config)[1] for name, check in checks_of(is_quick=True)]
     files = write_diagnosis(options.out, config, status=_status(config), doctor=doctor, profile=_profile(config))
     print(f"{options.out}: {', '.join(files)}; no pictures, no forms, no reports, no keys")
     return 0

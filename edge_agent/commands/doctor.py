@@ -5,21 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import pwd
-import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from edge_agent.commands import doctor_checks
+from edge_agent.commands.place import placed
 from edge_agent.config import Config
-from edge_agent.errors import ConfigError, EdgeError, InferenceError, UplinkError
+from edge_agent.errors import ConfigError, EdgeError, InferenceError
 
 if TYPE_CHECKING:
     from edge_agent.commands.screen import Screen
 
 Check = Callable[[Config], str]
 CONNECT_TIMEOUT_S = 5.0
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_NOBODY = "0" * 32  # the check says no name to the broker
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             print(f"– {name:<8} not checked: it needs a trusted bundle")
             continue
         with screen.progress(f"checking {name}"):
-            code, line = checked(name, check, config)
+            code, line = checked(name, check, config, path=options.config)
         print(line)
         if code:
             failures[name] = code
@@ -77,12 +77,16 @@ def checks_of(*, is_quick: bool) -> list[tuple[str, Check]]:
     ]
 
 
-def checked(name: str, check: Check, config: Config) -> tuple[int, str]:
-    """Do one check and return the exit code of its failure, 0 without one, and its line."""
+def checked(name: str, check: Check, config: Config, *, path: Path | None = None) -> tuple[int, str]:
+    """Do one check and return the exit code of its failure, 0 without one, and its line.
+
+    The line begins with ✓, with ! for what works and wants care, or with ✗. ``path``: of the configuration that was named.
+    """
     try:
-        return 0, f"✓ {name:<8} {check(config)}"
+        line = check(config)
     except EdgeError as exc:
-        return exc.exit_code, f"✗ {name:<8} {exc}"
+        return exc.exit_code, f"✗ {name:<8} {placed(exc, path)}"
+    return 0, f"{'!' if isinstance(line, doctor_checks.Caution) else '✓'} {name:<8} {line}"
 
 
 def become(name: str) -> None:
@@ -114,6 +118,13 @@ def _check_profile(config: Config) -> str:
     if short := mismatches(profile, host):
         raise ConfigError(
             f"this computer does not fit profile {profile.name}: {'; '.join(short)}; derm-edge profile detect names its own"
+        )
+    threads = config.inference.threads
+    if threads is not None and threads > host.cpu_count:
+        raise ConfigError(
+            f"[inference] threads = {threads}, and this computer has {host.cpu_count} usable cores: write at most so many,"
+            " or leave it out",
+            key="inference.threads",
         )
     return (
         f"{profile.name}: {host.cpu_count} cores, {host.memory_total_bytes / 1e9:.1f} GB memory, "
@@ -171,12 +182,10 @@ def _check_store(config: Config) -> str:
 
 
 def _check_broker(config: Config) -> str:
-    parts = urlsplit(config.broker.url)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    try:
-        socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S).close()
-    except OSError as exc:
-        raise UplinkError(
-            f"{config.broker.url} does not answer ({exc.strerror or exc}); records stay queued until it does"
-        ) from exc
-    return f"{config.broker.url} answers"
+    from edge_agent.bootstrap import uplink_settings
+    from edge_agent.uplink.tls import reach
+
+    settings = uplink_settings(config, device=_NOBODY)
+    reach(settings, timeout_s=CONNECT_TIMEOUT_S)
+    how = "" if settings.ca_file is None else f", and {settings.ca_file} vouches for it"
+    return f"{config.broker.url} answers{how}"

@@ -17,6 +17,12 @@ BROWSER = Path("/usr/bin/chromium")
 BROWSER_RULES = Path("/etc/chromium/policies/managed/derm-edge.json")  # as ``installation.layout`` places it
 
 
+class Caution(str):
+    """Hold the line of something that works and wants a person's care: ``!``, never a tick and never a failure."""
+
+    __slots__ = ()
+
+
 def check_disk(config: Config) -> str:
     """Look at the room where cases are kept, by the same ladder as the running daemon."""
     from edge_agent.bootstrap import resolve_profile
@@ -35,8 +41,8 @@ def check_disk(config: Config) -> str:
             f"storage is {found.stage}, {free / 1e6:.0f} MB are free below {place}: no new pictures are taken;"
             " delete what is not derm-edge's, or add a disk"
         )
-    low = "; storage is low: make room soon" if found.stage is Stage.LOW else ""
-    return f"{free / 1e9:.1f} GB are free below {place}{low}"
+    told = f"{free / 1e9:.1f} GB are free below {place}"
+    return Caution(f"{told}; storage is low: make room soon") if found.stage is Stage.LOW else told
 
 
 def check_rights(config: Config) -> str:
@@ -90,7 +96,7 @@ def check_daemon(config: Config) -> str:
 
 
 def check_practice(config: Config) -> str:
-    """Read the practice file, and name the numbers to call that nobody has set."""
+    """Read the practice file, and name the numbers to call that nobody has set; *This device* says so too."""
     from edge_agent.policy.load import policy_in_force
     from edge_agent.policy.whom_to_call import whom_to_call
     from edge_agent.practice import DEFAULT_FILE, load_practice
@@ -101,7 +107,7 @@ def check_practice(config: Config) -> str:
     missing = whom_to_call(policy_in_force(config, remember=False).policy, practice).missing
     if not missing:
         return told
-    return f"{told}; not set: {', '.join(missing)}; write them under [contacts] in {chosen or DEFAULT_FILE}"
+    return Caution(f"{told}; not set: {', '.join(missing)}; write them under [contacts] in {chosen or DEFAULT_FILE}")
 
 
 def check_policy(config: Config) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_agent.commands.arguments import check_folder
 from edge_agent.config import Config
 from edge_agent.errors import CaseError, ConfigError
 from edge_agent.store.durable import replace_file
@@ -52,13 +53,15 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     """Read the case from the store, make the export and write it.
 
     Raises:
-        CaseError: there is no such case or no report yet, or the consent does not allow it.
+        CaseError: there is no such case or no report yet, the consent does not allow it, or nobody has verified the language
+            of the person's copy.
         ConfigError: two options do not go together, or printing needs a Debian package.
         PrintError: the page cannot be printed.
         StoreError: the store cannot be read, or the file cannot be written.
     """
     _check(options)
     from edge_agent.bootstrap import country_vocabulary, open_store
+    from edge_agent.commands.advice import advice_here
     from edge_agent.interop.exporter import Carrier, Exporter
     from edge_agent.interop.pdf import PdfPress
     from edge_agent.interop.receivers import load_receiver
@@ -97,7 +100,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             on_export=on_export,
             clock=now,
             new_id=lambda: secrets.token_hex(8),
-            carrier=Carrier(BY, policy, shown_as=BY, receiver=receiver),
+            carrier=Carrier(BY, policy, shown_as=BY, receiver=receiver, advice=advice_here(config)),
         )
         content = _made(exporter, stored, options=options, config=config)
     _write(content, options.out, screen)
@@ -114,6 +117,8 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("a letter has its own reader and no pictures: leave --audience and --with-pictures out")
     if options.received and (options.receiver or options.with_pictures or options.out is not None):
         raise ConfigError("--received only notes something: leave the other options out")
+    if options.out is not None:
+        check_folder(options.out)
     if options.out is None and not options.received and sys.stdout.isatty():
         raise ConfigError("name the file to write with --out, or send the output into a pipe")
 

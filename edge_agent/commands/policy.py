@@ -63,7 +63,7 @@ def run_verify(options: argparse.Namespace, config: Config, screen: Screen) -> i
     """
     from edge_agent.policy.load import check_file
 
-    found = check_file(options.file, config)
+    found = check_file(options.file, config, mend="name a signed policy file that this account may read")
     print(f"{options.file}: version {found.policy.version} of {found.policy.authority} for {found.policy.country}")
     print(f"signed by the {found.signed_by}; this device would accept it")
     return 0

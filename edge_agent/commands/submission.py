@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from edge_agent import bootstrap
 from edge_agent.case_wire import pack_case
+from edge_agent.commands.advice import check_copy
 from edge_agent.commands.report_files import write_report
 from edge_agent.commands.screen import Progress, Screen
 from edge_agent.config import Config
@@ -39,7 +40,8 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
         0: there is a report (also one that abstains).
 
     Raises:
-        CaseError: the form, the consent or the earlier report does not fit; nothing is written.
+        CaseError: the form, the consent or the earlier report does not fit, or the person's copy is asked for in a language
+            that nobody has verified; nothing is written.
         ConfigError: the page cannot be written; the report is.
         EdgeError: engine, bundle, store or daemon failed; the report that was written holds what the rules alone say.
     """
@@ -57,6 +59,8 @@ def submit(frames: Sequence[Frame], *, options: argparse.Namespace, config: Conf
     if case.is_test_case:
         screen.note("No consent record: this is a test case; it is marked so and never leaves the device.")
     language: Language = options.language or config.language
+    if options.person is not None:
+        check_copy(case, language=language, config=config)
     try:
         prepare_state_dir(config.state_dir)
         report = _bring_to_report(case, language=language, options=options, config=config, screen=screen)

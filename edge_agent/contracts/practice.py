@@ -53,8 +53,8 @@ class Practice(BaseModel):
     """Hold the switches of ``practice.toml`` and its table ``[contacts]``.
 
     ``tcm_block``: ``off`` makes none, ``clinician_only`` keeps it off the person's print, ``on`` lets the person read
-    disease name, syndrome and principle. ``prescription_block``: ``off`` gives a prescriber no place to write,
-    ``prescriber_only`` gives one to a signed-in prescriber.
+    disease name, syndrome and principle. ``prescription_block`` says in the report whether a program that keeps
+    prescriptions may take one from a prescriber; this one keeps none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

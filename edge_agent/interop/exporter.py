@@ -22,6 +22,7 @@ from edge_agent.agents.report.reading import ReportAudience
 from edge_agent.contracts.case import Case, Frame, View
 from edge_agent.contracts.policy import Policy
 from edge_agent.contracts.terms import Language, Vocabulary
+from edge_agent.interop.advice import check_advice, is_report_for_practice
 from edge_agent.interop.fhir import fhir_document
 from edge_agent.interop.pages import letter_page, report_page
 from edge_agent.interop.pdf import PageToPrint
@@ -69,13 +70,15 @@ class Carrier:
     """Who takes exports away, and under which rules.
 
     ``by``: the account that asks, for the trail. ``shown_as``: its name as people write it, for the file's own audit event; empty is
-    "not signed in". ``receiver``: whom pictures are encrypted to; None: no picture leaves.
+    "not signed in". ``receiver``: whom pictures are encrypted to; None: no picture leaves. ``advice``: languages in which
+    the person's copy may be made; none unless named.
     """
 
     by: str
     policy: Policy
     shown_as: str = ""
     receiver: Receiver | None = None
+    advice: frozenset[str] = frozenset()
 
 
 class Exporter:
@@ -140,11 +143,15 @@ class Exporter:
         """Return the report as a PDF.
 
         Raises:
-            CaseError: pictures were asked for that the consent or the policy does not let leave.
+            CaseError: pictures were asked for that the consent or the policy does not let leave, or the person's copy in a
+                language that nobody has verified.
             ConfigError: a library or font for printing is missing.
             PrintError: it cannot be printed.
             StoreError: the export cannot be told of.
         """
+        if audience == "person":
+            is_for_practice = is_report_for_practice(stored.report)
+            check_advice(language, verified=self._carrier.advice, is_for_practice=is_for_practice)
         shown = self._pictures(stored) if has_pictures else {}
         self._tell(stored, "pdf_person" if audience == "person" else "pdf_clinician", pictures=shown)
         page = report_page(

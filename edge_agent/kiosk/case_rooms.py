@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
 
+from edge_agent.agents.report.reading import Reader
 from edge_agent.contracts.policy import Policy
 from edge_agent.contracts.terms import Language
 from edge_agent.contracts.translations import closed_language
@@ -27,6 +28,16 @@ from edge_agent.store.views import StoredView
 CARERS = (Role.WORKER, Role.CLINICIAN, Role.PRESCRIBER, Role.TCM_PRACTITIONER)  # whoever only maintains sees no case
 DECIDERS = (Role.CLINICIAN, Role.TCM_PRACTITIONER)
 Carer = Annotated[Person, Depends(requires(*CARERS))]
+
+
+def may_see_all(person: Person) -> bool:
+    """Say whether a person may see what only clinicians see: clinicians, prescribers and TCM practitioners may."""
+    return bool(person.roles - {Role.WORKER, Role.MAINTAINER})
+
+
+def reader_of(person: Person) -> Reader:
+    """Return as whom a person reads the reports on the screen."""
+    return "clinician" if may_see_all(person) else "worker"
 
 
 @dataclass(frozen=True, slots=True)

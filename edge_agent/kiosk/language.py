@@ -223,6 +223,11 @@ def may_print_advice(language: Language, *, is_demo: bool) -> bool:
     return language.is_verified or is_demo
 
 
+def advice_languages(languages: Mapping[str, Language], *, is_demo: bool) -> frozenset[str]:
+    """Return the codes of the languages in which advice may go on paper."""
+    return frozenset(code for code, one in languages.items() if may_print_advice(one, is_demo=is_demo))
+
+
 def load_languages(codes: Sequence[str], *, folder: Path = FOLDER) -> Mapping[str, Language]:
     """Load the languages that the device offers, in the order given; the pseudo-language needs no file.
 

@@ -30,6 +30,7 @@ from edge_agent.store.durable import replace_file
 DEFAULT_FILE = DEFAULT_PATH.with_name("policy.dsse.json")
 ACCEPTED_NAME = "policy.accepted.dsse.json"
 MAX_ENVELOPE_BYTES = 2 * MAX_POLICY_BYTES  # base64 and the signatures around it
+MEND = "name a signed policy that this account may read as policy_file"
 Origin = Literal["file", "accepted", "built_in"]
 
 
@@ -94,14 +95,21 @@ def policy_in_force(config: Config, *, default: Path = DEFAULT_FILE, remember: b
         return PolicyInForce(Policy(), "built_in", refusal=refusal)
 
 
-def check_file(path: Path, config: Config) -> PolicyInForce:
+def check_file(path: Path, config: Config, *, mend: str = MEND) -> PolicyInForce:
     """Check one signed file as a loading device does, and return what it says; remembers nothing.
+
+    Args:
+        path: of the file.
+        config: the device's.
+        mend: what to do about a file that cannot be read.
 
     Raises:
         ConfigError, RejectedError and its kinds: as for ``load_policy``.
     """
     previous = _accepted(config.state_dir / ACCEPTED_NAME)
-    policy, signer = verify_policy(read_sealed(path), keys=load_keys(config.policy_keys_dir), previous=previous)
+    policy, signer = verify_policy(
+        read_sealed(path, mend=mend), keys=load_keys(config.policy_keys_dir), previous=previous
+    )
     return PolicyInForce(policy, "file", signer.name)
 
 
@@ -203,8 +211,8 @@ def _accepted(path: Path) -> Policy | None:
         return None
 
 
-def read_sealed(path: Path) -> bytes:
-    """Read an envelope; verifies nothing.
+def read_sealed(path: Path, *, mend: str = MEND) -> bytes:
+    """Read an envelope; verifies nothing. ``mend`` says what to do about one that cannot be read.
 
     Raises:
         SignatureRejected: missing, unreadable, no plain file, or too large.
@@ -213,10 +221,10 @@ def read_sealed(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise SignatureRejected(f"{path} is not a plain file; name a signed policy in policy_file")
+                raise SignatureRejected(f"{path} is not a plain file; {mend}")
             sealed = stream.read(MAX_ENVELOPE_BYTES + 1)
     except OSError as exc:
-        raise SignatureRejected(f"{path} cannot be read ({exc.strerror}); mend policy_file or its permissions") from exc
+        raise SignatureRejected(f"{path} cannot be read ({exc.strerror}); {mend}") from exc
     if len(sealed) > MAX_ENVELOPE_BYTES:
         raise SignatureRejected(f"{path} is larger than {MAX_ENVELOPE_BYTES} bytes; this is no signed policy")
     return sealed

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from edge_agent.config import Config, chosen_path, line_of, load_config, parse_config, read_text
+from edge_agent.config import Config, chosen_path, load_config, parse_config, read_text
+from edge_agent.config_lines import line_of
 from edge_agent.errors import ConfigError, StoreError, UpdateError
 from edge_agent.store.durable import write_whole
 

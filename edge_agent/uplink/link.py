@@ -9,7 +9,6 @@ Source: MQTT 5.0 (OASIS, 2019) sections 3.1.2.11, 3.2.2.3, 3.4.2.1; paho-mqtt 2.
 
 from __future__ import annotations
 
-import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,9 +21,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent.contracts.messages import MAX_PAYLOAD_BYTES, down_topic, up_topic
-from edge_agent.errors import ConfigError, UplinkError, UplinkRefused
+from edge_agent.errors import UplinkError, UplinkRefused
 from edge_agent.uplink.clock import Clock
 from edge_agent.uplink.settings import UplinkSettings
+from edge_agent.uplink.tls import tls_context
 
 _PACKET_OVERHEAD_BYTES = 512  # topic, properties and header around a payload
 _POLL_S = 0.2
@@ -132,16 +132,8 @@ class MqttLink:
         client.on_publish = self._on_publish
         client.on_message = self._on_message
         client.on_disconnect = self._on_disconnect
-        if self._settings.ca_file is not None:
-            try:
-                client.tls_set(
-                    ca_certs=str(self._settings.ca_file),
-                    certfile=_text(self._settings.certificate_file),
-                    keyfile=_text(self._settings.key_file),
-                    tls_version=ssl.PROTOCOL_TLS_CLIENT,
-                )
-            except (OSError, ValueError) as exc:
-                raise ConfigError(f"a TLS file of the uplink cannot be used: {exc}") from exc
+        if (context := tls_context(self._settings)) is not None:
+            client.tls_set_context(context)
         return client
 
     def _connect(self) -> None:
@@ -216,7 +208,3 @@ class MqttLink:
         self, _client: Client, _data: Any, _flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
     ) -> None:
         self._lost = code
-
-
-def _text(path: Any) -> str | None:
-    return None if path is None else str(path)

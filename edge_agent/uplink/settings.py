@@ -74,8 +74,14 @@ class UplinkSettings:
             raise ConfigError(f"not a broker address: {url!r}; write mqtt://host:port") from exc
         if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/") or parts.username:
             raise ConfigError(f"not a broker address: {url!r}; write mqtt://host:port")
-        if (parts.scheme == "mqtts") != (ca_file is not None):
-            raise ConfigError("mqtts needs a CA file, and a CA file needs mqtts")
+        if parts.scheme == "mqtts" and ca_file is None:
+            raise ConfigError(
+                f"{url} needs [broker] ca_file, the certificate of the authority behind the hub's: no other is trusted"
+            )
+        if parts.scheme != "mqtts" and ca_file is not None:
+            raise ConfigError(
+                f"{url} is without TLS, but [broker] ca_file is set: write mqtts://, or leave ca_file out"
+            )
         return cls(
             host=parts.hostname,
             port=port or _PORTS[parts.scheme],

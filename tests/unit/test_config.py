@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.config import Config, load_config, parse_config
+from edge_agent.config import LANGUAGES, Config, load_config, parse_config
 from edge_agent.errors import ConfigError
+from edge_agent.kiosk.language import FOLDER
 
 
 def test_without_a_file_the_defaults_hold() -> None:
@@ -65,6 +66,28 @@ def test_a_wrong_value_names_its_line(text: str, line: int, key: str) -> None:
     """A value out of its range is an error with file, line and key."""
     with pytest.raises(ConfigError, match=rf"c\.toml, line {line}: {key}: "):
         parse_config(text, name="c.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "never"),
+    [
+        ("state_dir = 5\n", "write a path in quotes", "pathlib"),
+        ('[kiosk]\nlanguages = ["en", "fr"]\n', "write some of en, zh, ar, es", "qps"),
+        ("[kiosk]\nlanguages = [5]\n", "kiosk.languages", "qps"),
+    ],
+)
+def test_a_wrong_value_is_told_in_words_of_the_program(text: str, wanted: str, never: str) -> None:
+    """No name of a Python class, and never the language that only our own tests know."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, name="c.toml")
+    assert wanted in str(caught.value)
+    assert never not in str(caught.value)
+
+
+def test_the_languages_of_the_tests_and_of_people_are_taken() -> None:
+    """Every language that has a catalogue, and the made-up one."""
+    assert parse_config('kiosk.languages = ["qps", "ar"]\n', name="c").kiosk.languages == ("qps", "ar")
+    assert {one.name for one in (FOLDER).iterdir() if one.is_dir()} == {*LANGUAGES}
 
 
 def test_broken_toml_is_one_line() -> None:

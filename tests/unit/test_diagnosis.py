@@ -6,9 +6,12 @@ import json
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from edge_agent.bootstrap import open_store
 from edge_agent.cli import run
 from edge_agent.config import load_config
+from edge_agent.errors import ConfigError
 from edge_agent.supervision.diagnosis import Mask
 from edge_agent.supervision.logs import FILE_NAME, FOLDER
 from tests.simulators.cases import case, consent
@@ -62,6 +65,15 @@ def test_it_says_what_a_technician_needs(tmp_path: Path) -> None:
     assert "broker" in files["doctor.txt"]
     events = [json.loads(line)["event"] for line in files["log.jsonl"].splitlines()]
     assert events == ["case.reported", "refused", "planted", "case.resumed"]
+
+
+def test_a_folder_that_does_not_exist_is_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A stick that is not plugged in must not become a folder of the device's own disk."""
+    config, folder = tmp_path / "config.toml", tmp_path / "stick"
+    config.write_text(f'state_dir = "{tmp_path}/s"\n')
+    assert run(["--config", str(config), "diagnose", "--out", str(folder / "d.zip")]) == ConfigError.exit_code
+    assert f"there is no folder {folder}" in " ".join(capsys.readouterr().err.split())
+    assert not folder.exists()
 
 
 def test_one_case_keeps_one_word() -> None:

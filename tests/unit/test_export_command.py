@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from fhir.resources.R4B.bundle import Bundle
@@ -19,7 +20,8 @@ from edge_agent.cli import run
 from edge_agent.config import load_config
 from edge_agent.contracts.intake import Consent
 from edge_agent.contracts.policy import Policy
-from edge_agent.errors import StoreFull
+from edge_agent.contracts.terms import Language
+from edge_agent.errors import CaseError, ConfigError, StoreFull
 from edge_agent.interop.exporter import Carrier, Exporter, ExportEvent
 from edge_agent.interop.pdf import PageToPrint
 from edge_agent.interop.stored import Stored, stored_case
@@ -63,7 +65,9 @@ class Device:
         with open_store(load_config(self.config)) as store:
             store.cases.add(case, language="en")
             if is_reported:
-                store.cases.finish(case_id, {**given.report, "case_id": case_id}, None)
+                is_real = case.consent is not None and not case.consent.fictitious
+                notices = [one for one in given.report["notices"] if not is_real or one != "fictitious_consent"]
+                store.cases.finish(case_id, {**given.report, "case_id": case_id, "notices": notices}, None)
 
     def sign(self, case_id: str, *, condition: str) -> None:
         """Let a clinician put the suspected disease right and sign."""
@@ -114,6 +118,7 @@ def device() -> Iterator[Device]:
         told.keep("emergency", case_id="abuse")
         told.keep("plaque", case_id="emergency", agreed=NOT_FREE)
         told.take_back("taken")
+        told.keep("plaque", case_id="real", agreed=consent(fictitious=False))
         yield told
 
 
@@ -247,10 +252,33 @@ def test_a_refusal_is_one_line_and_leaves_no_file(
     assert line in said[-1] and not out.exists()
 
 
+def test_a_folder_that_does_not_exist_is_not_made_for_an_export(device: Device, tmp_path: Path) -> None:
+    """A patient's data for a stick that is not plugged in must not lie on the device's own disk; no trail tells of it."""
+    assert device.export("whole", "--fhir", "--out", str(tmp_path / "stick" / "case.json")) == ConfigError.exit_code
+    assert not (tmp_path / "stick").exists()
+
+
 def test_paper_is_possible_where_the_file_is_refused(device: Device, tmp_path: Path) -> None:
     """The person carries it: a refused package and a test case can be printed."""
     for name in ("refused", "test", "taken"):
         assert device.export(name, "--pdf", "--audience", "person", "--out", str(tmp_path / name)) == 0
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_advice_is_not_made_in_a_language_that_nobody_has_verified(
+    device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str], language: str
+) -> None:
+    """As on the page, before the trail tells of it; the clinician's copy and a test case, which says so, are made."""
+    out = tmp_path / "copy.pdf"
+    words = ("--pdf", "--language", language, "--out", str(out))
+    assert device.export("real", *words, "--audience", "person") == CaseError.exit_code
+    said = capsys.readouterr().err
+    assert f"nobody has verified the words in '{language}'" in " ".join(said.split())
+    assert not out.exists() and "pdf_person" not in said
+    assert device.export("real", *words) == 0
+    assert device.export("test", *words, "--audience", "person") == 0
+    printed = "".join("".join(page.extract_text().split()) for page in PdfReader(io.BytesIO(out.read_bytes())).pages)
+    assert VOCABULARY.label("test_case", cast(Language, language), of="text").replace(" ", "")[:20] in printed
 
 
 def test_the_command_tells_what_the_clinician_decided(device: Device, tmp_path: Path) -> None:
@@ -309,7 +337,7 @@ def test_an_export_that_cannot_be_told_of_is_not_made() -> None:
         on_export=full,
         clock=lambda: CREATED,
         new_id=lambda: "x" * 8,
-        carrier=Carrier("nurse-1", Policy()),
+        carrier=Carrier("nurse-1", Policy(), advice=frozenset({"en"})),
     )
     given = reported("text_only")
     stored = Stored(given.case, given.report)

@@ -117,7 +117,7 @@ def test_page_and_command_make_the_same_letter(clinician: Browser, parts: KioskP
         on_export=lambda _: None,
         clock=parts.clock,
         new_id=lambda: "x",
-        carrier=Carrier("command-line", Policy()),
+        carrier=Carrier("command-line", Policy(), advice=frozenset({"en"})),
     )
     exporter.report_pdf(stored, language="en", audience="person")
     assert press.pages[-1] == press.pages[0]

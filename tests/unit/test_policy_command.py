@@ -65,6 +65,14 @@ def test_verify_says_whether_the_device_would_take_it(device: Ministry, capsys: 
     assert run(["policy", "verify", str(device.file)]) == SignatureRejected.exit_code
 
 
+def test_verify_names_its_own_argument(device: Ministry, capsys: pytest.CaptureFixture[str]) -> None:
+    """A slip of the pen on the command line is no fault of the configuration."""
+    assert run(["policy", "verify", str(device.folder / "nosuch")]) == SignatureRejected.exit_code
+    said = capsys.readouterr().err
+    assert "nosuch cannot be read" in said and "name a signed policy file" in said
+    assert "policy_file" not in said
+
+
 def test_a_ministry_signs_and_a_device_loads(device: Ministry, capsys: pytest.CaptureFixture[str]) -> None:
     """From the text to the value in force, with the two commands alone."""
     source = device.folder / "policy.toml"

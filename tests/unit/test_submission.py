@@ -23,14 +23,15 @@ from edge_agent.bootstrap import open_store
 from edge_agent.case_wire import unpack_case
 from edge_agent.commands.screen import Screen
 from edge_agent.commands.submission import submit
-from edge_agent.config import Config
+from edge_agent.config import Config, KioskConfig
 from edge_agent.contracts.case import Frame
+from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import CaseError, ConfigError, DaemonError, SignatureRejected, StoreError
 from edge_agent.ipc import Kind, Message, read_message, write_message
 from edge_agent.rules_only import rules_only_report
 from edge_agent.state_dir import StateLock
 from edge_agent.supervision.local_socket import listen
-from tests.simulators.cases import case, form, manifest
+from tests.simulators.cases import case, consent, form, manifest
 from tests.simulators.kiosk import ROOT, wait_until
 
 BUNDLE = ROOT / "edge_agent" / "bundles" / "reference"
@@ -84,6 +85,32 @@ def test_danger_signs_are_told_without_a_trusted_bundle(
     report = check_rules_part(capsys.readouterr().out)
     assert report["provenance"]["bundle"] is None
     assert pending(config) == []
+
+
+def test_the_persons_copy_is_refused_before_anybody_waits(config: Config, tmp_path: Path) -> None:
+    """A real consent, a language that nobody has verified: one line, nothing is stored and nothing written."""
+    agreed = tmp_path / "consent.json"
+    agreed.write_text(consent(fictitious=False).model_dump_json(), encoding="utf-8")
+    copy = tmp_path / "copy.html"
+    with pytest.raises(CaseError, match="nobody has verified the words in 'zh'"):
+        submit(
+            [], options=options(tmp_path, person=copy, consent=agreed, language="zh"), config=config, screen=Screen()
+        )
+    assert not copy.exists()
+    assert pending(config) == []
+
+
+@pytest.mark.parametrize("is_demo", [True, False])
+def test_the_persons_copy_of_a_case_for_practice_is_made(config: Config, tmp_path: Path, is_demo: bool) -> None:
+    """A device for practice makes any; another one that of a demonstration's consent, and the sheet says what it is."""
+    agreed, copy = tmp_path / "consent.json", tmp_path / "copy.html"
+    agreed.write_text(consent(fictitious=not is_demo).model_dump_json(), encoding="utf-8")
+    here = config.model_copy(update={"kiosk": KioskConfig(is_demo=is_demo)})
+    wish = options(tmp_path, person=copy, consent=agreed, language="en")
+    with pytest.raises(SignatureRejected):  # there is no bundle; the rules' part is written
+        submit([], options=wish, config=here, screen=Screen())
+    marked = Vocabulary.load().label("fictitious_consent", "en", of="text")
+    assert (marked in copy.read_text(encoding="utf-8")) is not is_demo
 
 
 def test_the_rules_part_has_words_without_a_bundle(

@@ -16,10 +16,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from edge_agent.commands.doctor import checked, checks_of
+from edge_agent.config import BrokerConfig, Config
 from edge_agent.errors import ConfigError, UplinkError
 from edge_agent.uplink.clock import SystemClock
 from edge_agent.uplink.link import Event, MqttLink, Taken
 from edge_agent.uplink.settings import UplinkSettings
+from edge_agent.uplink.tls import tls_context
 from tests.simulators.broker import Broker, find_mosquitto, free_port, wait_for_port
 
 pytestmark = pytest.mark.skipif(
@@ -162,3 +165,73 @@ def test_a_missing_tls_file_is_a_config_error(tmp_path: Path) -> None:
     """A CA file that is not there is the operator's to mend, and is not retried."""
     with pytest.raises(ConfigError, match="TLS file"):
         MqttLink(_tls(1, tmp_path, device=None), SystemClock())
+
+
+def _doctor(port: int, folder: Path, **files: Path) -> tuple[int, str]:
+    """Return what ``derm-edge doctor`` says of the broker."""
+    broker = BrokerConfig.model_validate({"url": f"mqtts://127.0.0.1:{port}", **files})
+    name, check = next(one for one in checks_of(is_quick=True) if one[0] == "broker")
+    return checked(name, check, Config(state_dir=folder / "state", broker=broker))
+
+
+def test_doctor_speaks_tls_to_the_broker(tls_broker: int, tmp_path: Path) -> None:
+    """A tick only where both sides take the other's certificate; else which file to look at."""
+    ca, other = tmp_path / "ca.pem", tmp_path / "other.pem"
+    own = {"certificate_file": tmp_path / "device.pem", "key_file": tmp_path / "device.key"}
+    assert _doctor(tls_broker, tmp_path, ca_file=ca, **own) == (
+        0,
+        f"✓ broker   mqtts://127.0.0.1:{tls_broker} answers, and {ca} vouches for it",
+    )
+    refused = {
+        "ca_file": _doctor(tls_broker, tmp_path, ca_file=other, **own),
+        "certificate_file and key_file": _doctor(tls_broker, tmp_path, ca_file=ca),
+    }
+    for word, (code, line) in refused.items():
+        assert code == UplinkError.exit_code, line
+        assert word in line
+
+
+def test_doctor_says_that_a_port_without_tls_is_none(tmp_path: Path) -> None:
+    """A plain broker on the port of the configuration: it answers TCP, and nothing could ever be sent."""
+    _write(tmp_path, "ca", *_authority("test authority"))
+    with Broker(tmp_path) as broker:
+        code, line = _doctor(broker.port, tmp_path, ca_file=tmp_path / "ca.pem")
+    assert code == UplinkError.exit_code
+    assert f"127.0.0.1:{broker.port} answers and breaks off TLS" in line
+    assert "look at port" in line
+
+
+def test_tls_without_an_authority_is_a_config_error(tls_broker: int, tmp_path: Path) -> None:
+    """The computer's own list of authorities never vouches for a hub; doctor says which key is missing."""
+    code, line = _doctor(tls_broker, tmp_path)
+    assert code == ConfigError.exit_code
+    assert "[broker] ca_file" in line
+
+
+@pytest.mark.parametrize(
+    ("broken", "named"),
+    [
+        ("ca", "ca_file"),
+        ("device", "certificate_file"),
+        ("absent", "ca_file"),
+        ("stranger", "key_file"),
+        ("locked", "certificate_file"),
+    ],
+)
+def test_each_tls_file_is_named_with_its_fault(tmp_path: Path, broken: str, named: str) -> None:
+    """The technician reads key and path, not only that some file is wrong; a password is never asked for."""
+    authority, key = _authority("test authority")
+    for name in ("ca", "device", "stranger"):
+        _write(tmp_path, name, *((authority, key) if name == "ca" else _authority(name)))
+    if broken == "absent":
+        (tmp_path / "ca.pem").unlink()
+    elif broken == "stranger":
+        (tmp_path / "device.key").write_bytes((tmp_path / "stranger.key").read_bytes())
+    elif broken == "locked":
+        form, secret = serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"secret")
+        (tmp_path / "device.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, secret))
+    else:
+        (tmp_path / f"{broken}.pem").write_text("no certificate", encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"\[broker\] {named}: the TLS file {tmp_path}") as found:
+        tls_context(_tls(1, tmp_path))
+    assert "\n" not in str(found.value)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from edge_agent.agents.report.parts import CAUTION, SHAPES, UNKNOWN, Block, Line
-from edge_agent.agents.report.reading import ReportAudience
+from edge_agent.agents.report.reading import Reader
 from edge_agent.agents.report.terms import Terms, code, span
 from edge_agent.agents.rules.rule_file import EMERGENCY, TIERS, Rule
 
@@ -18,7 +18,7 @@ FEW_RULES = 3  # up to so many rules are told one by one; more are grouped, and 
 INPUTS_SHOWN = 8
 
 
-def red_flags(report: Mapping[str, Any], words: Terms, audience: ReportAudience) -> list[Block]:
+def red_flags(report: Mapping[str, Any], words: Terms, audience: Reader) -> list[Block]:
     """Return the fired rules with their fixed words, then what was not assessed."""
     rows: list[Block] = []
     for flag in report["red_flags"]:
@@ -79,7 +79,7 @@ def tier_line(told: Mapping[str, Any], words: Terms) -> Line:
     return Line(words.tier(told["final"]), "tier", SHAPES[told["final"]], note, told["final"])
 
 
-def worker(report: Mapping[str, Any], words: Terms, audience: ReportAudience) -> list[Block]:
+def worker(report: Mapping[str, Any], words: Terms, audience: Reader) -> list[Block]:
     """Return the worker's own impression and urgency; the person's copy has no free words."""
     told = report["worker"]
     parts = [
@@ -87,7 +87,7 @@ def worker(report: Mapping[str, Any], words: Terms, audience: ReportAudience) ->
         words.tier(told["tier"]) if told["tier"] else "",
         words.word("worried") if told["worried"] == "yes" else "",
     ]
-    empty = "not_recorded" if audience == "clinician" else "not_on_copy"
+    empty = "not_on_copy" if audience == "person" else "not_recorded"
     return [Line(words.joined(parts) or words.word(empty))]
 
 
@@ -106,7 +106,7 @@ def _flag(flag: Mapping[str, Any], words: Terms) -> list[Block]:
     return rows
 
 
-def _nothing_fired(report: Mapping[str, Any], words: Terms, audience: ReportAudience) -> str:
+def _nothing_fired(report: Mapping[str, Any], words: Terms, audience: Reader) -> str:
     """Never "no danger signs" while a rule is not assessed; on the person's copy never a claim about all rules."""
     if audience == "person":
         return words.word("none_on_copy")

@@ -15,7 +15,7 @@ from typing import Any, Final
 from edge_agent.agents.plan.by_tier import is_general
 from edge_agent.agents.report.fixed_texts import BLANK, fixed_text
 from edge_agent.agents.report.parts import CAUTION, STRUCK, SUPPORTED, Block, Line, Listing, Table
-from edge_agent.agents.report.reading import ReportAudience
+from edge_agent.agents.report.reading import Reader
 from edge_agent.agents.report.review import Correction, Review, Ruling
 from edge_agent.agents.report.terms import Terms
 
@@ -24,14 +24,14 @@ _BY: Final = {"accepted": "accepted_by", "corrected": "corrected_by", "rejected"
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """Draws the decisions of one review, in one language, for one reader.
+    """Draws the decisions of one review, in one language, for one reader; a worker reads them as a clinician does.
 
-    ``says_who``: whether a clinician reads at each part who decided, when and why; the screen says it beside the part.
+    ``says_who``: whether each part says who decided, when and why; the screen says it beside the part.
     """
 
     review: Review
     words: Terms
-    audience: ReportAudience
+    audience: Reader
     says_who: bool = True
 
     def part(
@@ -49,7 +49,7 @@ class Pen:
         if ruling is None:
             return list(blocks)
         if self.review.stands(section):
-            return [*blocks, *self._by(ruling)] if is_told and self.audience == "clinician" else list(blocks)
+            return [*blocks, *self._by(ruling)] if is_told and self.audience != "person" else list(blocks)
         own = [one for one in ruling.corrections if fields is None or one.field in fields]
         if self.audience == "person":
             return self.withheld(ruling, own)
@@ -116,14 +116,14 @@ class Pen:
         Args:
             blocks: the plan that goes with the tier.
             items: its items.
-            fallen: items that no longer apply, in words; only a clinician reads them.
+            fallen: items that no longer apply, in words; the person never reads them.
         """
         rows = self.part("plan", blocks)
         if not self.review.stands("plan") and self.audience == "person":
             general = [item for item in items if is_general(item)]
             texts = [fixed_text(self.words.vocabulary, item["object"], self.words.lang) for item in general]
             rows += [Line(text, "strong") for text in texts]
-        elif self.audience == "clinician" and self.review.stands("plan"):
+        elif self.audience != "person" and self.review.stands("plan"):
             rows += [Line(text, "struck", STRUCK, self.words.word("falls_away")) for text in fallen]
         if self.review.follow_up is not None:
             day = self.words.dates.date(self.review.follow_up)

@@ -1,7 +1,8 @@
 """Read a report for showing: bring an older version to today's keys, and leave out what an audience may not see.
 
 A report itself is for clinicians. What the person takes home never shows that something was left out: private rules
-are gone whatever they said, and plan items are counted anew. Does not put words to anything.
+are gone whatever they said, and plan items are counted anew. A worker reads every danger sign, the tier, the findings and
+what is to be done, but no syndrome and no formula that the practice keeps to clinicians. Does not put words to anything.
 
 Source: clinical-vocabulary sections 8 (RF-24, RF-25) and 10; policy R9.
 """
@@ -16,13 +17,17 @@ from edge_agent.agents.rules.rule_file import EMERGENCY
 from edge_agent.agents.tcm.block import for_audience
 from edge_agent.errors import CaseError
 
-ReportAudience = Literal["person", "clinician"]
+ReportAudience = Literal["person", "clinician"]  # for whom paper is
+Reader = Literal["person", "worker", "clinician"]  # who reads: a worker does so on the screen alone
 READABLE_VERSIONS = (1, 2)
 # For clinicians only, whatever the practice shows to the person.
 _FORMULA_FIELDS = frozenset({"formula", "modification"})
 _FORMULA_OBJECTS = frozenset({"tcm_formula_proposal", "tcm_external_wash_proposal"})
+_PLAN_LISTS = ("items", "cut", "findings")
+_PATHOGENESIS = "mechanism"
 _FORMULA_NOTICES = frozenset({"formula_withheld", "formula_unchecked"})
 _PRIVATE_CAUSE = "red_flag_active"
+FOR_CLINICIANS = "for_clinicians"  # key of what a worker reads: the parts that are there and not for him
 
 
 def readable(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,7 +47,7 @@ def readable(report: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def seen_by(report: Mapping[str, Any], audience: ReportAudience, *, is_private: frozenset[str]) -> dict[str, Any]:
+def seen_by(report: Mapping[str, Any], audience: Reader, *, is_private: frozenset[str]) -> dict[str, Any]:
     """Return what one audience may see of a report of version 2.
 
     Args:
@@ -52,6 +57,8 @@ def seen_by(report: Mapping[str, Any], audience: ReportAudience, *, is_private: 
     """
     if audience == "clinician":
         return dict(report)
+    if audience == "worker":
+        return _for_a_worker(report)
     flags = [row for row in report["red_flags"] if row["id"] not in is_private]
     is_shown_emergency = any(row["tier"] == EMERGENCY for row in flags)
     tcm = for_audience(report["tcm"], "person")
@@ -71,13 +78,73 @@ def seen_by(report: Mapping[str, Any], audience: ReportAudience, *, is_private: 
         "reasoning": _public_reasoning(report["reasoning"], has_tcm=tcm is not None),
         "abstentions": [row for row in report["abstentions"] if is_shown_emergency or row["reason"] != _PRIVATE_CAUSE],
     }
-    if report["representation"] is not None:
-        told["representation"] = _without_model_words(report["representation"])
-    if tcm is None and report["representation"] is not None:
-        fields = report["representation"]["fields"]
-        kept = {name: row for name, row in fields.items() if name != "mechanism"}
-        told["representation"] = {**told["representation"], "fields": kept}
-    return told
+    return told | {"representation": _public_representation(report["representation"], has_tcm=tcm is not None)}
+
+
+def is_tcm_seen(report: Mapping[str, Any], audience: Reader) -> bool:
+    """Say whether a reader may see what the report says of a syndrome, or what a clinician put in its place."""
+    if audience == "clinician":
+        return True
+    return for_audience(report["tcm"], "person") is not None
+
+
+def _for_a_worker(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what the practice keeps to clinicians, and a model's own words; nothing of what makes the case urgent."""
+    tcm = for_audience(report["tcm"], "person")
+    reasoning = _public_reasoning(report["reasoning"], has_tcm=tcm is not None)
+    is_told = tcm is not None or report["tcm_absent"] is not None  # the syndrome, or why there is none
+    hidden = {
+        "tcm": not is_told and bool(report["tcm"] or report["reasoning"]),
+        "reasoning": reasoning is None and report["reasoning"] is not None,
+    }
+    return {
+        **report,
+        "notices": [name for name in report["notices"] if name not in _FORMULA_NOTICES],
+        "recognition": [_without_model_words(view) for view in report["recognition"]],
+        "representation": _public_representation(report["representation"], has_tcm=tcm is not None),
+        "biomedical": _without_pathogenesis(report["biomedical"]) if tcm is None else report["biomedical"],
+        "reasoning": reasoning,
+        "tcm": tcm,
+        "plan": _without_formulas(report["plan"]),
+        FOR_CLINICIANS: tuple(part for part, is_hidden in hidden.items() if is_hidden),
+    }
+
+
+def _public_representation(told: Mapping[str, Any] | None, *, has_tcm: bool) -> dict[str, Any] | None:
+    """Leave out a model's own words; without the TCM block for this reader the pathogenesis too."""
+    if told is None:
+        return None
+    kept = {name: row for name, row in told["fields"].items() if has_tcm or name != _PATHOGENESIS}
+    return {**_without_model_words(told), "fields": kept}
+
+
+def _without_pathogenesis(told: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Leave out evidence that names the pathogenesis: it is a syndrome by another name."""
+    if told is None:
+        return None
+
+    def kept(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        if row is None:
+            return None
+        sides = ("supported_by", "less_supported_by")
+        return {**row, **{side: [one for one in row[side] if not _is_pathogenesis(one)] for side in sides}}
+
+    return {**told, "working": kept(told["working"]), "differential": [kept(row) for row in told["differential"]]}
+
+
+def is_item_told(item: Mapping[str, Any], audience: Reader) -> bool:
+    """Say whether a reader may know of one item of a plan; whatever the practice shows, a formula is for clinicians."""
+    return audience == "clinician" or item["object"] not in _FORMULA_OBJECTS
+
+
+def _is_pathogenesis(evidence: Mapping[str, Any]) -> bool:
+    return str(evidence["pointer"]).endswith(f".{_PATHOGENESIS}")
+
+
+def _without_formulas(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave a plan's formulas out; the other items keep their numbers, so that worker and clinician mean the same one."""
+    kept = {name: [row for row in plan[name] if is_item_told(row, "worker")] for name in _PLAN_LISTS}
+    return {**plan, **kept, "is_cut": bool(kept["cut"])}
 
 
 def _without_model_words(section: Mapping[str, Any]) -> dict[str, Any]:

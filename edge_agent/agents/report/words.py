@@ -18,7 +18,7 @@ from edge_agent.agents.report import plan as ending
 from edge_agent.agents.report import reasoning as reasons
 from edge_agent.agents.report.decided import Pen
 from edge_agent.agents.report.parts import Block, Page, Section
-from edge_agent.agents.report.reading import ReportAudience, private_rules, readable, seen_by
+from edge_agent.agents.report.reading import FOR_CLINICIANS, Reader, is_item_told, private_rules, readable, seen_by
 from edge_agent.agents.report.review import NO_REVIEW, Review
 from edge_agent.agents.report.standing import after_review, tiers_told, without_overruled
 from edge_agent.agents.report.terms import Terms
@@ -31,7 +31,7 @@ def page_of(
     vocabulary: Vocabulary,
     lang: Language,
     *,
-    audience: ReportAudience = "clinician",
+    audience: Reader = "clinician",
     review: Review = NO_REVIEW,
     says_who: bool = True,
     dates: Dates = PLAIN,
@@ -42,7 +42,8 @@ def page_of(
         report: what ``CasePipeline.run`` returned, of this or an older version.
         vocabulary: the words for its ids.
         lang: ``zh`` or ``en``.
-        audience: ``person`` leaves out what only clinicians may see (``report_reading.seen_by``).
+        audience: ``person`` leaves out what only clinicians may see, ``worker`` the practice's TCM part; of that the
+            sections stay, without a line (``report_reading.seen_by``).
         review: what clinicians decided about it.
         says_who: whether each part tells who decided on it; the screen, which shows that beside the parts, needs none.
         dates: writes days and moments; a screen brings its own way.
@@ -62,7 +63,7 @@ def page_of(
     meta = words.joined(
         [f"{words.word('case')} {told['case_id']}", words.time(told["created"]), _copy(audience, words)]
     )
-    fallen = tuple(ending.item_words(item, words) for item in after.fallen)
+    fallen = tuple(ending.item_words(item, words) for item in after.fallen if is_item_told(item, audience))
     return Page(
         title=words.word("title"),
         meta=f"{meta} · {words.word('name')} ____________________",
@@ -121,20 +122,26 @@ def _biomedical(told: Mapping[str, Any], pen: Pen) -> list[Block]:
 
 
 def _reasoning(told: Mapping[str, Any], pen: Pen) -> list[Block]:
-    """Return the steps; the person's copy has none where the practice shows no syndrome, and then nothing to withhold."""
+    """Return the steps; only clinicians have them where the practice shows no syndrome, and then nothing to withhold."""
+    if "reasoning" in told.get(FOR_CLINICIANS, ()):
+        return []
     blocks = reasons.reasoning(told, pen.words)
-    is_empty = told["reasoning"] is None and pen.audience == "person"
+    is_empty = told["reasoning"] is None and pen.audience != "clinician"
     return blocks if is_empty else pen.part("reasoning", blocks, fields=())
 
 
 def _tcm(told: Mapping[str, Any], pen: Pen) -> list[Block]:
-    """Return the block; a person who is not shown a syndrome is not shown a corrected one either."""
+    """Return the block; whoever is not shown a syndrome is not shown a corrected one either."""
+    if "tcm" in told.get(FOR_CLINICIANS, ()):
+        return []
     blocks = reasons.tcm(told, pen.words)
-    is_empty = told["tcm"] is None and (pen.audience == "person" or pen.review.value("reasoning", "syndrome") is None)
+    is_empty = told["tcm"] is None and (
+        pen.audience != "clinician" or pen.review.value("reasoning", "syndrome") is None
+    )
     return blocks if is_empty else pen.part("reasoning", blocks, fields={"syndrome"}, is_told=False)
 
 
-def _copy(audience: ReportAudience, words: Terms) -> str:
+def _copy(audience: Reader, words: Terms) -> str:
     return words.word("person_copy") if audience == "person" else ""
 
 

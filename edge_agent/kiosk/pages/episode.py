@@ -13,7 +13,7 @@ from fastapi import Request, Response
 from edge_agent.agents.report.earlier import earlier_visit
 from edge_agent.agents.report.findings import changed
 from edge_agent.agents.report.parts import Block
-from edge_agent.agents.report.reading import readable
+from edge_agent.agents.report.reading import is_item_told, readable
 from edge_agent.agents.report.standing import after_review
 from edge_agent.agents.report.terms import Terms
 from edge_agent.errors import CaseError
@@ -23,6 +23,7 @@ from edge_agent.kiosk.case_rooms import (
     Shown,
     episodes_of,
     listed_case,
+    reader_of,
     report_language,
     row_of,
     shown_pictures,
@@ -67,7 +68,7 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
     visit = visit_here(parts, case_id)
     known = episodes_of(parts).visits(visit.episode_id) if visit else []
     seen = {one.case_id: one.handed_over for one in known} or {case_id: row.created}
-    visits = [point for one in seen if (point := _point(parts, one)) is not None]
+    visits = [point for one in seen if (point := _point(parts, one, person)) is not None]
     parts.audit.note(person.name, Action.CASE_OPENED, case_ref=case_id, detail="episode")
     return page(
         request,
@@ -88,8 +89,8 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
     )
 
 
-def _point(parts: KioskParts, case_id: str) -> VisitPoint | None:
-    """Return what stands of one visit's report; None without a report that this program can read."""
+def _point(parts: KioskParts, case_id: str, person: Person) -> VisitPoint | None:
+    """Return what stands of one visit's report, for this reader; None without a report that this program can read."""
     told = parts.cases.report(case_id)
     if told is None:
         return None
@@ -106,7 +107,9 @@ def _point(parts: KioskParts, case_id: str) -> VisitPoint | None:
             pasi=found.pasi,
             pga=found.pga,
             tier=after.tier,
-            treatments=tuple(item["object"] for item in plan if item["action"] == "treat"),
+            treatments=tuple(
+                item["object"] for item in plan if item["action"] == "treat" and is_item_told(item, reader_of(person))
+            ),
             has_severity=review.stands("severity"),
         )
     return None

@@ -14,15 +14,24 @@ from urllib.parse import urlencode
 from fastapi import Depends, HTTPException, Request, Response
 
 from edge_agent.agents.letter.document import destinations
+from edge_agent.agents.letter.parts import Secrets
 from edge_agent.agents.plan.by_tier import referral_for
 from edge_agent.agents.report.reading import ReportAudience, readable
-from edge_agent.contracts.terms import Language
+from edge_agent.contracts.terms import Language, Vocabulary
 from edge_agent.errors import CaseError
 from edge_agent.interop.exporter import Carrier, Exporter, ExportEvent
 from edge_agent.interop.stored import Stored, is_taken_back, review_of, stored_case
 from edge_agent.kiosk.access import requires
-from edge_agent.kiosk.case_rooms import Carer, listed_case, policy_of, report_language, row_of, vault_of
-from edge_agent.kiosk.language import may_print_advice
+from edge_agent.kiosk.case_rooms import (
+    Carer,
+    listed_case,
+    may_see_all,
+    policy_of,
+    report_language,
+    row_of,
+    vault_of,
+)
+from edge_agent.kiosk.language import advice_languages
 from edge_agent.kiosk.rendering import Stationery, page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.store.accounts import Person, Role
@@ -52,10 +61,12 @@ def choose(request: Request, case_id: str, person: Carer) -> Response:
         speeches=[(code, name, _may_advise(request, code)) for code, name in LANGUAGES],
         lang=lang,
         destinations=[
-            (one, parts.vocabulary.label(one, lang, of="plan_object")) for one in destinations(parts.vocabulary)
+            (one, parts.vocabulary.label(one, lang, of="plan_object"))
+            for one in destinations(parts.vocabulary)
+            if _may_write_to(one, person, parts.vocabulary)
         ],
         destination=None if tier is None else referral_for(tier, parts.vocabulary),
-        may_see_all=_may_see_all(person),
+        may_see_all=may_see_all(person),
         may_export=Role.CLINICIAN in person.roles and not taken,
     )
 
@@ -67,6 +78,7 @@ def paper(
     """Show a sheet in a page of the kiosk, with the way back and a button that prints it."""
     row = row_of(listed_case(request, case_id), parts_of(request))
     if sheet == "letter":
+        _check_writer(request, person, to)
         return page(
             request, "cases/print_paper.html", row=row, source=_source(case_id, "letter", to=to, language=language)
         )
@@ -91,7 +103,8 @@ def report_pdf(
 
 @router.get("/cases/{case_id}/print/letter.pdf")
 def letter_pdf(request: Request, case_id: str, person: Carer, to: str, language: Speech = "en") -> Response:
-    """Print the referral letter to one destination."""
+    """Print the referral letter to one destination; one that holds the TCM block is for those who may read it."""
+    _check_writer(request, person, to)
     stored = _stored(request, case_id)
     return _pdf(_exporter(request, person).letter_pdf(stored, language=language, destination=to))
 
@@ -118,25 +131,35 @@ def _check_reader(request: Request, person: Person, audience: ReportAudience, la
         CaseError: the language is not verified.
         HTTPException: 403, the clinician's copy.
     """
-    if audience == "clinician" and not _may_see_all(person):
+    if audience == "clinician" and not may_see_all(person):
         raise HTTPException(403)
     if audience == "person" and not _may_advise(request, language):
         raise CaseError("advice cannot be printed in a language that nobody has verified: choose another language")
+
+
+def _may_write_to(destination: str, person: Person, vocabulary: Vocabulary) -> bool:
+    """Say whether a person may read a letter to this destination: a letter for TCM holds syndrome and formula."""
+    return may_see_all(person) or not Secrets.of(vocabulary, destination).is_tcm_told
+
+
+def _check_writer(request: Request, person: Person, destination: str) -> None:
+    """Refuse a letter that tells what this person may not read; an unknown destination is told by the letter itself."""
+    words = parts_of(request).vocabulary
+    if destination in destinations(words) and not _may_write_to(destination, person, words):
+        raise HTTPException(403)
 
 
 def _source(case_id: str, name: str, **query: str) -> str:
     return f"/cases/{case_id}/print/{name}.pdf?{urlencode(query)}"
 
 
-def _may_see_all(person: Person) -> bool:
-    """Say whether a person may hold what only clinicians see: a worker's own copy is the person's."""
-    return bool(person.roles - {Role.WORKER, Role.MAINTAINER})
-
-
 def _may_advise(request: Request, code: str) -> bool:
+    return code in _advice(request)
+
+
+def _advice(request: Request) -> frozenset[str]:
     stationery: Stationery = request.app.state.stationery
-    language = stationery.languages.get(code)
-    return language is not None and may_print_advice(language, is_demo=parts_of(request).config.kiosk.is_demo)
+    return advice_languages(stationery.languages, is_demo=parts_of(request).config.kiosk.is_demo)
 
 
 def _stored(request: Request, case_id: str) -> Stored:
@@ -159,7 +182,7 @@ def _exporter(request: Request, person: Person) -> Exporter:
         on_export=tell,
         clock=parts.clock,
         new_id=lambda: secrets.token_hex(8),
-        carrier=Carrier(person.name, policy_of(parts), shown_as=person.display_name),
+        carrier=Carrier(person.name, policy_of(parts), shown_as=person.display_name, advice=_advice(request)),
     )
 
 

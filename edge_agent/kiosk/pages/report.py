@@ -1,13 +1,13 @@
 """One case's report on the screen: its parts in the fixed order, a decision on each, and the signature.
 
-The report is written for clinicians; workers read it too, and decide nothing. The page is drawn from the same parts as
+The report is written for clinicians. Workers read it too, without the TCM part that the practice keeps to clinicians, and
+decide nothing. The page is drawn from the same parts as
 print and terminal (``agents.report.words.page_of``), so none can say what another leaves out: what clinicians decided stands
 as on the clinician's copy, and what fell is struck.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
@@ -22,8 +22,6 @@ from edge_agent.agents.report.standing import for_the_person
 from edge_agent.agents.report.words import page_of
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.local_time import day_of
-from edge_agent.contracts.result import Section
-from edge_agent.contracts.terms import Language, Vocabulary
 from edge_agent.errors import CaseError
 from edge_agent.interop.stored import review_of
 from edge_agent.kiosk.access import requires
@@ -35,6 +33,7 @@ from edge_agent.kiosk.case_rooms import (
     may_close,
     noting,
     policy_of,
+    reader_of,
     report_language,
     row_of,
     shown_pictures,
@@ -42,6 +41,7 @@ from edge_agent.kiosk.case_rooms import (
     vault_of,
     visit_here,
 )
+from edge_agent.kiosk.controls import controls
 from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.next_visit import FIELD, another_day, choices, chosen_day
 from edge_agent.kiosk.plain_report import without_codes
@@ -57,9 +57,8 @@ from edge_agent.review.decisions import (
     lacks_tier,
     may_decide,
     open_sections,
-    standing,
 )
-from edge_agent.review.sections import CORRECTABLE, SHOWN_IN, decidable
+from edge_agent.review.sections import CORRECTABLE, SHOWN_IN
 from edge_agent.store.accounts import Person, Role, display_names
 from edge_agent.store.audit import Action
 from edge_agent.store.database import Connection
@@ -68,18 +67,6 @@ from edge_agent.store.withdrawal import Withdrawals
 
 router = Room()
 Decider = Annotated[Person, Depends(requires(*DECIDERS))]
-
-
-@dataclass(frozen=True, slots=True)
-class Control:
-    """What stands below a part: the decision so far in words, and for the person who decides the fields of a correction."""
-
-    section: Section
-    title: str
-    decided: Decision | None
-    told: tuple[str, ...]  # reason, corrected values, note
-    fields: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]  # field, its words, (id, words) to choose from
-    may_decide: bool
 
 
 @router.get("/cases/{case_id}")
@@ -100,9 +87,9 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
     words = parts.vocabulary
     is_locked = withdrawals.is_locked(case_id)
     review = review_of(parts.database, cases=parts.cases, case_id=case_id)
-    shown, details = without_codes(
-        page_of(told, words, lang, review=review, says_who=False, dates=language_of(request))
-    )
+    reader = reader_of(person)
+    whole = page_of(told, words, lang, audience=reader, review=review, says_who=False, dates=language_of(request))
+    shown, details = without_codes(whole)
     said = for_the_person(told, review, words)
     booked, today = next_visit(said), day_of(parts.clock())
     return page(
@@ -113,7 +100,7 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         why_second=[term_of(request, "second_reading_reason", one) for one in row.needs_second_reading],
         told=shown,
         details=details,
-        controls=_controls(request, told, decisions, person),
+        controls=controls(request, told, decisions, person),
         open_sections=open_sections(told, decisions),
         lacks_tier=lacks_tier(decisions),
         sign_off=reviews.sign_off(case_id),
@@ -159,42 +146,6 @@ def kind(block: Block) -> str:
     """Return which part of the template draws a block."""
     kinds: dict[type[Any], str] = {Line: "line", Table: "table", Listing: "listing", Boxes: "boxes"}
     return kinds[type(block)]
-
-
-def _controls(
-    request: Request, told: dict[str, Any], decisions: tuple[Decision, ...], person: Person
-) -> dict[str, list[Control]]:
-    """Return the decisions to take by the section of the page that they stand in."""
-    vocabulary, lang, done = parts_of(request).vocabulary, report_language(request), standing(decisions)
-    found: dict[str, list[Control]] = {}
-    for section in decidable(told):
-        fields = tuple(
-            (name, vocabulary.name(of, lang), tuple((one, vocabulary.label(one, lang, of=of)) for one in vocabulary.lists[of].terms))
-            for name, of in CORRECTABLE[section].items()
-        )  # fmt: skip
-        title = vocabulary.label(section, lang, of="decided_section")
-        control = Control(
-            section,
-            title,
-            done.get(section),
-            told=_said(done[section], vocabulary, lang) if section in done else (),
-            fields=fields,
-            may_decide=may_decide(section, person.roles),
-        )
-        found.setdefault(SHOWN_IN[section], []).append(control)
-    return found
-
-
-def _said(decision: Decision, vocabulary: Vocabulary, lang: Language) -> tuple[str, ...]:
-    """Return why a part was corrected or rejected, what is right, and the note."""
-    if decision.verdict == "accepted":
-        return ()
-    lists = CORRECTABLE[decision.section]
-    right = [
-        f"{vocabulary.name(lists[name], lang)}: {vocabulary.label(value, lang, of=lists[name])}"
-        for name, value in decision.values.items()
-    ]
-    return (vocabulary.label(decision.reason, lang, of="decision_reason"), *right, *filter(None, [decision.note]))
 
 
 @router.post("/cases/{case_id}/decide")
