@@ -32,6 +32,7 @@ from edge_agent.state_dir import StateLock, prepare_state_dir
 from edge_agent.store.withdrawal import Withdrawals, WithdrawnPurpose
 from edge_agent.store_bootstrap import build_storage_room
 from edge_agent.supervision.engine_guard import EngineGuard
+from edge_agent.supervision.governor import Governor, PowerSensor, SystemPower
 from edge_agent.supervision.logs import FOLDER, Log, LogLimits, build_log
 from edge_agent.supervision.notify import Notifier
 from edge_agent.supervision.parts import CameraService, NoUplink, Sending, ServicePart
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from edge_agent.kiosk.server import KioskServer
 
 SPARE_PROFILE = "generic"
+POWER_LOOK_S = 15.0  # what pages, status and metrics tell is at most so old; the desk looks anew before each case
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,12 @@ def check_wish(wish: Wish) -> Checked:
 
 @contextmanager
 def open_daemon(
-    wish: Wish, *, stop: threading.Event, devices: Devices | None = None, notifier: Notifier | None = None
+    wish: Wish,
+    *,
+    stop: threading.Event,
+    devices: Devices | None = None,
+    notifier: Notifier | None = None,
+    sensor: PowerSensor | None = None,
 ) -> Iterator[Daemon]:
     """Build the daemon with everything that it owns. Takes the state lock; starts nothing.
 
@@ -95,6 +102,7 @@ def open_daemon(
         stop: set by the caller to end the daemon.
         devices: that may be used; None are those of this computer.
         notifier: told how the daemon fares; None: nobody.
+        sensor: of heat and battery; None are those of this computer.
 
     Raises:
         DaemonError: another process uses the state folder.
@@ -116,6 +124,7 @@ def open_daemon(
             log.warning("policy.refused", refusal=policy.refusal)
         child, guard = _engine(checked, stop=stop, log=log, devices=devices)
         room = build_storage_room(config, store, profile=checked.profile)
+        governor = Governor(checked.profile.power, sensor=sensor or SystemPower())
         try:
             parts = Parts(
                 cases=store.cases,
@@ -129,6 +138,7 @@ def open_daemon(
                 faults=wish.faults,
                 reasons=_quality_reasons(),
                 storage=lambda: room.stage,
+                governor=governor,
                 notifier=notifier or Notifier(),
             )
             camera = _camera(checked)
@@ -144,7 +154,8 @@ def open_daemon(
             rooms = _rooms(config, store, policy=policy, daemon=daemon)
             if store.upkeep_error is not None:
                 log.warning("store.upkeep", **store.upkeep_error.diagnostics())
-            daemon.supervise(Upkeep((Chore("room", MINUTE_S, room.step), *rooms.chores), log=log))
+            watch = (Chore("room", MINUTE_S, room.step), Chore("power", POWER_LOOK_S, governor.look))
+            daemon.supervise(Upkeep((*watch, *rooms.chores), log=log))
             _add_web(daemon, wish, store, rooms=rooms, log=log)
             yield daemon
         finally:

@@ -48,7 +48,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # 
 
 
 def _troubles(status: dict[str, Any]) -> list[str]:
-    """Return a line for every fault of the settings, for a lack of room, and for every part that was lost too often."""
+    """Return a line for every fault of the settings, for a lack of room, for what holds new cases, and for every part that was lost too often."""
     faults = [f"mend     {line}" for line in status.get("faults", [])]
     parts: dict[str, Any] = status.get("parts", {})
     degraded = [
@@ -58,7 +58,9 @@ def _troubles(status: dict[str, Any]) -> list[str]:
     ]
     stage = status.get("storage")
     room = [f"storage  {stage}: derm-edge doctor says what to do"] if stage not in (None, "ok") else []
-    return (["safe mode: cases are stored and wait"] if faults else []) + faults + room + degraded
+    why = (status.get("power") or {}).get("line")
+    waits = [f"waits    new cases are stored and wait: {why}"] if why else []
+    return (["safe mode: cases are stored and wait"] if faults else []) + faults + room + waits + degraded
 
 
 def read_status(config: Config) -> dict[str, Any]:
