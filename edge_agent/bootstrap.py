@@ -5,7 +5,8 @@ Heavy imports are inside the functions: the supervisor opens the store without e
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,14 +67,18 @@ def country_vocabulary(config: Config) -> Vocabulary:
     return with_country_deadlines(policy_in_force(config, remember=False).policy, Vocabulary.load())
 
 
-def build_uplink(config: Config, outbox: Outbox, *, log: Log | None = None) -> Uplink:
+def build_uplink(
+    config: Config, outbox: Outbox, *, log: Log | None = None, hours: Sequence[str] | None = None
+) -> Uplink:
     """Build the uplink to the configured broker. Does not connect.
 
     Args:
         config: the device's configuration.
         outbox: whose rows it sends.
         log: the daemon's; None lets the uplink write plain lines to stderr.
+        hours: when results leave by themselves; None: always.
     """
+    from edge_agent.uplink.hours import ALL_DAY
     from edge_agent.uplink.settings import UplinkSettings, load_or_create_device_id
     from edge_agent.uplink.uplink import Uplink
 
@@ -85,6 +90,7 @@ def build_uplink(config: Config, outbox: Outbox, *, log: Log | None = None) -> U
         certificate_file=broker.certificate_file,
         key_file=broker.key_file,
     )
+    settings = replace(settings, hours=tuple(hours or ALL_DAY))
     return Uplink(outbox, settings, lock_path=config.state_dir / "uplink.lock", log=log)
 
 

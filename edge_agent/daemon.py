@@ -175,6 +175,7 @@ class Daemon:
             "bundle_dir": str(self._bundle_dir),
             "hub_connected": parts.uplink.is_connected,
             "sync_age_s": parts.uplink.sync_age_s,
+            "sending": {"windows": list(parts.uplink.hours), "is_open": parts.uplink.may_send},
             "outbox": asdict(parts.outbox.status()),
             "cases": {str(state): count for state, count in parts.cases.counts().items()},
             "pending": len(parts.cases.pending()),
@@ -196,8 +197,7 @@ class Daemon:
         """Return what is wrong with the device now, as ids that pages have words for; quick, reads no store."""
         camera = None if self.camera is None else self.camera.status()
         parts = self._parts
-        held = parts.governor.strains
-        found = fault_ids(self.health(), faults=parts.faults, stage=parts.storage(), strains=held)
+        found = fault_ids(self.health(), faults=parts.faults, stage=parts.storage(), strains=parts.governor.strains)
         if camera is None or camera.fault is None or "camera_down" in found:
             return found
         return (*found, f"camera_{camera.fault}")  # the words say what is seen and what a hand can mend

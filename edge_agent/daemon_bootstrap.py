@@ -131,7 +131,7 @@ def open_daemon(
                 outbox=store.outbox,
                 child=child,
                 work=_case_work(checked, store, child=child, guard=guard, policy=policy.policy, stop=stop, log=log),
-                uplink=_uplink(config, store, log),
+                uplink=_uplink(checked, store, log),
                 stop=stop,
                 log=log,
                 guard=guard,
@@ -225,9 +225,11 @@ def _quality_reasons() -> tuple[str, ...]:
     return tuple(one["id"] for one in read_toml(VOCABULARY / "views.toml", what="views")["quality_reason"]["values"])
 
 
-def _uplink(config: Config, store: Store, log: Log) -> Sending:
+def _uplink(checked: Checked, store: Store, log: Log) -> Sending:
+    config = checked.wish.config
     try:
-        return build_uplink(config, store.outbox, log=log)
+        hours = config.broker.windows or checked.profile.sync.windows
+        return build_uplink(config, store.outbox, log=log, hours=hours)
     except EdgeError as exc:  # cases go on without the hub; the part says what to mend
         log.warning("uplink.settings", **exc.diagnostics())
         return NoUplink(exc)

@@ -38,13 +38,21 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # 
         for line in _troubles(status):
             print(line)
         print(f"engine   {daemon['child_state']}, process {daemon['child_pid']}, on {status['device']}")
-        print(f"hub      {'connected' if status['hub_connected'] else 'not connected'}")
+        print(f"hub      {_hub(status)}")
     if status["second_device"]:
         print(f"device   {status['second_device']}")
     print("cases    " + "  ".join(f"{name} {count}" for name, count in status["cases"].items()))
     print(f"pending  {status['pending']}")
     print("records  " + "  ".join(f"{name} {count}" for name, count in status["outbox"].items()))
     return 0
+
+
+def _hub(status: dict[str, Any]) -> str:
+    """Say whether the hub is connected, or that it is not the time for it."""
+    sending = status.get("sending")
+    if status["hub_connected"] or sending is None or sending["is_open"]:
+        return "connected" if status["hub_connected"] else "not connected"
+    return f"results leave at {', '.join(sending['windows'])}, withdrawals at any time; derm-edge sync sends now"
 
 
 def _troubles(status: dict[str, Any]) -> list[str]:

@@ -84,6 +84,8 @@ class _StatusCollector:
         yield _labelled("derm_edge_outbox_records", "Records for the hub by state.", "state", status["outbox"])
         yield _gauge("derm_edge_queue_length", "Cases that wait for the agents.", status["queued"])
         yield _gauge("derm_edge_hub_connected", "Whether the hub has answered.", status["hub_connected"])
+        if (sending := status.get("sending")) is not None:
+            yield _gauge("derm_edge_sending_open", "Whether results may leave now.", sending["is_open"])
         yield _gauge("derm_edge_safe_mode", "Whether the configuration is broken.", status["is_safe_mode"])
         parts = status["parts"]
         yield _restarts({name: one["restarts"] for name, one in parts.items()})
