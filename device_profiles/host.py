@@ -18,6 +18,8 @@ from pathlib import Path
 ISA_VARIABLE = "ONEDNN_MAX_CPU_ISA"
 _BELOW_AVX2 = frozenset({"SSE41", "AVX"})
 _INTEL = "0x8086"
+_FED = frozenset({"Charging", "Full", "Not charging"})
+_LYING_MILLIDEGREES = 120_000  # above the 100 to 110 degrees at which Intel's processors end their work by themselves
 _IGPU_SLOT = ":00:02.0"  # where Intel's processors have their own graphics; a plugged-in card is elsewhere
 
 
@@ -75,7 +77,7 @@ def read_host(
         memory_total_bytes=_memory_total(root / "proc" / "meminfo"),
         disk_free_bytes=_disk_free(disk_path),
         igpus=_igpus(root),
-        power=_power(root / "sys" / "class"),
+        power=read_power(root),
         isa_cap=cap if cap in _BELOW_AVX2 else None,
     )
 
@@ -124,8 +126,15 @@ def _igpus(root: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _power(classes: Path) -> PowerFacts:
+def read_power(root: Path = Path("/")) -> PowerFacts:
+    """Read mains, battery and heat alone: a few small files, quick enough for now and then.
+
+    A zone that no working processor can have (0 degrees or less, 120 or more) is a sensor that lies, and is left out. Where
+    no supply calls itself the mains, a battery that does not discharge says that it is fed.
+    """
+    classes = root / "sys" / "class"
     mains: list[bool] = []
+    fed: list[bool] = []
     charges: list[int] = []
     for supply in sorted((classes / "power_supply").glob("*")):
         kind = _text(supply / "type")
@@ -135,9 +144,11 @@ def _power(classes: Path) -> PowerFacts:
         elif kind == "Battery" and _text(supply / "scope") != "Device":
             charge = _number(_text(supply / "capacity"))
             charges += [] if charge is None else [round(charge)]
+            fed += [_text(supply / "status") in _FED]
     zones = (_number(_text(path)) for path in sorted((classes / "thermal").glob("thermal_zone*/temp")))
-    degrees = [zone / 1000 for zone in zones if zone is not None]
-    return PowerFacts(any(mains) if mains else None, min(charges, default=None), max(degrees, default=None))
+    degrees = [zone / 1000 for zone in zones if zone is not None and 0 < zone < _LYING_MILLIDEGREES]
+    is_on_mains = any(mains) if mains else (True if any(fed) else None)
+    return PowerFacts(is_on_mains, min(charges, default=None), max(degrees, default=None))
 
 
 def _number(text: str) -> float | None:

@@ -9,9 +9,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
+
+def _lasts(window: str) -> str:
+    if window[:5] == window[6:]:
+        raise ValueError("a window that ends when it begins is none; write 00:00-24:00 for the whole day")
+    return window
+
+
+Window = Annotated[
+    str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$"), AfterValidator(_lasts)
+]
 Percent = Annotated[int, Field(ge=0, le=100)]
 
 
@@ -98,13 +107,12 @@ class Rates(_Strict):
 
 
 class Power(_Strict):
-    """State when new cases wait: degrees Celsius of the hottest zone, percent of the battery; threads on battery."""
+    """State when new cases wait: degrees Celsius of the hottest zone, percent of the battery where no mains feed it."""
 
     thermal_pause_c: float
     thermal_resume_c: float
     battery_pause_percent: Percent
     battery_resume_percent: Percent
-    battery_threads: int = Field(ge=1)
 
     @model_validator(mode="after")
     def _pauses_end(self) -> Power:
@@ -125,10 +133,9 @@ class Camera(_Strict):
 
 
 class Storage(_Strict):
-    """State what the store may take of the disk, in bytes, and how many bundles lie there at once."""
+    """State what the store may take of the disk, in bytes."""
 
     disk_budget_bytes: int = Field(gt=0)
-    bundle_slots: int = Field(ge=1)
 
 
 class Sync(_Strict):
@@ -151,7 +158,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 class Profile(_Strict):
     """Hold one complete device profile; ``profile_class`` is the coarse name that may leave the device."""
 
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     name: str
     title: str
     test_only: bool
@@ -183,7 +190,7 @@ class Profile(_Strict):
     def _the_least_computer_carries_it(self) -> Profile:
         """Refuse settings that the smallest computer of the class cannot give."""
         most = self.hardware.cpu_count_min
-        if max(self.inference.threads, self.power.battery_threads) > most:
+        if self.inference.threads > most:
             raise ValueError(f"more threads than the {most} cores of the class's least computer")
         if self.inference.memory_budget_bytes > self.hardware.memory_total_min_bytes:
             raise ValueError("memory_budget_bytes is more than the class's least computer has")

@@ -5,7 +5,8 @@ Heavy imports are inside the functions: the supervisor opens the store without e
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,19 +68,24 @@ def country_vocabulary(config: Config) -> Vocabulary:
     return with_country_deadlines(policy_in_force(config, remember=False).policy, Vocabulary.load())
 
 
-def build_uplink(config: Config, outbox: Outbox, *, log: Log | None = None) -> Uplink:
+def build_uplink(
+    config: Config, outbox: Outbox, *, log: Log | None = None, hours: Sequence[str] | None = None
+) -> Uplink:
     """Build the uplink to the configured broker. Does not connect.
 
     Args:
         config: the device's configuration.
         outbox: whose rows it sends.
         log: the daemon's; None lets the uplink write plain lines to stderr.
+        hours: when results leave by themselves; None: always.
     """
+    from edge_agent.uplink.hours import ALL_DAY
     from edge_agent.uplink.settings import load_or_create_device_id
     from edge_agent.uplink.uplink import Uplink
 
     device = config.device_id or load_or_create_device_id(config.state_dir / "device_id")
-    return Uplink(outbox, uplink_settings(config, device=device), lock_path=config.state_dir / "uplink.lock", log=log)
+    settings = replace(uplink_settings(config, device=device), hours=tuple(hours or ALL_DAY))
+    return Uplink(outbox, settings, lock_path=config.state_dir / "uplink.lock", log=log)
 
 
 def uplink_settings(config: Config, *, device: str) -> UplinkSettings:

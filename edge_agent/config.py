@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from device_profiles.profile import Window
 from edge_agent.config_lines import explained
 from edge_agent.errors import ConfigError
 
@@ -39,13 +40,17 @@ class _Section(BaseModel):
 
 
 class BrokerConfig(_Section):
-    """Say where the hub is reached: broker URL, TLS files, patience in seconds."""
+    """Say where the hub is reached: broker URL, TLS files, patience in seconds.
+
+    ``windows``: local times ``HH:MM-HH:MM`` in which results leave by themselves; None takes the profile's.
+    """
 
     url: str = "mqtt://127.0.0.1:1883"
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
     sync_timeout_s: float = Field(default=30.0, gt=0)
+    windows: tuple[Window, ...] | None = Field(default=None, min_length=1)
 
     @field_validator("url")
     @classmethod

@@ -32,6 +32,7 @@ from edge_agent.store.space import Stage
 from edge_agent.supervision.case_desk import RESUME_AFTER_S, CaseDesk, DeskSettings
 from edge_agent.supervision.engine_guard import EngineGuard
 from edge_agent.supervision.fault_ids import fault_ids
+from edge_agent.supervision.governor import Governor
 from edge_agent.supervision.keeper import Keeper, Part
 from edge_agent.supervision.local_socket import Clients, listen
 from edge_agent.supervision.metrics import Metrics
@@ -54,7 +55,7 @@ class Parts:
 
     ``child`` is None and ``guard`` too where nothing may be inferred (safe mode); ``faults`` then say which lines a
     person must mend. ``reasons``: for which a picture may be refused, for the metrics. ``storage`` says how much room the
-    store's ladder found last; quick.
+    store's ladder found last; quick. ``governor`` holds new runs while the device is too warm or its battery too low.
     """
 
     cases: CaseStore
@@ -68,6 +69,7 @@ class Parts:
     faults: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     storage: Callable[[], Stage | None] = lambda: None
+    governor: Governor = field(default_factory=Governor)
     notifier: Notifier = field(default_factory=Notifier)
     policy: RestartPolicy = field(default_factory=RestartPolicy)
 
@@ -107,7 +109,7 @@ class Daemon:
             tell_status=self.status,
             on_report=parts.uplink.wake,
             on_phase=self.metrics.observe_phase,
-            settings=DeskSettings(hold="; ".join(parts.faults), resume_after_s=resume_after_s, predict=predict),
+            settings=DeskSettings("; ".join(parts.faults), parts.governor.hold, resume_after_s, predict=predict),
         )
         self._keepers: list[Keeper] = []
         self._ended, self._wakes = socket.socketpair()  # written to when a keeper or the daemon ends
@@ -167,11 +169,13 @@ class Daemon:
             "faults": list(parts.faults),
             "parts": health,
             "storage": parts.storage(),
+            "power": parts.governor.status(),
             "camera": _told_of(self.camera),
             "device": None if child is None else child.rung,
             "bundle_dir": str(self._bundle_dir),
             "hub_connected": parts.uplink.is_connected,
             "sync_age_s": parts.uplink.sync_age_s,
+            "sending": {"windows": list(parts.uplink.hours), "is_open": parts.uplink.may_send},
             "outbox": asdict(parts.outbox.status()),
             "cases": {str(state): count for state, count in parts.cases.counts().items()},
             "pending": len(parts.cases.pending()),
@@ -192,7 +196,8 @@ class Daemon:
     def fault_ids(self) -> tuple[str, ...]:
         """Return what is wrong with the device now, as ids that pages have words for; quick, reads no store."""
         camera = None if self.camera is None else self.camera.status()
-        found = fault_ids(self.health(), faults=self._parts.faults, stage=self._parts.storage())
+        parts = self._parts
+        found = fault_ids(self.health(), faults=parts.faults, stage=parts.storage(), strains=parts.governor.strains)
         if camera is None or camera.fault is None or "camera_down" in found:
             return found
         return (*found, f"camera_{camera.fault}")  # the words say what is seen and what a hand can mend

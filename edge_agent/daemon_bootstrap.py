@@ -24,6 +24,7 @@ from edge_agent.policy.load import PolicyInForce, policy_in_force
 from edge_agent.practice import load_practice
 from edge_agent.state_dir import StateLock, prepare_state_dir
 from edge_agent.store_bootstrap import build_storage_room
+from edge_agent.supervision.governor import Governor, PowerSensor, SystemPower
 from edge_agent.supervision.logs import FOLDER, Log, LogLimits, build_log
 from edge_agent.supervision.notify import Notifier
 from edge_agent.supervision.parts import CameraService, NoUplink, Sending, ServicePart
@@ -39,10 +40,17 @@ if TYPE_CHECKING:
     from edge_agent.kiosk.parts import KioskParts
     from edge_agent.kiosk.server import KioskServer
 
+POWER_LOOK_S = 15.0  # what pages, status and metrics tell is at most so old; the desk looks anew before each case
+
 
 @contextmanager
 def open_daemon(
-    wish: Wish, *, stop: threading.Event, devices: Devices | None = None, notifier: Notifier | None = None
+    wish: Wish,
+    *,
+    stop: threading.Event,
+    devices: Devices | None = None,
+    notifier: Notifier | None = None,
+    sensor: PowerSensor | None = None,
 ) -> Iterator[Daemon]:
     """Build the daemon with everything that it owns. Takes the state lock; starts nothing.
 
@@ -51,6 +59,7 @@ def open_daemon(
         stop: set by the caller to end the daemon.
         devices: that may be used; None are those of this computer.
         notifier: told how the daemon fares; None: nobody.
+        sensor: of heat and battery; None are those of this computer.
 
     Raises:
         DaemonError: another process uses the state folder.
@@ -72,6 +81,7 @@ def open_daemon(
             log.warning("policy.refused", refusal=policy.refusal)
         child, guard = build_engine(checked, stop=stop, log=log, devices=devices)
         room = build_storage_room(config, store, profile=checked.profile)
+        governor = Governor(checked.profile.power, sensor=sensor or SystemPower())
         try:
             parts = Parts(
                 cases=store.cases,
@@ -80,13 +90,14 @@ def open_daemon(
                 work=build_case_work(
                     checked, store, child=child, guard=guard, policy=policy.policy, stop=stop, log=log
                 ),
-                uplink=_uplink(config, store, log),
+                uplink=_uplink(checked, store, log),
                 stop=stop,
                 log=log,
                 guard=guard,
                 faults=wish.faults,
                 reasons=_quality_reasons(),
                 storage=lambda: room.stage,
+                governor=governor,
                 notifier=notifier or Notifier(),
             )
             camera = _camera(checked)
@@ -102,7 +113,8 @@ def open_daemon(
             rooms = _rooms(config, store, policy=policy, daemon=daemon)
             if store.upkeep_error is not None:
                 log.warning("store.upkeep", **store.upkeep_error.diagnostics())
-            daemon.supervise(Upkeep((Chore("room", MINUTE_S, room.step), *rooms.chores), log=log))
+            watch = (Chore("room", MINUTE_S, room.step), Chore("power", POWER_LOOK_S, governor.look))
+            daemon.supervise(Upkeep((*watch, *rooms.chores), log=log))
             _add_web(daemon, wish, store, rooms=rooms, log=log)
             yield daemon
         finally:
@@ -117,9 +129,11 @@ def _quality_reasons() -> tuple[str, ...]:
     return tuple(one["id"] for one in read_toml(VOCABULARY / "views.toml", what="views")["quality_reason"]["values"])
 
 
-def _uplink(config: Config, store: Store, log: Log) -> Sending:
+def _uplink(checked: Checked, store: Store, log: Log) -> Sending:
+    config = checked.wish.config
     try:
-        return build_uplink(config, store.outbox, log=log)
+        hours = config.broker.windows or checked.profile.sync.windows
+        return build_uplink(config, store.outbox, log=log, hours=hours)
     except EdgeError as exc:  # cases go on without the hub; the part says what to mend
         log.warning("uplink.settings", **exc.diagnostics())
         return NoUplink(exc)

@@ -13,7 +13,7 @@ from edge_agent.consultation import steps as consultation
 from edge_agent.devices import verdict
 from edge_agent.installation import steps as installation
 from edge_agent.store import states as store
-from edge_agent.supervision import restarts
+from edge_agent.supervision import governor, restarts
 
 # Each table has enums of its own, and the key of a Mapping is invariant: (state, event) to the next state, or None.
 Table = Mapping[Any, Any]
@@ -50,6 +50,7 @@ def machines() -> dict[str, Machine]:
         "part": Machine(restarts.TRANSITIONS, restarts.PartState.STOPPED),
         "inference": Machine(inference_child.TRANSITIONS, inference_child.State.STOPPED),
         "camera": Machine(live_states.TRANSITIONS, live_states.State.OFF),
+        "governor": Machine(governor.TRANSITIONS, governor.Pace.WORKING),
         "device": Machine(
             {key: after for key, after in verdict.TRANSITIONS.items() if key[0] is not None},  # None: no verdict yet
             verdict.Standing.TESTING,

@@ -67,6 +67,7 @@ def checks_of(*, is_quick: bool) -> list[tuple[str, Check]]:
         ("broker", _check_broker),
         ("disk", doctor_checks.check_disk),
         ("rights", doctor_checks.check_rights),
+        ("power", doctor_checks.check_power),
         ("clock", doctor_checks.check_clock),
         ("daemon", doctor_checks.check_daemon),
         ("practice", doctor_checks.check_practice),

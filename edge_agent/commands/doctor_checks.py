@@ -7,10 +7,13 @@ import shutil
 import stat
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_agent.config import Config
 from edge_agent.errors import CameraError, ConfigError, DaemonError, StoreError, StoreFull
+
+if TYPE_CHECKING:
+    from edge_agent.supervision.governor import PowerSensor
 
 FONTS = {"Noto Sans": "fonts-noto-core", "Noto Sans CJK SC": "fonts-noto-cjk", "Noto Sans Arabic": "fonts-noto-core"}
 BROWSER = Path("/usr/bin/chromium")
@@ -93,6 +96,25 @@ def check_daemon(config: Config) -> str:
             raise DaemonError(f"{name} was lost {part['restarts']} times: {part['fault']}")
     restarts = [f"{name} {part['restarts']}" for name, part in parts.items() if part["restarts"]]
     return f"answers; restarts since its start: {', '.join(restarts) or 'none'}"
+
+
+def check_power(config: Config, *, sensor: PowerSensor | None = None) -> str:
+    """Read heat, battery and mains against the profile's bounds; what this computer does not tell holds no case.
+
+    ``sensor``: None are those of this computer.
+    """
+    from edge_agent.bootstrap import resolve_profile
+    from edge_agent.supervision.governor import Sign, SystemPower, reason, signs
+
+    limits, facts = resolve_profile(config).power, (sensor or SystemPower()).read()
+    for strain, sign in signs(facts, limits).items():
+        if sign is Sign.STRAINED:
+            raise DaemonError(f"new cases are stored and wait: {reason(strain, facts, limits)}")
+    heat = "no heat told" if facts.hottest_c is None else f"hottest zone {facts.hottest_c:.0f} degrees"
+    charge = "no battery told" if facts.battery_percent is None else f"battery {facts.battery_percent} %"
+    mains = {True: "on mains", False: "not on mains", None: "mains not told"}[facts.is_on_mains]
+    bounds = f"new cases wait from {limits.thermal_pause_c:.0f} degrees, and at {limits.battery_pause_percent} % without mains"
+    return f"{heat}, {charge}, {mains}; {bounds}"
 
 
 def check_practice(config: Config) -> str:

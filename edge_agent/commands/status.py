@@ -38,7 +38,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # 
         for line in _troubles(status):
             print(line)
         print(f"engine   {daemon['child_state']}, process {daemon['child_pid']}, on {status['device']}")
-        print(f"hub      {'connected' if status['hub_connected'] else 'not connected'}")
+        print(f"hub      {_hub(status)}")
     if status["second_device"]:
         print(f"device   {status['second_device']}")
     print("cases    " + "  ".join(f"{name} {count}" for name, count in status["cases"].items()))
@@ -47,8 +47,16 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # 
     return 0
 
 
+def _hub(status: dict[str, Any]) -> str:
+    """Say whether the hub is connected, or that it is not the time for it."""
+    sending = status.get("sending")
+    if status["hub_connected"] or sending is None or sending["is_open"]:
+        return "connected" if status["hub_connected"] else "not connected"
+    return f"results leave at {', '.join(sending['windows'])}, withdrawals at any time; derm-edge sync sends now"
+
+
 def _troubles(status: dict[str, Any]) -> list[str]:
-    """Return a line for every fault of the settings, for a lack of room, and for every part that was lost too often."""
+    """Return a line for every fault of the settings, for a lack of room, for what holds new cases, and for every part that was lost too often."""
     faults = [f"mend     {line}" for line in status.get("faults", [])]
     parts: dict[str, Any] = status.get("parts", {})
     degraded = [
@@ -58,7 +66,9 @@ def _troubles(status: dict[str, Any]) -> list[str]:
     ]
     stage = status.get("storage")
     room = [f"storage  {stage}: derm-edge doctor says what to do"] if stage not in (None, "ok") else []
-    return (["safe mode: cases are stored and wait"] if faults else []) + faults + room + degraded
+    why = (status.get("power") or {}).get("line")
+    waits = [f"waits    new cases are stored and wait: {why}"] if why else []
+    return (["safe mode: cases are stored and wait"] if faults else []) + faults + room + waits + degraded
 
 
 def read_status(config: Config) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import zstandard
@@ -125,6 +126,17 @@ class Ack(Wire):
         """Return whether the hub has committed this seq, so that the device may delete its row."""
         missing = any(first <= seq <= last for first, last in self.gaps)
         return seq <= self.high_water and not missing and all(row.seq != seq for row in self.rejected)
+
+    def stored_of(self, seqs: Sequence[int]) -> set[int]:
+        """Return those seqs that the hub has committed; ``is_stored`` for many rows at once."""
+        starts = [first for first, _ in self.gaps]  # ascending and apart: no other ack is taken
+        refused = {rejection.seq for rejection in self.rejected}
+
+        def is_missing(seq: int) -> bool:
+            index = bisect_right(starts, seq) - 1
+            return index >= 0 and seq <= self.gaps[index][1]
+
+        return {seq for seq in seqs if seq <= self.high_water and seq not in refused and not is_missing(seq)}
 
 
 _Up = Annotated[Hello | Batch, Field(discriminator="kind")]

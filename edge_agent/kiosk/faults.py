@@ -10,6 +10,8 @@ from typing import Final
 from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import text as _
 
+RESTING: Final = ("too_hot", "battery_low")
+
 
 @dataclass(frozen=True, slots=True)
 class FaultWords:
@@ -33,6 +35,16 @@ _KNOWN: Final = MappingProxyType(
                 "inference_down",
                 _("The program's help is not available."),
                 _("Cases are kept and run later. Decide without it."),
+            ),
+            FaultWords(
+                "too_hot",
+                _("The device is too warm: the program's help waits until it has cooled."),
+                _("Keep it out of the sun and its openings free. Cases are kept and run later. Decide without it."),
+            ),
+            FaultWords(
+                "battery_low",
+                _("The battery is low: the program's help waits."),
+                _("Plug the device in. Cases are kept and run later. Decide without it."),
             ),
             FaultWords(
                 "camera_down",
@@ -127,6 +139,11 @@ _KNOWN: Final = MappingProxyType(
 def camera_words(ids: Sequence[str]) -> FaultWords | None:
     """Return the words for what is wrong with the camera now; None where nothing is."""
     return next((words for words in fault_words([one for one in ids if one.startswith("camera_")])), None)
+
+
+def resting_words(ids: Sequence[str]) -> FaultWords | None:
+    """Return the words for what holds the program's help now (heat, battery); None where nothing does."""
+    return next((words for words in fault_words([one for one in ids if one in RESTING])), None)
 
 
 def fault_words(ids: Sequence[str]) -> tuple[FaultWords, ...]:

@@ -36,9 +36,19 @@ def sync_words(status: Mapping[str, Any], *, seen: datetime | None, now: datetim
     is_connected = bool(status.get("hub_connected"))
     return SyncWords(
         state="good" if is_connected else "wait",
-        now=_("The centre can be reached.") if is_connected else _("No connection now. Work goes on without it."),
+        now=_now(status, is_connected=is_connected),
         last=_("Not sent since the device was started.")
         if seen is None
         else _("Last sent %(ago)s.", ago=language.ago((now - seen).total_seconds())),
         waiting=_n("One record waits.", "%(n)s records wait.", waits) if waits else _("Nothing waits."),
     )
+
+
+def _now(status: Mapping[str, Any], *, is_connected: bool) -> Text:
+    """Say whether the centre can be reached, or that it is not the time for it."""
+    if is_connected:
+        return _("The centre can be reached.")
+    sending = status.get("sending") or {"is_open": True}
+    if not sending["is_open"]:
+        return _("The device sends at set hours: %(hours)s.", hours=", ".join(sending["windows"]))
+    return _("No connection now. Work goes on without it.")

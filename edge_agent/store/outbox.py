@@ -7,7 +7,6 @@ hub's own acknowledgement; the broker's is not storage. Nothing in a row tells w
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -142,7 +141,16 @@ class Outbox:
         with self._database.transaction() as connection:
             withdraw_record(connection, record_id, created=datetime.now(UTC))
 
-    def batch(self, limit_bytes: int, *, in_flight: Collection[int] = ()) -> tuple[Record, ...]:
+    def has_withdrawals(self) -> bool:
+        """Say whether a withdrawal waits for the hub."""
+        waiting = (RowState.QUEUED, RowState.SENT)
+        return bool(
+            self._database.rows("SELECT 1 FROM outbox WHERE kind = 'tombstone' AND state IN (?, ?) LIMIT 1", waiting)
+        )
+
+    def batch(
+        self, limit_bytes: int, *, in_flight: Collection[int] = (), is_withdrawal_only: bool = False
+    ) -> tuple[Record, ...]:
         """Return the next records to send, ascending seq, at most about ``limit_bytes`` of JSON; () when none.
 
         The oldest row is always in it, so nothing starves; then priority decides. A row that was published
@@ -151,11 +159,12 @@ class Outbox:
         Args:
             limit_bytes: size of the whole batch in canonical JSON; one row always fits.
             in_flight: seqs that have been published and not yet answered; left out.
+            is_withdrawal_only: leave the results for later.
         """
         rows = self._database.rows(
-            "SELECT seq, kind, sha256, body, attempts FROM outbox WHERE state = ?"
+            "SELECT seq, kind, sha256, body, attempts FROM outbox WHERE state = ? AND (kind = 'tombstone' OR NOT ?)"
             " ORDER BY seq > (SELECT min(seq) FROM outbox WHERE state = ?), attempts >= ?, priority, seq LIMIT ?",
-            (RowState.QUEUED, RowState.QUEUED, ISOLATE_AFTER, MAX_RECORDS + len(in_flight)),
+            (RowState.QUEUED, is_withdrawal_only, RowState.QUEUED, ISOLATE_AFTER, MAX_RECORDS + len(in_flight)),
         )
         chosen: list[Record] = []
         room = limit_bytes - _HEADER_BYTES
@@ -224,7 +233,7 @@ class Outbox:
             rows = connection.execute(
                 "SELECT seq, attempts, refusals FROM outbox WHERE seq <= ?", (ack.high_water,)
             ).fetchall()
-            stored_seqs = _stored(ack, [row[0] for row in rows])
+            stored_seqs = ack.stored_of([row[0] for row in rows])
             clashing = {rejection.seq for rejection in ack.rejected if rejection.reason == _CONFLICT}
             if ack.high_water > last_seq or any(
                 seq in clashing or (seq in stored_seqs and attempts == 0) for seq, attempts, _ in rows
@@ -243,18 +252,6 @@ class Outbox:
             gone = connection.execute("DELETE FROM outbox WHERE state = ?", (RowState.STORED,)).rowcount
             if gone:
                 connection.execute("UPDATE outbox_ledger SET pruned = pruned + ?", (gone,))
-
-
-def _stored(ack: Ack, seqs: list[int]) -> set[int]:
-    """Return those seqs that the hub has committed; ``Ack.is_stored`` for many rows at once."""
-    starts = [first for first, _ in ack.gaps]  # ascending and apart: ``Ack`` takes no others
-    refused = {rejection.seq for rejection in ack.rejected}
-
-    def is_missing(seq: int) -> bool:
-        index = bisect_right(starts, seq) - 1
-        return index >= 0 and seq <= ack.gaps[index][1]
-
-    return {seq for seq in seqs if seq <= ack.high_water and seq not in refused and not is_missing(seq)}
 
 
 def _move(connection: Connection, seqs: Iterable[int], event: RowEvent, target: RowState) -> int:

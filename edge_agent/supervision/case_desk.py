@@ -48,11 +48,13 @@ class DeskSettings:
         hold: why cases are stored and not run (safe mode); empty: they are run.
         resume_after_s: after so long without a case, those that wait for space, the store, the engine or a good bundle
             are tried again, and the engine is looked after.
+        rest: asked before each case: why none is begun now (heat, battery); empty: it is. Cases are kept and followed up.
         patience_s: how long one case may say nothing before the desk counts as hanging.
         predict: how long a case of so many pictures takes, until one has been run; None: nobody knows.
     """
 
     hold: str = ""
+    rest: Callable[[], str] = lambda: ""
     resume_after_s: float = RESUME_AFTER_S
     patience_s: float = PATIENCE_S
     predict: Predict | None = None
@@ -139,6 +141,11 @@ class CaseDesk:
         return self._settings.hold
 
     @property
+    def resting(self) -> str:
+        """Look whether a case may be begun now, and return why not; empty when it may."""
+        return self._settings.rest()
+
+    @property
     def waiting(self) -> int:
         """Return how many cases are queued and not begun."""
         return self._queue.qsize() + len(self._backlog)
@@ -170,8 +177,16 @@ class CaseDesk:
             pulse.promise(self._settings.patience_s)
             self.outcome(lambda: self._catch_up(pulse))
             return
-        if case_id is not None:
+        if case_id is None:
+            return
+        if why := self.resting:
+            self._backlog.append(case_id)
+            self._tell_waits(case_id, why)
+        else:
             self._run_case(case_id, pulse)
+
+    def _tell_waits(self, case_id: str, why: str) -> None:
+        self._rooms.tell(case_id, error_message(DaemonError(f"the case is stored and waits: {why}")))
 
     def _only_keep(self, pulse: Pulse) -> None:
         """Safe mode: cases stay stored; their followers are told why nothing happens."""
@@ -182,8 +197,7 @@ class CaseDesk:
             except queue.Empty:
                 continue
             if case_id is not None:
-                waits = DaemonError(f"the case is stored and waits: {self._settings.hold}")
-                self._rooms.tell(case_id, error_message(waits))
+                self._tell_waits(case_id, self._settings.hold)
 
     def _catch_up(self, pulse: Pulse) -> None:
         """Run one case of the backlog; look for forgotten cases, and after the engine, when it is empty.
@@ -192,6 +206,8 @@ class CaseDesk:
         the others up too. Then the next one has its turn, so that no single case holds up the rest.
         """
         self._pause_s = self._settings.resume_after_s  # also when the store fails below
+        if self.resting:
+            return  # nothing is begun, no engine loaded either: that is hard work too
         if not self._backlog:
             self._resume()
             is_going_on = bool(self._backlog)

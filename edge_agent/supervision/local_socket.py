@@ -34,8 +34,8 @@ class Sender(Protocol):
         """Return why the last attempt failed."""
         ...
 
-    def wake(self) -> None:
-        """Let it try now."""
+    def send_now(self, for_s: float) -> None:
+        """Let it send for so many seconds, whatever the hour."""
         ...
 
 
@@ -92,7 +92,7 @@ class Clients:
     def _sync(self, timeout_s: float) -> Message:
         before = self._outbox.status().stored
         deadline = time.monotonic() + timeout_s
-        self._uplink.wake()
+        self._uplink.send_now(timeout_s)
         while True:
             counts = self._outbox.status()
             if counts.queued + counts.sent == 0 or time.monotonic() >= deadline or self._stop.is_set():

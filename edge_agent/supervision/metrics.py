@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 
+from edge_agent.supervision.governor import Strain
+
 PHASE_BUCKETS_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 Status = Mapping[str, Any]
@@ -82,6 +84,8 @@ class _StatusCollector:
         yield _labelled("derm_edge_outbox_records", "Records for the hub by state.", "state", status["outbox"])
         yield _gauge("derm_edge_queue_length", "Cases that wait for the agents.", status["queued"])
         yield _gauge("derm_edge_hub_connected", "Whether the hub has answered.", status["hub_connected"])
+        if (sending := status.get("sending")) is not None:
+            yield _gauge("derm_edge_sending_open", "Whether results may leave now.", sending["is_open"])
         yield _gauge("derm_edge_safe_mode", "Whether the configuration is broken.", status["is_safe_mode"])
         parts = status["parts"]
         yield _restarts({name: one["restarts"] for name, one in parts.items()})
@@ -93,8 +97,19 @@ class _StatusCollector:
             yield _labelled("derm_edge_camera_state", "The camera's present state.", "state", {camera["state"]: 1})
         if (stage := status.get("storage")) is not None:
             yield _labelled("derm_edge_storage_stage", "How much room is left.", "stage", {stage: 1})
+        if (power := status.get("power")) is not None:
+            yield from _power(power)
         if (size := self._store_bytes()) is not None:
             yield _gauge("derm_edge_store_bytes", "Bytes of the encrypted store.", size)
+
+
+def _power(power: Mapping[str, Any]) -> Iterable[Metric]:
+    held = {str(strain): float(strain in power["holds"]) for strain in Strain}
+    yield _labelled("derm_edge_cases_held", "Whether new cases wait for this reason.", "reason", held)
+    if power["hottest_c"] is not None:
+        yield _gauge("derm_edge_temperature_celsius", "The hottest thermal zone.", power["hottest_c"])
+    if power["battery_percent"] is not None:
+        yield _gauge("derm_edge_battery_percent", "Charge of the battery.", power["battery_percent"])
 
 
 def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:

@@ -31,8 +31,22 @@ class Sending(Protocol):
         """Return how long ago the hub last had everything."""
         ...
 
+    @property
+    def hours(self) -> tuple[str, ...]:
+        """Return when results leave by themselves, local times."""
+        ...
+
+    @property
+    def may_send(self) -> bool:
+        """Say whether results may leave now."""
+        ...
+
     def wake(self) -> None:
         """Let it try now."""
+        ...
+
+    def send_now(self, for_s: float) -> None:
+        """Let it send for so many seconds, whatever the hour."""
         ...
 
     def run(self, stop_event: threading.Event, *, on_alive: Callable[[], None] = lambda: None) -> None:
@@ -66,11 +80,16 @@ class NoUplink:
 
     is_connected = False
     sync_age_s = None
+    hours: tuple[str, ...] = ()
+    may_send = True  # what keeps records here is the error, not the hour
 
     def __init__(self, error: EdgeError) -> None:
         self.last_error: UplinkError | None = UplinkError(str(error))
 
     def wake(self) -> None:
+        """Do nothing: there is nothing to try."""
+
+    def send_now(self, for_s: float) -> None:
         """Do nothing: there is nothing to try."""
 
     def run(self, stop_event: threading.Event, *, on_alive: Callable[[], None] = lambda: None) -> None:

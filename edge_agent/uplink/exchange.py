@@ -6,6 +6,7 @@ The hub's answer alone lets a row go; the broker's Success only moves it from qu
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -65,7 +66,8 @@ class _Flight:
 class Exchange:
     """Move rows from the outbox to the hub over one link.
 
-    Does not reconnect and does not wait between attempts: ``Uplink`` does. One thread only.
+    Does not reconnect and does not wait between attempts: ``Uplink`` does. One thread only. While ``may_send`` says no,
+    only withdrawals leave.
     """
 
     def __init__(
@@ -76,12 +78,14 @@ class Exchange:
         settings: UplinkSettings,
         clock: Clock,
         log: structlog.typing.FilteringBoundLogger,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         self._link = link
         self._outbox = outbox
         self._settings = settings
         self._clock = clock
         self._log = log
+        self._may_send = may_send
         self._flights: list[_Flight] = []
         self._is_greeted = False
         self._is_renumbered = False
@@ -139,7 +143,7 @@ class Exchange:
         """Publish the next batch, if there is one; return whether to look for another."""
         in_flight = {seq for flight in self._flights for seq in flight.seqs if not flight.is_taken}
         limit_bytes = min(MAX_DECODED_BYTES, self._link.max_payload_bytes)
-        records = self._outbox.batch(limit_bytes, in_flight=in_flight)
+        records = self._outbox.batch(limit_bytes, in_flight=in_flight, is_withdrawal_only=not self._may_send())
         if not records:
             return False
         ledger = self._outbox.ledger()

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from edge_agent.errors import ConfigError, StoreError
 from edge_agent.store.durable import publish_once
+from edge_agent.uplink.hours import ALL_DAY
 
 MAX_WINDOW = 16
 _DEVICE = re.compile(r"[0-9a-f]{32}")
@@ -23,6 +24,7 @@ class UplinkSettings:
     ``device`` is the random enrolment id, 32 hexadecimal digits; it is the client id and part of both topics.
     With ``ca_file`` the connection is TLS; ``certificate_file`` and ``key_file`` prove the device to the broker.
     ``window``: batches that may wait for the hub's answer at once; the broker's Receive Maximum may lower it.
+    ``hours``: when results leave by themselves (``uplink.hours``).
 
     Raises:
         ConfigError: a value that cannot work.
@@ -35,6 +37,7 @@ class UplinkSettings:
     certificate_file: Path | None = None
     key_file: Path | None = None
     window: int = MAX_WINDOW
+    hours: tuple[str, ...] = ALL_DAY
     keepalive_s: int = 60
     connect_timeout_s: float = 10.0
     ack_timeout_s: float = 30.0

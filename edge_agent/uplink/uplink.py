@@ -18,11 +18,13 @@ from edge_agent.errors import StoreError, UplinkError
 from edge_agent.store.outbox import Outbox
 from edge_agent.uplink.clock import Clock, SystemClock
 from edge_agent.uplink.exchange import Exchange, Link
+from edge_agent.uplink.hours import is_within
 from edge_agent.uplink.link import MqttLink
 from edge_agent.uplink.settings import UplinkSettings
 
 _POLL_S = 0.2
 _LOOK_UP_S = 1.0  # in a pause: how soon an end is noticed that nobody woke us for
+_HOURS_LOOK_S = 15.0  # outside the hours: how soon a withdrawal, or the beginning of the hours, is noticed
 _LEAST_PATIENCE_S = 0.1  # paho takes no connect timeout of 0
 
 
@@ -39,7 +41,9 @@ class SyncReport:
 
 
 class Uplink:
-    """Send the outbox to the hub, one sender at a time on this device.
+    """Send the outbox to the hub, one sender at a time on this device; by itself only in the settings' hours.
+
+    Outside the hours no connection is held, unless a withdrawal waits: that leaves at once, and nothing else with it.
 
     Does not decide what may leave: that was decided before a row came into the outbox.
 
@@ -72,6 +76,19 @@ class Uplink:
         self._is_connected = False
         self._last_error: UplinkError | None = None
         self._done_s: float | None = None
+        self._asked_until_s = -math.inf
+
+    @property
+    def hours(self) -> tuple[str, ...]:
+        """Return the hours in which results leave by themselves."""
+        return self._settings.hours
+
+    @property
+    def may_send(self) -> bool:
+        """Say whether results may leave now: it is the time for it, or somebody asked."""
+        if self._clock.monotonic() < self._asked_until_s:
+            return True
+        return is_within(self._settings.hours, self._clock.local_time())
 
     @property
     def is_connected(self) -> bool:
@@ -92,8 +109,13 @@ class Uplink:
         """Let ``run`` try now instead of after its pause; harmless at any time, from any thread."""
         self._wake.set()
 
+    def send_now(self, for_s: float) -> None:
+        """Let ``run`` send for so many seconds whatever the hour: somebody asked for it. From any thread."""
+        self._asked_until_s = self._clock.monotonic() + for_s
+        self.wake()
+
     def sync_once(self, timeout_s: float) -> SyncReport:
-        """Send until nothing waits or the time is over, and return what stands where.
+        """Send until nothing waits or the time is over, whatever the hour, and return what stands where.
 
         The time bounds the whole: connecting, waiting for the hub and trying again.
 
@@ -105,6 +127,7 @@ class Uplink:
         """
         before = self._outbox.status().stored
         deadline = self._clock.monotonic() + timeout_s
+        self._asked_until_s = deadline
         pause_s = self._settings.backoff_first_s
         with self._sole_sender():
             while True:
@@ -150,7 +173,10 @@ class Uplink:
             while not stop_event.is_set():
                 try:
                     on_alive()
-                    self._exchange(lambda _waits: goes_on())
+                    if self._has_leave():
+                        self._exchange(lambda _waits: goes_on() and self._has_leave())
+                    else:
+                        self._rest(stop_event)
                 except UplinkError as error:
                     if self._last_error is None or str(self._last_error) != str(error):
                         self._log.warning("uplink.offline", **error.diagnostics())
@@ -164,11 +190,26 @@ class Uplink:
                     self._wake.clear()
         self._is_connected = False
 
+    def _has_leave(self) -> bool:
+        return self.may_send or self._outbox.has_withdrawals()
+
+    def _rest(self, stop_event: threading.Event) -> None:
+        """Hold no connection for a while: it is not the time for it, and that is no error."""
+        self._is_connected, self._last_error = False, None
+        self._pause(_HOURS_LOOK_S, stop_event)
+
     def _exchange(self, goes_on: Callable[[bool], bool], *, deadline_s: float = math.inf) -> None:
         """Hold one connection while ``goes_on(anything waits)`` says so; connect and greet before ``deadline_s``."""
         link = self._open_link(self._hurried(deadline_s), self._clock)
         try:
-            exchange = Exchange(link, self._outbox, settings=self._settings, clock=self._clock, log=self._log)
+            exchange = Exchange(
+                link,
+                self._outbox,
+                settings=self._settings,
+                clock=self._clock,
+                log=self._log,
+                may_send=lambda: self.may_send,
+            )
             exchange.greet(timeout_s=deadline_s - self._clock.monotonic())
             self._is_connected, self._last_error = True, None
             waits = exchange.pump(0.0)

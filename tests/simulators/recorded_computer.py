@@ -25,6 +25,7 @@ class RecordedComputer:
     driver: bool = True
     mains: int | None = 1
     battery: int | None = None
+    battery_status: str | None = None
     millidegrees: tuple[int, ...] = (41_000,)
 
     def with_(self, **changes: object) -> RecordedComputer:
@@ -58,6 +59,8 @@ class RecordedComputer:
                 "sys/class/power_supply/BAT0/type": "Battery\n",
                 "sys/class/power_supply/BAT0/capacity": f"{self.battery}\n",
             }
+        if self.battery_status is not None:
+            files["sys/class/power_supply/BAT0/status"] = f"{self.battery_status}\n"
         for number, heat in enumerate(self.millidegrees):
             files[f"sys/class/thermal/thermal_zone{number}/temp"] = f"{heat}\n"
         for name, text in files.items():

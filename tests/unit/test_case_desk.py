@@ -59,7 +59,12 @@ def store(tmp_path: Path) -> Iterator[CaseStore]:
 
 @contextmanager
 def _open(
-    store: CaseStore, runner: Runner, *, hold: str = "", on_phase: Callable[[str, float], None] = lambda *_: None
+    store: CaseStore,
+    runner: Runner,
+    *,
+    hold: str = "",
+    rest: Callable[[], str] = lambda: "",
+    on_phase: Callable[[str, float], None] = lambda *_: None,
 ) -> Iterator[CaseDesk]:
     stop = threading.Event()
 
@@ -82,7 +87,7 @@ def _open(
         tell_status=lambda: {"queued": 0},
         on_report=lambda: None,
         on_phase=on_phase,
-        settings=DeskSettings(hold=hold, resume_after_s=0.05),
+        settings=DeskSettings(hold=hold, rest=rest, resume_after_s=0.05),
     )
     thread = threading.Thread(target=desk.run, args=(Pulse(stop),))
     thread.start()
@@ -144,6 +149,31 @@ def test_a_held_desk_keeps_cases_and_says_why(store: CaseStore) -> None:
         assert "line 3" in said.body["message"]
     assert store.pending() == ["one"]
     assert runner.runs == []
+
+
+def test_a_resting_desk_keeps_cases_says_why_and_goes_on_by_itself(store: CaseStore) -> None:
+    """Heat or a low battery: nothing is begun, neither new nor old; when it is over both run without anybody's doing."""
+    runner, why = Runner(), ["the device is at 95 degrees"]
+    runner.may_end.set()
+    asked = threading.Semaphore(0)
+
+    def rest() -> str:
+        asked.release()
+        return why[0]
+
+    store.add(case(case_id="old"), language="en")
+    with _open(store, runner, rest=rest) as desk, desk.follow("new") as messages, desk.follow("old") as older:
+        desk.submit(case(case_id="new"), language="en")
+        said = messages.get(timeout=PATIENCE_S)
+        assert said.kind == Kind.ERROR
+        assert "stored and waits: the device is at 95 degrees" in said.body["message"]
+        assert all(asked.acquire(timeout=PATIENCE_S) for _ in range(5))  # looks again and again, and begins nothing
+        assert runner.runs == []
+        assert sorted(store.pending()) == ["new", "old"]
+        why[0] = ""
+        assert _kinds(messages, 2) == [Kind.PROGRESS, Kind.REPORT]
+        assert _kinds(older, 2) == [Kind.PROGRESS, Kind.REPORT]
+    assert store.pending() == []
 
 
 def test_the_same_case_twice_is_refused(store: CaseStore) -> None:

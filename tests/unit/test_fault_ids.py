@@ -8,6 +8,7 @@ from edge_agent.commands.status import _troubles
 from edge_agent.kiosk.faults import _KNOWN
 from edge_agent.store.space import Stage
 from edge_agent.supervision.fault_ids import fault_ids
+from edge_agent.supervision.governor import Strain
 from edge_agent.supervision.restarts import PartHistory, PartState
 
 DEGRADED = PartHistory(state=PartState.DEGRADED)
@@ -54,6 +55,14 @@ def test_the_room_is_what_the_ladder_says(stage: Stage | None, told: tuple[str, 
     """Each stage below OK has one id that the pages know; nothing is told before anybody has looked."""
     assert fault_ids({}, faults=(), stage=stage) == told
     assert set(told) <= set(_KNOWN)
+
+
+def test_what_holds_the_agents_is_told() -> None:
+    """After what explains it, before what is lost."""
+    strains = (Strain.HEAT, Strain.BATTERY)
+    found = fault_ids({"camera": DEGRADED}, faults=(), stage=Stage.LOW, strains=strains)
+    assert found == ("disk_low", "too_hot", "battery_low", "camera_down")
+    assert set(found) <= set(_KNOWN)
 
 
 def test_status_names_lines_and_parts() -> None:

@@ -90,6 +90,18 @@ def test_an_engine_in_any_other_state_does_not_run(parts: KioskParts, state: str
     assert "Decide without it." in text
 
 
+@pytest.mark.parametrize(
+    ("holds", "words"), [("too_hot", "The device is too warm"), ("battery_low", "The battery is low")]
+)
+def test_help_that_rests_is_not_said_to_work(parts: KioskParts, holds: str, words: str) -> None:
+    """Heat and a low battery: the row says why and what to do, as the banner does."""
+    assert isinstance(parts.desk, QuietDesk)
+    parts.desk.told["power"] = {"holds": [holds]}
+    text = _page(parts)
+    assert words in text
+    assert "Cases are kept and run later. Decide without it." in text
+
+
 @pytest.mark.parametrize(("state", "words"), [("idle", "Works"), ("busy", "Works"), ("starting", "Starts")])
 def test_an_engine_that_serves_is_said_to_work(parts: KioskParts, state: str, words: str) -> None:
     """The states are the inference child's own."""

@@ -74,6 +74,10 @@ def test_only_the_processors_own_graphics_with_a_node_count(
         (ULTRA.with_(battery=0), PowerFacts(True, 0, 41.0)),  # empty is a charge too
         (XEON.with_(millidegrees=()), PowerFacts(None, None, None)),
         (XEON.with_(millidegrees=(30_000, 91_500, 40_000)), PowerFacts(None, None, 91.5)),
+        (XEON.with_(millidegrees=(-273_200, 127_000, 40_000)), PowerFacts(None, None, 40.0)),  # sensors that lie
+        (ULTRA.with_(mains=None, battery=9, battery_status="Charging"), PowerFacts(True, 9, 41.0)),
+        (ULTRA.with_(mains=None, battery=9, battery_status="Discharging"), PowerFacts(None, 9, 41.0)),
+        (ULTRA.with_(mains=0, battery=9, battery_status="Charging"), PowerFacts(False, 9, 41.0)),  # the mains know best
     ],
 )
 def test_mains_battery_and_heat_are_read(computer: RecordedComputer, power: PowerFacts, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from fastapi.responses import RedirectResponse
 from edge_agent.inference_child import State as ChildState
 from edge_agent.kiosk.access import person_here, requires
 from edge_agent.kiosk.case_rooms import policy_of
-from edge_agent.kiosk.faults import fault_words
+from edge_agent.kiosk.faults import fault_words, resting_words
 from edge_agent.kiosk.language import Language, Text
 from edge_agent.kiosk.language import counted as _n
 from edge_agent.kiosk.language import text as _
@@ -130,6 +130,8 @@ def _program(status: Mapping[str, Any]) -> Row:
     state = str((status.get("daemon") or {}).get("child_state", ""))
     waiting = int(status.get("pending", 0))
     told = _n("One case waits for it.", "%(n)s cases wait for it.", waiting) if waiting else _("No case waits.")
+    if state in set(ChildState) and (resting := resting_words((status.get("power") or {}).get("holds", ()))):
+        return Row(name, "wait", resting.what, resting.do)
     if state in {ChildState.IDLE, ChildState.BUSY}:
         return Row(name, "good", _("Works"), told)
     if state == ChildState.STARTING:

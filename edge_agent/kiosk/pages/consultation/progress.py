@@ -20,6 +20,7 @@ from edge_agent.contracts.translations import closed_language
 from edge_agent.errors import CaseError
 from edge_agent.ipc import Kind, Message
 from edge_agent.kiosk.access import session_of
+from edge_agent.kiosk.faults import resting_words
 from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import counted as _n
 from edge_agent.kiosk.language import text as _
@@ -113,7 +114,7 @@ async def _progress(request: Request, visit: VisitRow) -> AsyncIterator[str]:
                 yield _event(name, body)
             silent = 0 if told else silent + 1
             if silent == SILENT_AFTER:
-                yield _event("note", {"words": language_of(request).gettext(SILENT_WORDS)})
+                yield _event("note", {"words": _silent(request)})
             # The end is read from the store: a message may have come before anybody listened.
             if polls % STORE_EVERY == 0:
                 now = await asyncio.to_thread(episodes.visit, visit.case_id)
@@ -124,6 +125,13 @@ async def _progress(request: Request, visit: VisitRow) -> AsyncIterator[str]:
             if polls % BEAT_EVERY == 0:
                 yield ": still here\n\n"
             await asyncio.sleep(POLL_S)
+
+
+def _silent(request: Request) -> str:
+    """Return why nothing comes: the agents rest (heat, battery), or nobody knows."""
+    say = language_of(request).gettext
+    resting = resting_words(parts_of(request).faults())
+    return say(SILENT_WORDS) if resting is None else f"{say(resting.what)} {say(resting.do)}"
 
 
 def _told(request: Request, messages: queue.Queue[Message]) -> list[tuple[str, dict[str, Any]]]:
