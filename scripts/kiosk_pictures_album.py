@@ -77,7 +77,7 @@ class Album:
             "",
             "Drawn by `scripts/kiosk_pictures` on a practice device: the real daemon and the reference model (not for clinical",
             "use), invented people and numbers, drawn skin; a device in trouble is played. Long pages are cut. No wording has",
-            "been verified by a reviewer: Chinese is complete, Arabic is a draft, and a report's clinical words are English there.",
+            "been verified by a reviewer: Chinese is complete, Arabic is a draft, a report's clinical words too.",
         ]
         for name, words in self.screens:
             others = " · ".join(f"[{own}]({base}/{code}/{name}.png)" for code, own in LANGUAGES.items() if code != "en")

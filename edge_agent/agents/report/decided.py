@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from edge_agent.agents.plan.by_tier import is_general
-from edge_agent.agents.report.fixed_texts import BLANK, fixed_text
+from edge_agent.agents.report.fixed_texts import BLANK
 from edge_agent.agents.report.parts import CAUTION, STRUCK, SUPPORTED, Block, Line, Listing, Table
 from edge_agent.agents.report.reading import ReportAudience
 from edge_agent.agents.report.review import Correction, Review, Ruling
@@ -121,13 +121,13 @@ class Pen:
         rows = self.part("plan", blocks)
         if not self.review.stands("plan") and self.audience == "person":
             general = [item for item in items if is_general(item)]
-            texts = [fixed_text(self.words.vocabulary, item["object"], self.words.lang) for item in general]
+            texts = [self.words.advice(item["object"]) for item in general]
             rows += [Line(text, "strong") for text in texts]
         elif self.audience == "clinician" and self.review.stands("plan"):
             rows += [Line(text, "struck", STRUCK, self.words.word("falls_away")) for text in fallen]
         if self.review.follow_up is not None:
             day = self.review.follow_up.isoformat()
-            rows.append(Line(self.words.said(self.words.word("next_visit"), day), "strong"))
+            rows.append(Line(self.words.said(self.words.word("next_visit"), self.words.apart(day)), "strong"))
         return rows
 
     def _by(self, ruling: Ruling) -> list[Block]:

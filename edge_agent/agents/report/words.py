@@ -22,32 +22,36 @@ from edge_agent.agents.report.reading import ReportAudience, private_rules, read
 from edge_agent.agents.report.review import NO_REVIEW, Review
 from edge_agent.agents.report.standing import after_review, tiers_told, without_overruled
 from edge_agent.agents.report.terms import Terms
+from edge_agent.contracts.speech import Speech
 from edge_agent.contracts.terms import Language, Vocabulary
 
 
 def page_of(
     report: Mapping[str, Any],
     vocabulary: Vocabulary,
-    lang: Language,
+    lang: Language | Speech,
     *,
     audience: ReportAudience = "clinician",
     review: Review = NO_REVIEW,
     says_who: bool = True,
+    contact: str | None = None,
 ) -> Page:
     """Return the page of a report.
 
     Args:
         report: what ``CasePipeline.run`` returned, of this or an older version.
         vocabulary: the words for its ids.
-        lang: ``zh`` or ``en``.
+        lang: ``zh`` or ``en``; on a screen a language that is drafted over the English one.
         audience: ``person`` leaves out what only clinicians may see (``report_reading.seen_by``).
         review: what clinicians decided about it.
         says_who: whether each part tells who decided on it; the screen, which shows that beside the parts, needs none.
+        contact: whom to tell who cannot come; None leaves a line to write on.
 
     Raises:
         CaseError: the report has a version that this program cannot read.
     """
-    words, pen = Terms(vocabulary, lang), Pen(review, Terms(vocabulary, lang), audience, says_who)
+    words = Terms(vocabulary, lang, contact=contact)
+    pen = Pen(review, words, audience, says_who)
     made = readable(report)
     after = after_review(made, review, vocabulary)
     standing = without_overruled(made, after, review) if audience == "person" else after.report

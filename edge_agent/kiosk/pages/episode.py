@@ -19,10 +19,11 @@ from edge_agent.kiosk.case_rooms import (
     Carer,
     Shown,
     episodes_of,
+    is_foreign,
     listed_case,
-    report_language,
     row_of,
     shown_pictures,
+    speech_of,
     term_of,
     visit_here,
 )
@@ -59,7 +60,7 @@ class ThenNow:
 @router.get("/cases/{case_id}/episode")
 def episode(request: Request, case_id: str, person: Carer) -> Response:
     """Show the visits up to the newest, with what changed since the one before this."""
-    parts, lang = parts_of(request), report_language(request)
+    parts = parts_of(request)
     row = row_of(listed_case(request, case_id), parts)
     visit = visit_here(parts, case_id)
     known = episodes_of(parts).visits(visit.episode_id) if visit else []
@@ -67,20 +68,19 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
     visits = [point for one in seen if (point := _point(parts, one)) is not None]
     parts.audit.note(person.name, Action.CASE_OPENED, case_ref=case_id, detail="episode")
     told = parts.cases.report(case_id)
-    change = changed(readable(told)["change"], Terms(parts.vocabulary, lang)) if told is not None else []
-    words = parts.vocabulary
+    change = changed(readable(told)["change"], Terms(parts.vocabulary, speech_of(request))) if told is not None else []
     return page(
         request,
         "cases/episode.html",
         row=row,
         visits=visits,
-        treatments={one.case_id: [words.label(t, lang, of="plan_object") for t in one.treatments] for one in visits},
+        treatments={one.case_id: [term_of(request, "plan_object", t) for t in one.treatments] for one in visits},
         chart=chart(visits) if visits else None,
         frame=(LEFT, WIDTH - RIGHT, WIDTH),
         measures=MEASURE_WORDS,
         has_other_lineage=len({one.lineage for one in visits}) > 1,
         change=change,
-        lang=lang,
+        is_foreign=is_foreign(request),
         kind=kind,
         pairs=_pairs(request, case_id, seen, person),
         follow_up=visit.follow_up_due if visit else None,

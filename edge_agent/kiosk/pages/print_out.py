@@ -21,7 +21,15 @@ from edge_agent.errors import CaseError
 from edge_agent.interop.exporter import Carrier, Exporter, ExportEvent
 from edge_agent.interop.stored import Stored, is_taken_back, review_of, stored_case
 from edge_agent.kiosk.access import requires
-from edge_agent.kiosk.case_rooms import Carer, listed_case, policy_of, report_language, row_of, vault_of
+from edge_agent.kiosk.case_rooms import (
+    Carer,
+    listed_case,
+    paper_language,
+    policy_of,
+    row_of,
+    term_of,
+    vault_of,
+)
 from edge_agent.kiosk.language import may_print_advice
 from edge_agent.kiosk.rendering import Stationery, page, parts_of
 from edge_agent.kiosk.room import Room
@@ -37,7 +45,7 @@ LANGUAGES: Final[tuple[tuple[Language, str], ...]] = (("zh", "中文"), ("en", "
 @router.get("/cases/{case_id}/print")
 def choose(request: Request, case_id: str, person: Carer) -> Response:
     """Show what can be printed, for whom, in which language."""
-    parts, lang = parts_of(request), report_language(request)
+    parts = parts_of(request)
     row = row_of(listed_case(request, case_id), parts)
     told = parts.cases.report(case_id)
     review = review_of(parts.database, cases=parts.cases, case_id=case_id)
@@ -50,10 +58,8 @@ def choose(request: Request, case_id: str, person: Carer) -> Response:
         has_report=told is not None,
         review=review,
         speeches=[(code, name, _may_advise(request, code)) for code, name in LANGUAGES],
-        lang=lang,
-        destinations=[
-            (one, parts.vocabulary.label(one, lang, of="plan_object")) for one in destinations(parts.vocabulary)
-        ],
+        lang=paper_language(request),
+        destinations=[(one, term_of(request, "plan_object", one)) for one in destinations(parts.vocabulary)],
         destination=None if tier is None else referral_for(tier, parts.vocabulary),
         may_see_all=_may_see_all(person),
         may_export=Role.CLINICIAN in person.roles and not taken,

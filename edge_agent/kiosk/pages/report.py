@@ -22,7 +22,6 @@ from edge_agent.agents.report.standing import for_the_person
 from edge_agent.agents.report.words import page_of
 from edge_agent.consultation.steps import Step
 from edge_agent.contracts.result import Section
-from edge_agent.contracts.terms import Language, Vocabulary
 from edge_agent.errors import CaseError
 from edge_agent.interop.stored import review_of
 from edge_agent.kiosk.access import requires
@@ -30,13 +29,15 @@ from edge_agent.kiosk.case_rooms import (
     DECIDERS,
     Carer,
     episodes_of,
+    is_foreign,
     listed_case,
     may_close,
+    name_of,
     noting,
-    policy_of,
-    report_language,
+    referral_contact,
     row_of,
     shown_pictures,
+    speech_of,
     term_of,
     vault_of,
     visit_here,
@@ -47,7 +48,6 @@ from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.kiosk.take_home import take_home
 from edge_agent.policy.rules import program_notices
-from edge_agent.policy.whom_to_call import whom_to_call
 from edge_agent.review.decisions import (
     REASONS,
     Decision,
@@ -92,13 +92,15 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
     visit = visit_here(parts, case_id)
     if visit is not None and visit.owner == person.name:
         episodes_of(parts).mark_opened(case_id, now=parts.clock())
-    told, lang = readable(told), report_language(request)
+    told = readable(told)
     reviews, withdrawals = ReviewStore(parts.database), Withdrawals(parts.database, vault=vault_of(parts))
     decisions = reviews.decisions(case_id)
     words = parts.vocabulary
     is_locked = withdrawals.is_locked(case_id)
     review = review_of(parts.database, cases=parts.cases, case_id=case_id)
-    shown, details = without_codes(page_of(told, words, lang, review=review, says_who=False))
+    shown, details = without_codes(
+        page_of(told, words, speech_of(request), review=review, says_who=False, contact=referral_contact(parts))
+    )
     said = for_the_person(told, review, words)
     booked = next_visit(said)
     return page(
@@ -117,11 +119,11 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         withdrawn=[term_of(request, "consent_title", one.purpose) for one in withdrawals.of(case_id)],
         is_locked=is_locked,
         pictures=shown_pictures(request, case_id, person),
-        reasons=[(one, words.label(one, lang, of="decision_reason")) for one in REASONS if one != "agree"],
+        reasons=[(one, term_of(request, "decision_reason", one)) for one in REASONS if one != "agree"],
         kind=kind,
         names=display_names(parts.database),
         again=again,
-        lang=lang,
+        is_foreign=is_foreign(request),
         may_sign=Role.CLINICIAN in person.roles and not is_locked,
         may_decide=bool({*DECIDERS} & person.roles) and not is_locked,
         is_visit=visit is not None,
@@ -134,14 +136,13 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
 def _take_home(request: Request, said: dict[str, Any], day: date | None) -> tuple[str, ...]:
     """Return what is said to the person: like paper, what stands after the clinician's decisions."""
     parts, language = parts_of(request), language_of(request)
-    contacts = whom_to_call(policy_of(parts), parts.practice).referral
     return take_home(
         said,
         parts.translations,
         parts.vocabulary,
         language.code,
         date=language.date(day) if day else None,
-        contact=next(iter(contacts), None),
+        contact=referral_contact(parts),
     )
 
 
@@ -160,19 +161,19 @@ def _controls(
     request: Request, told: dict[str, Any], decisions: tuple[Decision, ...], person: Person
 ) -> dict[str, list[Control]]:
     """Return the decisions to take by the section of the page that they stand in."""
-    vocabulary, lang, done = parts_of(request).vocabulary, report_language(request), standing(decisions)
+    lists, done = parts_of(request).vocabulary.lists, standing(decisions)
     found: dict[str, list[Control]] = {}
     for section in decidable(told):
         fields = tuple(
-            (name, vocabulary.name(of, lang), tuple((one, vocabulary.label(one, lang, of=of)) for one in vocabulary.lists[of].terms))
+            (name, name_of(request, of), tuple((one, term_of(request, of, one)) for one in lists[of].terms))
             for name, of in CORRECTABLE[section].items()
         )  # fmt: skip
-        title = vocabulary.label(section, lang, of="decided_section")
+        title = term_of(request, "decided_section", section)
         control = Control(
             section,
             title,
             done.get(section),
-            told=_said(done[section], vocabulary, lang) if section in done else (),
+            told=_said(request, done[section]) if section in done else (),
             fields=fields,
             may_decide=may_decide(section, person.roles),
         )
@@ -180,16 +181,16 @@ def _controls(
     return found
 
 
-def _said(decision: Decision, vocabulary: Vocabulary, lang: Language) -> tuple[str, ...]:
+def _said(request: Request, decision: Decision) -> tuple[str, ...]:
     """Return why a part was corrected or rejected, what is right, and the note."""
     if decision.verdict == "accepted":
         return ()
     lists = CORRECTABLE[decision.section]
     right = [
-        f"{vocabulary.name(lists[name], lang)}: {vocabulary.label(value, lang, of=lists[name])}"
+        f"{name_of(request, lists[name])}: {term_of(request, lists[name], value)}"
         for name, value in decision.values.items()
     ]
-    return (vocabulary.label(decision.reason, lang, of="decision_reason"), *right, *filter(None, [decision.note]))
+    return (term_of(request, "decision_reason", decision.reason), *right, *filter(None, [decision.note]))
 
 
 @router.post("/cases/{case_id}/decide")
