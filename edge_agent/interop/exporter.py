@@ -69,13 +69,15 @@ class Carrier:
     """Who takes exports away, and under which rules.
 
     ``by``: the account that asks, for the trail. ``shown_as``: its name as people write it, for the file's own audit event; empty is
-    "not signed in". ``receiver``: whom pictures are encrypted to; None: no picture leaves.
+    "not signed in". ``receiver``: whom pictures are encrypted to; None: no picture leaves. ``contact``: where this
+    post sends people, by name and number, for paper; None leaves a line to write on.
     """
 
     by: str
     policy: Policy
     shown_as: str = ""
     receiver: Receiver | None = None
+    contact: str | None = None
 
 
 class Exporter:
@@ -148,12 +150,18 @@ class Exporter:
         shown = self._pictures(stored) if has_pictures else {}
         self._tell(stored, "pdf_person" if audience == "person" else "pdf_clinician", pictures=shown)
         page = report_page(
-            stored.report, self._vocabulary, language, audience=audience, pictures=shown, review=stored.review
+            stored.report,
+            self._vocabulary,
+            language,
+            audience=audience,
+            pictures=shown,
+            review=stored.review,
+            contact=self._carrier.contact,
         )
         return self._sealed(self._press.print(page), shown)
 
     def letter_pdf(self, stored: Stored, *, language: Language, destination: str = DESTINATION) -> bytes:
-        """Return the referral letter to one destination as a PDF; sender, name and contact are written by hand.
+        """Return the referral letter to one destination as a PDF; sender, name and the person's contact are written by hand.
 
         Raises:
             CaseError: there is no such destination.
@@ -162,7 +170,7 @@ class Exporter:
             StoreError: the export cannot be told of.
         """
         case = stored.case
-        wish = Wish(destination, self._new_id(), self._clock(), language)
+        wish = Wish(destination, self._new_id(), self._clock(), language, contact=self._carrier.contact)
         told = letter(
             stored.report,
             case.intake,

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from edge_agent.agents.plan.by_tier import SKIN_CLINICS
 from edge_agent.agents.report.danger import full_list, is_grouped
 from edge_agent.agents.report.parts import BOX, CAUTION, Block, Boxes, Line, Listing, Table, lines
 from edge_agent.agents.report.terms import Terms, code
@@ -19,6 +20,7 @@ from edge_agent.contracts.terms import ROUTINE_TIER
 BANNER = (
     "clock_not_set", "picture_lost", "ref_notice", "test_case", "fictitious_consent", "program_refused", "no_pictures",
 )  # fmt: skip
+FOLLOW_UP = "sn_followup"  # the fixed text with the day of the next visit and whom to tell who cannot come
 SECTIONS_OF = {"recognition": "section_findings", "representation": "section_integrated"}
 
 
@@ -38,6 +40,8 @@ def plan(report: Mapping[str, Any], words: Terms) -> list[Block]:
         for item in told["items"]
     ]
     blocks: list[Block] = [Table(head, tuple(rows))] if rows else [Line(words.word("no_plan"))]
+    if booked is not None and words.contact is not None and not _holds(told["items"], FOLLOW_UP):
+        blocks.append(Line(words.advice(FOLLOW_UP, date=visit), "strong"))
     if told["is_cut"]:
         cut = words.comma.join(words.label(item["object"], of="plan_object") for item in told["cut"])
         blocks.append(Line(words.said(words.word("plan_cut"), cut), "unknown", CAUTION))
@@ -76,10 +80,16 @@ def item_words(item: Mapping[str, Any], words: Terms) -> str:
     return words.joined([words.said(words.label(item["action"], of="action"), what), _when(item, words)])
 
 
+def _holds(items: Sequence[Mapping[str, Any]], advice: str) -> bool:
+    return any(item["action"] == "advise" and item["object"] == advice for item in items)
+
+
 def _what(item: Mapping[str, Any], words: Terms, *, visit: str | None) -> str:
     action = words.label(item["action"], of="action")
     is_fixed = item["action"] == "advise" and words.vocabulary.has(item["object"], of="text")
     what = words.advice(item["object"], date=visit) if is_fixed else words.label(item["object"], of="plan_object")
+    if item["object"] in SKIN_CLINICS and words.contact is not None:
+        what += f" · {words.apart(words.contact)}"
     if item["detail"]:
         what += f" {words.label(item['detail'], of='formula')}"
     hints = [

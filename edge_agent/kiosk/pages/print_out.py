@@ -26,6 +26,7 @@ from edge_agent.kiosk.case_rooms import (
     listed_case,
     paper_language,
     policy_of,
+    referral_contact,
     row_of,
     term_of,
     vault_of,
@@ -165,7 +166,7 @@ def _exporter(request: Request, person: Person) -> Exporter:
         on_export=tell,
         clock=parts.clock,
         new_id=lambda: secrets.token_hex(8),
-        carrier=Carrier(person.name, policy_of(parts), shown_as=person.display_name),
+        carrier=Carrier(person.name, policy_of(parts), shown_as=person.display_name, contact=referral_contact(parts)),
     )
 
 
