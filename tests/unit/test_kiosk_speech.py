@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.ipc import Kind, Message
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.store.accounts import Role
 from tests.simulators.consultation_kiosk import consultation_kiosk
-from tests.simulators.kiosk_parts import Browser, HandClock
+from tests.simulators.kiosk_parts import Browser, HandClock, QuietDesk
 from tests.simulators.reported_visits import Told, add_visit
 
 MORNING = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
@@ -97,6 +98,24 @@ def test_a_spanish_clinician_corrects_in_spanish(parts: KioskParts) -> None:
     )
     told = browser.get("/cases/one").text
     assert "enfermedad equivocada" in told and "enfermedad: sarna (escabiosis)" in told
+
+
+def test_signs_that_come_while_the_agents_run_are_in_the_pages_language(parts: KioskParts) -> None:
+    """The field and its values, with the language's own comma."""
+    body = {"kind": Kind.FIELD, "agent": "recognition", "view": 0, "field": "colour", "value": ["bright_red", "yellow"]}
+    following = replace(parts, desk=QuietDesk(Message(body)))
+    told = _clinician(following, "ar").get("/consultation/one/progress").text
+    assert '"name": "اللون"' in told and '"value": "أحمر زاهٍ، أصفر"' in told
+
+
+def test_the_short_words_of_a_rule_are_in_the_pages_language(parts: KioskParts) -> None:
+    """Behind the details for the clinician, beside the rule's code."""
+    browser = _clinician(parts, "ar")
+    case_id = browser.submit("/consultation").headers["location"].rsplit("/", maxsplit=1)[1]
+    browser.submit(f"/consultation/{case_id}/danger_signs", **{"sign.stridor_or_hoarse": "yes"})
+    page = browser.get(f"/consultation/{case_id}").text
+    assert '<span lang="ar" dir="auto">بروتوكول الحساسية المفرطة' in page
+    assert _latin(page) == set()
 
 
 def test_advice_in_an_unverified_language_is_not_printed(parts: KioskParts) -> None:
