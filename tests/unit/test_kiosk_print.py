@@ -140,6 +140,21 @@ def test_paper_names_where_this_post_sends_people(parts: KioskParts, is_set: boo
     assert ("If you cannot come" in person) is is_set
 
 
+def test_paper_names_one_day_of_the_next_visit(parts: KioskParts) -> None:
+    """The clinician's own, with whom to tell who cannot come then; never a second day beside it."""
+    contact = Contact(name="County hospital", phone="0000 111")
+    practised = replace(parts, practice=Practice(contacts=Contacts(referral_contact=contact)))
+    add_visit(practised, "one", created=MORNING)
+    browser = Browser(practised).come_in()
+    browser.sign_in(browser.account("Lin Hua", Role.CLINICIAN))
+    _decide(browser, "triage", "corrected", "wrong_severity", tier="T4_routine")
+    _decide(browser, "plan", "rejected", "unsafe_plan")
+    _sign(browser, follow_up="2027-03-01")
+    body = _body(browser, SHEETS[0])
+    assert "Next visit: 2027-03-01. If you cannot come: County hospital, 0000 111." in body
+    assert set(re.findall(r"20\d\d-\d\d-\d\d", body.split("Plan</h2>")[1].split("</section>")[0])) == {"2027-03-01"}
+
+
 @pytest.mark.parametrize(
     ("tier", "destination"),
     [

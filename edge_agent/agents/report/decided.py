@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final
 
 from edge_agent.agents.plan.by_tier import is_general
@@ -19,6 +20,7 @@ from edge_agent.agents.report.reading import ReportAudience
 from edge_agent.agents.report.review import Correction, Review, Ruling
 from edge_agent.agents.report.terms import Terms
 
+FOLLOW_UP: Final = "sn_followup"  # the fixed text with the day of the next visit and whom to tell who cannot come
 _BY: Final = {"accepted": "accepted_by", "corrected": "corrected_by", "rejected": "rejected_by"}
 
 
@@ -110,13 +112,21 @@ class Pen:
             return Line(self.words.said(self.words.word("section_triage"), what), "tier", CAUTION)
         return Line(line.text, "struck", STRUCK, text)
 
-    def plan(self, blocks: Sequence[Block], items: Sequence[Mapping[str, Any]], fallen: Sequence[str]) -> list[Block]:
+    def plan(
+        self,
+        blocks: Sequence[Block],
+        items: Sequence[Mapping[str, Any]],
+        fallen: Sequence[str],
+        *,
+        booked: date | None = None,
+    ) -> list[Block]:
         """Return the plan; where it was refused, what everybody is told anyway stays.
 
         Args:
             blocks: the plan that goes with the tier.
             items: its items.
             fallen: items that no longer apply, in words; only a clinician reads them.
+            booked: the day of the next visit that the items name; the clinician's own goes before it.
         """
         rows = self.part("plan", blocks)
         if not self.review.stands("plan") and self.audience == "person":
@@ -128,7 +138,16 @@ class Pen:
         if self.review.follow_up is not None:
             day = self.review.follow_up.isoformat()
             rows.append(Line(self.words.said(self.words.word("next_visit"), self.words.apart(day)), "strong"))
-        return rows
+        return rows + self._whom_to_tell(items, booked)
+
+    def _whom_to_tell(self, items: Sequence[Mapping[str, Any]], booked: date | None) -> list[Block]:
+        """Return whom to tell who cannot come to the next visit; nothing where the post set no contact or the plan says it."""
+        stands = self.review.stands("plan")
+        day = self.review.follow_up or (booked if stands else None)
+        is_told = stands and any(item["object"] == FOLLOW_UP for item in items)
+        if day is None or self.words.contact is None or is_told:
+            return []
+        return [Line(self.words.advice(FOLLOW_UP, date=day.isoformat()), "strong")]
 
     def _by(self, ruling: Ruling) -> list[Block]:
         if not self.says_who:

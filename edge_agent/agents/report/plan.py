@@ -20,7 +20,6 @@ from edge_agent.contracts.terms import ROUTINE_TIER
 BANNER = (
     "clock_not_set", "picture_lost", "ref_notice", "test_case", "fictitious_consent", "program_refused", "no_pictures",
 )  # fmt: skip
-FOLLOW_UP = "sn_followup"  # the fixed text with the day of the next visit and whom to tell who cannot come
 SECTIONS_OF = {"recognition": "section_findings", "representation": "section_integrated"}
 
 
@@ -40,8 +39,6 @@ def plan(report: Mapping[str, Any], words: Terms) -> list[Block]:
         for item in told["items"]
     ]
     blocks: list[Block] = [Table(head, tuple(rows))] if rows else [Line(words.word("no_plan"))]
-    if booked is not None and words.contact is not None and not _holds(told["items"], FOLLOW_UP):
-        blocks.append(Line(words.advice(FOLLOW_UP, date=visit), "strong"))
     if told["is_cut"]:
         cut = words.comma.join(words.label(item["object"], of="plan_object") for item in told["cut"])
         blocks.append(Line(words.said(words.word("plan_cut"), cut), "unknown", CAUTION))
@@ -78,10 +75,6 @@ def item_words(item: Mapping[str, Any], words: Terms) -> str:
     """Return one item of a plan in words, without its limits and dates."""
     what = words.label(item["object"], of="plan_object")
     return words.joined([words.said(words.label(item["action"], of="action"), what), _when(item, words)])
-
-
-def _holds(items: Sequence[Mapping[str, Any]], advice: str) -> bool:
-    return any(item["action"] == "advise" and item["object"] == advice for item in items)
 
 
 def _what(item: Mapping[str, Any], words: Terms, *, visit: str | None) -> str:

@@ -85,13 +85,17 @@ def _sections(
         ("section_biomedical", _biomedical(told, pen)),
         ("section_reasoning", _reasoning(told, pen)),
         ("section_tcm", _tcm(told, pen)),
-        ("section_plan", pen.plan(ending.plan(told, words), told["plan"]["items"], fallen)),
+        ("section_plan", _plan(told, pen, fallen)),
         ("section_limits", ending.limits(told, words)),
         ("section_signatures", ending.signatures(words)),
     ]
     return tuple(
         Section(number, name, words.word(name), tuple(blocks)) for number, (name, blocks) in enumerate(parts, start=1)
     )
+
+
+def _plan(told: Mapping[str, Any], pen: Pen, fallen: Sequence[str]) -> list[Block]:
+    return pen.plan(ending.plan(told, pen.words), told["plan"]["items"], fallen, booked=ending.next_visit(told))
 
 
 def _integrated(told: Mapping[str, Any], pen: Pen) -> list[Block]:
