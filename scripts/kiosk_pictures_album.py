@@ -21,6 +21,9 @@ TALLEST: Final = 1100  # pixels; what is longer goes on like the part that is sh
 COLOURS: Final = {"en": 64, "zh": 32, "ar": 32}
 LARGEST_BYTES: Final = 40_000  # of one picture: what does not fit has fewer colours, then fewer pixels
 FEWEST_COLOURS: Final = 32
+# Screens on which a picture of skin is the point: blotched colours would teach the wrong thing.
+PHOTOGRAPHS: Final = frozenset({"camera", "picture-taken", "second-reading", "episode"})
+PHOTOGRAPH_FACTOR: Final = 2  # as many colours and bytes
 _PICTURES_HERE: Final = """() => [...document.images].every((one) => {
   one.loading = 'eager';
   return !one.checkVisibility() || one.naturalWidth > 0;
@@ -67,7 +70,8 @@ class Album:
             shown = page.convert("RGB")
             if language != "en":  # smaller: every picture stays in the project's history
                 shown = shown.resize(SMALL, Image.Resampling.LANCZOS)
-            _write(shown, path, colours=COLOURS[language])
+            more = PHOTOGRAPH_FACTOR if self.screens[-1][0].partition("-")[2] in PHOTOGRAPHS else 1
+            _write(shown, path, colours=more * COLOURS[language], limit=more * LARGEST_BYTES)
 
     def contents(self, page: Path) -> str:
         """Return the Markdown page that shows the English pictures and links the others."""
@@ -77,7 +81,7 @@ class Album:
             "",
             "Drawn by `scripts/kiosk_pictures` on a practice device: the real daemon and the reference model (not for clinical",
             "use), invented people and numbers, drawn skin; a device in trouble is played. Long pages are cut. No wording has",
-            "been verified by a reviewer: Chinese is complete, Arabic is a draft, a report's clinical words too.",
+            "been verified by a reviewer: Chinese is complete, Arabic is a draft.",
         ]
         for name, words in self.screens:
             others = " · ".join(f"[{own}]({base}/{code}/{name}.png)" for code, own in LANGUAGES.items() if code != "en")
@@ -97,14 +101,15 @@ def _shot(page: Page, language: str, *, at: str) -> bytes:
     return picture
 
 
-def _write(picture: Image.Image, path: Path, *, colours: int) -> None:
-    """Write a PNG of few colours that is small enough for the project's history."""
+def _write(picture: Image.Image, path: Path, *, colours: int, limit: int) -> None:
+    """Write a PNG of few colours and at most ``limit`` bytes: small enough for the project's history."""
+    fewest = min(colours, max(FEWEST_COLOURS, colours // 2))
     while True:
         # This method keeps the few small patches of strong colour.
         picture.quantize(colours, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, optimize=True)
-        if path.stat().st_size <= LARGEST_BYTES:
+        if path.stat().st_size <= limit:
             return
-        if colours > FEWEST_COLOURS:
+        if colours > fewest:
             colours //= 2
         else:
             smaller = (picture.width * 4 // 5, picture.height * 4 // 5)

@@ -62,7 +62,10 @@ def furnish(kiosk: Kiosk) -> None:
     settings = kiosk.config.read_text(encoding="utf-8")
     practice = kiosk.config.with_name("practice.toml")
     practice.write_text(CONTACTS, encoding="utf-8")
-    camera = f'[capture]\nsource = "{DEMO / "pictures"}"\n[kiosk]\nis_demo = true\n'
+    seen = kiosk.config.with_name("seen")  # the close-up alone: what the live picture shows is what the page asks for
+    seen.mkdir()
+    shutil.copy(DEMO / "pictures" / "2-close-up.png", seen)
+    camera = f'[capture]\nsource = "{seen}"\n[kiosk]\nis_demo = true\n'
     kiosk.config.write_text(f'practice_file = "{practice}"\n{settings}{camera}', encoding="utf-8")
     people: dict[str, set[Role]] = {
         KEEPER: {Role.MAINTAINER},
