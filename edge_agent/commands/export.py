@@ -55,7 +55,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     Raises:
         CaseError: there is no such case or no report yet, the consent does not allow it, or nobody has verified the language
             of the person's copy.
-        ConfigError: two options do not go together, or printing needs a Debian package.
+        ConfigError: two options do not go together, the practice file cannot be read, or printing needs a Debian package.
         PrintError: the page cannot be printed.
         StoreError: the store cannot be read, or the file cannot be written.
     """
@@ -68,6 +68,8 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     from edge_agent.interop.stored import stored_case
     from edge_agent.kiosk_bootstrap import build_registry
     from edge_agent.policy.load import policy_in_force
+    from edge_agent.policy.whom_to_call import whom_to_call
+    from edge_agent.practice import load_practice
     from edge_agent.store.vault import ImageVault
 
     def now() -> datetime:
@@ -90,6 +92,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             how_many = len(event.pictures)
             screen.note(f"Export of case {event.case_id}: {event.form}, {how_many} pictures, by {event.by}.")
 
+        contact = next(iter(whom_to_call(policy, load_practice(config.practice_file)).referral), None)
         vault = ImageVault(store.database)
         stored = stored_case(
             store.database, cases=store.cases, vault=vault, case_id=options.case, has_pictures=options.with_pictures
@@ -100,7 +103,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             on_export=on_export,
             clock=now,
             new_id=lambda: secrets.token_hex(8),
-            carrier=Carrier(BY, policy, shown_as=BY, receiver=receiver, advice=advice_here(config)),
+            carrier=Carrier(BY, policy, shown_as=BY, receiver=receiver, advice=advice_here(config), contact=contact),
         )
         content = _made(exporter, stored, options=options, config=config)
     _write(content, options.out, screen)

@@ -51,16 +51,17 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
 
     Raises:
         CaseError: a file cannot be read, does not fit, or an id is unknown.
-        ConfigError: the letter cannot be written where it was asked for.
+        ConfigError: the letter cannot be written where it was asked for, or the practice file cannot be read.
     """
     from edge_agent.agents.letter.document import letter
     from edge_agent.agents.letter.parts import Sender, Wish
     from edge_agent.bootstrap import country_vocabulary
     from edge_agent.contracts.record_files import load_consent, load_intake
+    from edge_agent.practice import load_practice
 
     if options.out is not None and options.out.suffix not in FORMATS:
         raise ConfigError(f"cannot tell the format of {options.out}: end its name with {', '.join(FORMATS)}")
-    vocabulary = country_vocabulary(config)
+    vocabulary, contact = country_vocabulary(config), load_practice(config.practice_file).contacts.referral_contact
     report = _read_report(options.report)
     if options.consent is None and not report.get("is_test_case", True):
         screen.note("The case has a consent record: name it with --consent, or the letter lists no pictures.")
@@ -80,6 +81,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             decision=options.decision,
             reply_how=options.reply_how,
             reply_to=options.reply_to,
+            contact=None if contact is None else str(contact),
         ),
         vocabulary=vocabulary,
     )

@@ -71,7 +71,8 @@ class Carrier:
 
     ``by``: the account that asks, for the trail. ``shown_as``: its name as people write it, for the file's own audit event; empty is
     "not signed in". ``receiver``: whom pictures are encrypted to; None: no picture leaves. ``advice``: languages in which
-    the person's copy may be made; none unless named.
+    the person's copy may be made; none unless named. ``contact``: where this post sends people, by name and number, for
+    paper; None leaves a line to write on.
     """
 
     by: str
@@ -79,6 +80,7 @@ class Carrier:
     shown_as: str = ""
     receiver: Receiver | None = None
     advice: frozenset[str] = frozenset()
+    contact: str | None = None
 
 
 class Exporter:
@@ -155,12 +157,18 @@ class Exporter:
         shown = self._pictures(stored) if has_pictures else {}
         self._tell(stored, "pdf_person" if audience == "person" else "pdf_clinician", pictures=shown)
         page = report_page(
-            stored.report, self._vocabulary, language, audience=audience, pictures=shown, review=stored.review
+            stored.report,
+            self._vocabulary,
+            language,
+            audience=audience,
+            pictures=shown,
+            review=stored.review,
+            contact=self._carrier.contact,
         )
         return self._sealed(self._press.print(page), shown)
 
     def letter_pdf(self, stored: Stored, *, language: Language, destination: str = DESTINATION) -> bytes:
-        """Return the referral letter to one destination as a PDF; sender, name and contact are written by hand.
+        """Return the referral letter to one destination as a PDF; sender, name and the person's contact are written by hand.
 
         Raises:
             CaseError: there is no such destination.
@@ -169,7 +177,7 @@ class Exporter:
             StoreError: the export cannot be told of.
         """
         case = stored.case
-        wish = Wish(destination, self._new_id(), self._clock(), language)
+        wish = Wish(destination, self._new_id(), self._clock(), language, contact=self._carrier.contact)
         told = letter(
             stored.report,
             case.intake,

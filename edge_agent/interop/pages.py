@@ -41,6 +41,7 @@ def report_page(
     audience: ReportAudience,
     pictures: Mapping[int, Frame] | None = None,
     review: Review = NO_REVIEW,
+    contact: str | None = None,
 ) -> PageToPrint:
     """Return a report to print.
 
@@ -51,8 +52,11 @@ def report_page(
         audience: ``person`` leaves out what only clinicians may see.
         pictures: by view index, as small copies; None for none.
         review: what clinicians decided; who signed stands at the foot of every sheet.
+        contact: whom to tell who cannot come; None leaves a line to write on.
     """
-    html = render_html(report, vocabulary, language, audience=audience, pictures=pictures, review=review)
+    html = render_html(
+        report, vocabulary, language, audience=audience, pictures=pictures, review=review, contact=contact
+    )
     return PageToPrint(html, _foot(report, Terms(vocabulary, language), review), language, _REPORT_STYLE)
 
 

@@ -9,6 +9,7 @@ from fastapi import Depends, HTTPException, Request
 
 from edge_agent.agents.report.reading import Reader
 from edge_agent.contracts.policy import Policy
+from edge_agent.contracts.speech import Speech
 from edge_agent.contracts.terms import Language
 from edge_agent.contracts.translations import closed_language
 from edge_agent.errors import CaseError
@@ -17,6 +18,7 @@ from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import language_of, parts_of
 from edge_agent.policy.reading import REMISSION, URGENT_TIER
 from edge_agent.policy.rules import PictureKind, ViewingRule, second_reading_reasons, viewing_rule
+from edge_agent.policy.whom_to_call import whom_to_call
 from edge_agent.review.worklist import Row, with_final_deadline
 from edge_agent.store.accounts import Person, Role
 from edge_agent.store.case_list import CaseList, Listed
@@ -58,9 +60,14 @@ def policy_of(parts: KioskParts) -> Policy:
     return parts.policy if isinstance(parts.policy, Policy) else Policy()
 
 
-def report_language(request: Request) -> Language:
-    """Return the language of a report's clinical words: they are Chinese or English."""
+def paper_language(request: Request) -> Language:
+    """Return the language in which paper is offered first: it is Chinese or English."""
     return closed_language(language_of(request).code)
+
+
+def speech_of(request: Request) -> Language | Speech:
+    """Return in what a report's clinical words are told on this page."""
+    return parts_of(request).translations.speech(language_of(request).code)
 
 
 def noting(parts: KioskParts, person: Person, action: str, *, case_id: str, detail: str | None = None) -> Noted:
@@ -72,6 +79,22 @@ def term_of(request: Request, of: str, term_id: str) -> str:
     """Return the words of an id that a worker or a patient reads, in the page's language."""
     parts = parts_of(request)
     return parts.translations.label(parts.vocabulary, term_id, language_of(request).code, of=of)
+
+
+def is_foreign(request: Request) -> bool:
+    """Say whether a report stands in English on a page of another language, so that it needs its own direction."""
+    return isinstance(speech := speech_of(request), str) and not language_of(request).code.startswith(speech)
+
+
+def name_of(request: Request, of: str) -> str:
+    """Return the words of a list itself, in the page's language."""
+    parts = parts_of(request)
+    return parts.translations.name(parts.vocabulary, of, language_of(request).code)
+
+
+def referral_contact(parts: KioskParts) -> str | None:
+    """Return where this post sends people, by name and number; None where nobody has set it."""
+    return next(iter(whom_to_call(policy_of(parts), parts.practice).referral), None)
 
 
 def listed_case(request: Request, case_id: str) -> Listed:

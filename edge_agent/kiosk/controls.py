@@ -13,8 +13,7 @@ from fastapi import Request
 
 from edge_agent.agents.report.reading import is_tcm_seen
 from edge_agent.contracts.result import Section
-from edge_agent.contracts.terms import Language, Vocabulary
-from edge_agent.kiosk.case_rooms import reader_of, report_language
+from edge_agent.kiosk.case_rooms import name_of, reader_of, term_of
 from edge_agent.kiosk.rendering import parts_of
 from edge_agent.review.decisions import Decision, may_decide, standing
 from edge_agent.review.sections import CORRECTABLE, SHOWN_IN, decidable
@@ -37,22 +36,20 @@ def controls(
     request: Request, told: dict[str, Any], decisions: tuple[Decision, ...], person: Person
 ) -> dict[str, list[Control]]:
     """Return the decisions to take by the section of the page that they stand in."""
-    vocabulary, lang, done = parts_of(request).vocabulary, report_language(request), standing(decisions)
+    lists, done = parts_of(request).vocabulary.lists, standing(decisions)
     found: dict[str, list[Control]] = {}
     is_whole = is_tcm_seen(told, reader_of(person))
     for section in decidable(told):
         fields = tuple(
-            (name, vocabulary.name(of, lang), tuple((one, vocabulary.label(one, lang, of=of)) for one in vocabulary.lists[of].terms))
+            (name, name_of(request, of), tuple((one, term_of(request, of, one)) for one in lists[of].terms))
             for name, of in CORRECTABLE[section].items()
         )  # fmt: skip
-        title = vocabulary.label(section, lang, of="decided_section")
+        title = term_of(request, "decided_section", section)
         control = Control(
             section,
             title,
             done.get(section),
-            told=_said(done[section], vocabulary, lang, is_whole=is_whole or section != "reasoning")
-            if section in done
-            else (),
+            told=_said(request, done[section], is_whole=is_whole or section != "reasoning") if section in done else (),
             fields=fields,
             may_decide=may_decide(section, person.roles),
         )
@@ -60,15 +57,15 @@ def controls(
     return found
 
 
-def _said(decision: Decision, vocabulary: Vocabulary, lang: Language, *, is_whole: bool) -> tuple[str, ...]:
+def _said(request: Request, decision: Decision, *, is_whole: bool) -> tuple[str, ...]:
     """Return why a part was corrected or rejected, what is right, and the note; not ``is_whole`` without what is of TCM."""
     if decision.verdict == "accepted":
         return ()
     lists = CORRECTABLE[decision.section]
     right = [
-        f"{vocabulary.name(lists[name], lang)}: {vocabulary.label(value, lang, of=lists[name])}"
+        f"{name_of(request, lists[name])}: {term_of(request, lists[name], value)}"
         for name, value in decision.values.items()
         if is_whole or name != "syndrome"
     ]
     note = decision.note if is_whole else ""  # free words on the reasoning may name syndrome and formula
-    return (vocabulary.label(decision.reason, lang, of="decision_reason"), *right, *filter(None, [note]))
+    return (term_of(request, "decision_reason", decision.reason), *right, *filter(None, [note]))

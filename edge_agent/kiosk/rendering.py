@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,9 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
+from edge_agent.contracts.speech import END, ENGLISH, FOREIGN
 from edge_agent.kiosk.faults import fault_words
 from edge_agent.kiosk.language import Language, may_print_advice
 from edge_agent.kiosk.parts import KioskParts
@@ -45,6 +48,7 @@ def _environment(language: Language, folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["apart"] = apart
     environment.globals |= {
         "_": language.gettext,
         "ngettext": language.ngettext,
@@ -54,6 +58,14 @@ def _environment(language: Language, folder: Path) -> Environment:
         "ago": language.ago,
     }
     return environment
+
+
+def apart(words: str) -> Markup:
+    """Return words for a page with what is set apart in them (``contracts.speech``) as elements; English is marked as English."""
+    told = str(escape(words))
+    for start, element in ((ENGLISH, '<bdi lang="en" dir="ltr">'), (FOREIGN, "<bdi>")):
+        told = re.sub(f"{start}([^{END}]*){END}", rf"{element}\1</bdi>", told)
+    return Markup(told)  # noqa: S704  (escaped above; the elements are our own)
 
 
 def parts_of(request: Request) -> KioskParts:

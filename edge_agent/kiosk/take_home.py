@@ -1,4 +1,4 @@
-"""What a worker says to the person at the end, in the page's own language, where the report speaks another one.
+"""What a worker says to the person at the end, in a page's own language that is neither Chinese nor English.
 
 The sentences are those that the plan chose (section 12, safety-netting); none is made here, and nothing is printed from
 here: paper has languages that a reviewer has read.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edge_agent.agents.report.fixed_texts import BLANK
+from edge_agent.agents.report.fixed_texts import filled
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.contracts.translations import Translations
 
@@ -23,7 +23,7 @@ def take_home(
     date: str | None,
     contact: str | None,
 ) -> tuple[str, ...]:
-    """Return the sentences; none for a language in which the report itself is written.
+    """Return the sentences; none for a language in which paper is written: there they stand on the person's copy.
 
     Args:
         report: as the case store gives it.
@@ -33,9 +33,9 @@ def take_home(
         date: the next visit as the person will hear it; None leaves a blank.
         contact: whom to tell who cannot come; None leaves a blank.
     """
-    if code not in translations.words:
+    if code not in translations.speeches:
         return ()
     advice = [item["object"] for item in report["plan"]["items"] if item["action"] == "advise"]
     names = [name for name in dict.fromkeys(advice) if vocabulary.has(name, of="text")]
     said = (translations.label(vocabulary, name, code, of="text") for name in names)
-    return tuple(one.replace("{date}", date or BLANK).replace("{contact}", contact or BLANK) for one in said)
+    return tuple(filled(one, date=date, contact=contact) for one in said)

@@ -81,9 +81,10 @@ class RealClock(HandClock):
 
 
 class QuietDesk:
-    """Take cases and remember them; ``told`` is what ``status`` says."""
+    """Take cases and remember them; ``told`` is what ``status`` says, ``messages`` what whoever follows a case hears."""
 
-    def __init__(self) -> None:
+    def __init__(self, *messages: Message) -> None:
+        self.messages = messages
         self.submitted: list[Case] = []
         self.told: dict[str, Any] = {
             "daemon": {"pid": 100, "child_pid": 101, "child_state": "idle"},
@@ -101,8 +102,11 @@ class QuietDesk:
 
     @contextmanager
     def follow(self, case_id: str) -> Iterator[queue.Queue[Message]]:  # noqa: ARG002  (same shape as the daemon's)
-        """Give a queue in which nothing happens."""
-        yield queue.Queue()
+        """Give a queue with the messages; nothing else happens in it."""
+        heard: queue.Queue[Message] = queue.Queue()
+        for message in self.messages:
+            heard.put(message)
+        yield heard
 
     def status(self) -> Mapping[str, Any]:
         """Return what was told."""

@@ -250,7 +250,7 @@ def private_report() -> dict[str, Any]:
             "origin": "form", "is_private": True,
         }
         for name, tier, because in (
-            ("RF-24", "T1_emergency", ["self_harm_thoughts"]), ("RF-25", "T2_same_day", ["abuse_disclosed"]),
+            ("RF-24", "T1_emergency", ["self_harm_thoughts"]), ("RF-25", "T2_same_day", ["disclosure_of_abuse"]),
         )
     ]  # fmt: skip
     private = ["RF-24", "RF-25"]

@@ -222,6 +222,20 @@ def test_a_pdf_comes_from_the_store(device: Device, tmp_path: Path, words: tuple
     assert title in "".join(first.split())
 
 
+@pytest.mark.parametrize("words", [("--audience", "person"), ("--letter", "dermatology_in_person")])
+def test_paper_of_the_command_names_the_posts_contact(device: Device, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """As the kiosk's page does: both read the practice's own file."""
+    practice = tmp_path / "practice.toml"
+    practice.write_text('[contacts]\nreferral_contact = { name = "Hill hospital", phone = "0000 111" }\n')
+    said = device.config.read_text(encoding="utf-8")
+    device.config.write_text(f'practice_file = "{practice}"\n{said}', encoding="utf-8")
+    out = tmp_path / "case.pdf"
+    assert device.export("whole", "--pdf", "--out", str(out), *words) == 0
+    device.config.write_text(said, encoding="utf-8")
+    pages = "".join(page.extract_text() for page in PdfReader(io.BytesIO(out.read_bytes())).pages)
+    assert "Hillhospital,0000111" in "".join(pages.split())
+
+
 @pytest.mark.parametrize(
     ("words", "code", "line"),
     [

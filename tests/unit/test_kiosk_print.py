@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.contracts.policy import Policy
+from edge_agent.contracts.practice import Contact, Contacts, Practice
 from edge_agent.interop.exporter import Carrier, Exporter
 from edge_agent.interop.stored import stored_case
 from edge_agent.kiosk.guard import HEADERS, headers_of
@@ -122,6 +123,36 @@ def test_page_and_command_make_the_same_letter(clinician: Browser, parts: KioskP
     exporter.report_pdf(stored, language="en", audience="person")
     assert press.pages[-1] == press.pages[0]
     assert "condition: scabies" in by_page
+
+
+@pytest.mark.parametrize("is_set", [True, False])
+def test_paper_names_where_this_post_sends_people(parts: KioskParts, is_set: bool) -> None:
+    """Whom to tell who cannot come, and the clinic beside the letter's destination; nothing is said without one."""
+    contact = Contact(name="County hospital", phone="0000 111") if is_set else None
+    practised = replace(parts, practice=Practice(contacts=Contacts(referral_contact=contact)))
+    add_visit(practised, "one", created=MORNING)
+    browser = Browser(practised).come_in()
+    browser.sign_in(browser.account("Lin Hua", Role.CLINICIAN))
+    person, clinicians, letter = (_body(browser, path) for path in SHEETS)
+    assert ("If you cannot come: County hospital, 0000 111." in person) is is_set
+    assert ("If you cannot come: County hospital, 0000 111." in clinicians) is is_set
+    assert ("dermatology, in person · County hospital, 0000 111" in letter) is is_set
+    assert ("If you cannot come" in person) is is_set
+
+
+def test_paper_names_one_day_of_the_next_visit(parts: KioskParts) -> None:
+    """The clinician's own, with whom to tell who cannot come then; never a second day beside it."""
+    contact = Contact(name="County hospital", phone="0000 111")
+    practised = replace(parts, practice=Practice(contacts=Contacts(referral_contact=contact)))
+    add_visit(practised, "one", created=MORNING)
+    browser = Browser(practised).come_in()
+    browser.sign_in(browser.account("Lin Hua", Role.CLINICIAN))
+    _decide(browser, "triage", "corrected", "wrong_severity", tier="T4_routine")
+    _decide(browser, "plan", "rejected", "unsafe_plan")
+    _sign(browser, follow_up="2027-03-01")
+    body = _body(browser, SHEETS[0])
+    assert "Next visit: 2027-03-01. If you cannot come: County hospital, 0000 111." in body
+    assert set(re.findall(r"20\d\d-\d\d-\d\d", body.split("Plan</h2>")[1].split("</section>")[0])) == {"2027-03-01"}
 
 
 @pytest.mark.parametrize(

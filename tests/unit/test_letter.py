@@ -83,6 +83,26 @@ def flag(rule: str, tier: str) -> dict[str, Any]:
     return {"id": rule, "tier": tier, "because": [], "is_stronger": False, "origin": "form"}
 
 
+# --- where it goes
+
+
+@pytest.mark.parametrize(
+    ("place", "is_named"),
+    [
+        ("dermatology_in_person", True),
+        ("dermatology_remote_reading", True),
+        ("rheumatology", False),
+        ("safeguarding", False),
+    ],
+)
+def test_the_posts_contact_stands_beside_a_skin_clinic_alone(place: str, is_named: bool) -> None:
+    """Beside another discipline, or a confidential reader, the skin clinic's number would send people astray."""
+    words = shown(written(to=place, wish={"contact": "County hospital, skin clinic, 0000 111 222"}))
+    name = VOCABULARY.label(place, "en", of="plan_object")
+    assert (f"{name} · County hospital, skin clinic, 0000 111 222" in words) is is_named
+    assert ("County hospital" in words) is is_named
+
+
 # --- who may read what
 
 

@@ -106,11 +106,15 @@ def test_the_persons_copy_leaves_out_what_is_private(language: Language) -> None
     assert "RF-25" in clinician and "RF-25" not in person
 
 
+LONGEST = f"{'County hospital skin clinic ' * 4}east, {'0000 111 ' * 13}"  # as long as a practice file may name both
+
+
+@pytest.mark.parametrize("contact", [None, LONGEST])
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_a_letter_stays_on_one_sheet(language: Language) -> None:
-    """Also the letter of an emergency with everything not assessed."""
+def test_a_letter_stays_on_one_sheet(language: Language, contact: str | None) -> None:
+    """Also the letter of an emergency with everything not assessed, and one that names the longest contact."""
     given = reported("emergency")
-    wish = Wish("dermatology_in_person", "letter-1", CREATED, language)
+    wish = Wish("dermatology_in_person", "letter-1", CREATED, language, contact=contact)
     told = letter(
         given.report, given.case.intake, consent=given.case.consent, sender=Sender(), wish=wish, vocabulary=VOCABULARY
     )

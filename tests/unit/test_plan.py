@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge_agent.agents.plan.actions import MAX_ITEMS, Plan, PlanInput, Planner
 from edge_agent.agents.plan.book import TABLES, PlanBook, PlanRule
-from edge_agent.agents.report.fixed_texts import BLANK, fixed_text
+from edge_agent.agents.report.fixed_texts import BLANK, filled
 from edge_agent.agents.rules.expressions import evaluate
 from edge_agent.agents.rules.rule_file import TIERS
 from edge_agent.contracts.terms import LANGUAGES, Language, Vocabulary
@@ -558,9 +558,10 @@ def test_the_fixed_texts_are_the_drafts_word_for_word() -> None:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_next_visit_is_filled_in_or_left_to_the_pen(lang: Language) -> None:
     """No brace of a template ever reaches a person."""
-    told = fixed_text(VOCABULARY, "sn_followup", lang, date="2026-05-01", contact="0000")
+    words = VOCABULARY.label("sn_followup", lang, of="text")
+    told = filled(words, date="2026-05-01", contact="0000")
     assert "2026-05-01" in told and "{" not in told
-    assert BLANK in fixed_text(VOCABULARY, "sn_followup", lang)
+    assert BLANK in filled(words)
 
 
 def test_the_rules_carry_a_source() -> None:

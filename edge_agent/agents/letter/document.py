@@ -29,6 +29,7 @@ from edge_agent.agents.letter.parts import (
     red_flags_part,
     tcm_part,
 )
+from edge_agent.agents.plan.by_tier import SKIN_CLINICS
 from edge_agent.agents.report.reading import readable
 from edge_agent.agents.report.review import NO_REVIEW, Review
 from edge_agent.agents.report.standing import AfterReview, after_review, deadline_of, without_overruled
@@ -89,6 +90,7 @@ def letter(
         "visited": report["created"],
         "language": wish.language,
         "destination": wish.destination,
+        "destination_contact": wish.contact if wish.destination in SKIN_CLINICS else None,
         "is_confidential": secrets.is_confidential,
         "tier": tier,
         **_deadline(report, tier, vocabulary),

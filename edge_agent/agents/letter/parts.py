@@ -46,6 +46,7 @@ class Wish:
     ``destination`` is a ``refer`` object; ``written`` has a time zone. ``question`` is the worker's own, beside the
     destination's fixed one. ``transport_needed``: yes, no or None. ``delivery``: an id of ``picture_delivery``.
     ``decision``: an id of ``decision``, None while no clinician has reviewed. ``reply_how``, ``reply_to``: own words.
+    ``contact``: where this post sends people, by name and number; None where nobody has set it.
     """
 
     destination: str
@@ -58,6 +59,7 @@ class Wish:
     decision: str | None = None
     reply_how: str = ""
     reply_to: str = ""
+    contact: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ from edge_agent.agents.report.html import TEMPLATES
 from edge_agent.contracts.terms import Vocabulary
 
 UNITS_PER_LINE = 128  # Latin characters across the page at full size; measured on the printed page
+UNITS_IN_HEAD = (
+    36  # of the larger type in one of the head's three boxes; a contact beside the destination needs more lines
+)
 SIZES = ((46, ""), (54, "mid"), (62, "dense"))  # up to so many lines: the class of the page; "dense tight" beyond
 IN_COLUMNS = frozenset({"section_history", "section_examination", "section_done", "section_tcm"})
 FIRST_WIDE = 0x2E80  # CJK radicals: from here on a character is as wide as two
@@ -29,7 +32,7 @@ def letter_html(letter: Mapping[str, Any], vocabulary: Vocabulary) -> str:
     )
     words = LetterWords(vocabulary, letter["language"])
     sections = words.sections(letter)
-    lines = lines_needed(sections)
+    lines = lines_needed(sections) + _units(words.destination(letter)) // UNITS_IN_HEAD
     size = next((name for limit, name in SIZES if lines <= limit), "dense tight")
     page = environment.get_template("letter.html.j2")
     return page.render(letter=letter, w=words, sections=sections, size=size)

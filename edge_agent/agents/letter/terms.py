@@ -60,8 +60,9 @@ class LetterTerms:
         return self._rules[rule_id].words(self.lang, is_stronger=is_stronger)
 
     def destination(self, letter: Mapping[str, Any]) -> str:
-        """Return the name of the destination."""
-        return self.label(letter["destination"], "plan_object")
+        """Return the name of the destination, with the contact where the post has set one for it."""
+        name, contact = self.label(letter["destination"], "plan_object"), letter["destination_contact"]
+        return name if contact is None else f"{name} · {contact}"
 
     def signed(self, letter: Mapping[str, Any]) -> str:
         """Return who signed the report that the letter tells of, or that nobody did."""

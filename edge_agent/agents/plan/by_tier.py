@@ -18,6 +18,8 @@ from edge_agent.contracts.terms import Vocabulary
 
 Row = Mapping[str, Any]
 OF_TIER: Final = frozenset({"tier", "needs_human_reading", "always"})
+# The post's one referral contact answers for the skin; beside another discipline's name it would send people astray.
+SKIN_CLINICS: Final = frozenset({"dermatology_in_person", "dermatology_remote_reading"})
 _OWN_GROUND: Final = ("rf_", *OF_TIER)
 
 

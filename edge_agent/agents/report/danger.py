@@ -83,7 +83,7 @@ def worker(report: Mapping[str, Any], words: Terms, audience: Reader) -> list[Bl
     """Return the worker's own impression and urgency; the person's copy has no free words."""
     told = report["worker"]
     parts = [
-        told["impression"] or "",
+        words.apart(told["impression"]) if told["impression"] else "",
         words.tier(told["tier"]) if told["tier"] else "",
         words.word("worried") if told["worried"] == "yes" else "",
     ]

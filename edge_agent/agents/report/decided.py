@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final
 
 from edge_agent.agents.plan.by_tier import is_general
-from edge_agent.agents.report.fixed_texts import BLANK, fixed_text
+from edge_agent.agents.report.fixed_texts import BLANK
 from edge_agent.agents.report.parts import CAUTION, STRUCK, SUPPORTED, Block, Line, Listing, Table
 from edge_agent.agents.report.reading import Reader
 from edge_agent.agents.report.review import Correction, Review, Ruling
 from edge_agent.agents.report.terms import Terms
 
+FOLLOW_UP: Final = "sn_followup"  # the fixed text with the day of the next visit and whom to tell who cannot come
 _BY: Final = {"accepted": "accepted_by", "corrected": "corrected_by", "rejected": "rejected_by"}
 
 
@@ -110,25 +112,42 @@ class Pen:
             return Line(self.words.said(self.words.word("section_triage"), what), "tier", CAUTION)
         return Line(line.text, "struck", STRUCK, text)
 
-    def plan(self, blocks: Sequence[Block], items: Sequence[Mapping[str, Any]], fallen: Sequence[str]) -> list[Block]:
+    def plan(
+        self,
+        blocks: Sequence[Block],
+        items: Sequence[Mapping[str, Any]],
+        fallen: Sequence[str],
+        *,
+        booked: date | None = None,
+    ) -> list[Block]:
         """Return the plan; where it was refused, what everybody is told anyway stays.
 
         Args:
             blocks: the plan that goes with the tier.
             items: its items.
             fallen: items that no longer apply, in words; the person never reads them.
+            booked: the day of the next visit that the items name; the clinician's own goes before it.
         """
         rows = self.part("plan", blocks)
         if not self.review.stands("plan") and self.audience == "person":
             general = [item for item in items if is_general(item)]
-            texts = [fixed_text(self.words.vocabulary, item["object"], self.words.lang) for item in general]
+            texts = [self.words.advice(item["object"]) for item in general]
             rows += [Line(text, "strong") for text in texts]
         elif self.audience != "person" and self.review.stands("plan"):
             rows += [Line(text, "struck", STRUCK, self.words.word("falls_away")) for text in fallen]
         if self.review.follow_up is not None:
-            day = self.words.dates.date(self.review.follow_up)
-            rows.append(Line(self.words.said(self.words.word("next_visit"), day), "strong"))
-        return rows
+            told = self.words.apart(self.words.dates.date(self.review.follow_up))
+            rows.append(Line(self.words.said(self.words.word("next_visit"), told), "strong"))
+        return rows + self._whom_to_tell(items, booked)
+
+    def _whom_to_tell(self, items: Sequence[Mapping[str, Any]], booked: date | None) -> list[Block]:
+        """Return whom to tell who cannot come to the next visit; nothing where the post set no contact or the plan says it."""
+        stands = self.review.stands("plan")
+        day = self.review.follow_up or (booked if stands else None)
+        is_told = stands and any(item["object"] == FOLLOW_UP for item in items)
+        if day is None or self.words.contact is None or is_told:
+            return []
+        return [Line(self.words.advice(FOLLOW_UP, date=self.words.dates.date(day)), "strong")]
 
     def _by(self, ruling: Ruling) -> list[Block]:
         if not self.says_who:

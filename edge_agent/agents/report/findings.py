@@ -243,7 +243,7 @@ def _comparison(row: Mapping[str, Any], words: Terms) -> str:
     direction = words.label(row["direction"], of="change_direction")
     if row["direction"] == "not_comparable":
         return f"{direction} ({words.label(row['reason'], of='change_reason')})"
-    parts = [direction, f"{row['before']:g} → {row['now']:g} ({row['difference']:+g})"]
+    parts = [direction, words.apart(f"{row['before']:g} → {row['now']:g} ({row['difference']:+g})")]
     regions = row.get("regions", [])
     if regions and len(regions) < len(words.vocabulary.lists["affected_region"].terms):
         names = words.comma.join(words.label(region, of="affected_region") for region in regions)

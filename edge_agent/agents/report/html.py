@@ -37,6 +37,7 @@ def render_html(
     audience: ReportAudience = "clinician",
     pictures: Mapping[int, Frame] | None = None,
     review: Review = NO_REVIEW,
+    contact: str | None = None,
 ) -> str:
     """Return the report as one HTML page.
 
@@ -47,6 +48,7 @@ def render_html(
         audience: ``person`` for the copy that the person takes home.
         pictures: frames (uint8[H, W, 3], BGR) by view index, to embed as thumbnails.
         review: what clinicians decided about it.
+        contact: whom to tell who cannot come; None leaves a line to write on.
 
     Raises:
         CaseError: the report has a version that this program cannot read.
@@ -56,7 +58,7 @@ def render_html(
         lstrip_blocks=True,
     )  # fmt: skip
     thumbnails = {index: _thumbnail(frame) for index, frame in (pictures or {}).items()}
-    page = page_of(report, vocabulary, lang, audience=audience, review=review)
+    page = page_of(report, vocabulary, lang, audience=audience, review=review, contact=contact)
     template = environment.get_template("report.html.j2")
     return template.render(page=page, lang=lang, case_id=report["case_id"], thumbnails=thumbnails, kind=_kind)
 

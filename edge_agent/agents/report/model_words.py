@@ -34,7 +34,7 @@ def model_words(told: Sequence[Mapping[str, Any]], words: Terms, *, title: str =
             told_why = words.label(why, of="tcm_part") if why else words.word("text_hidden")
             rows.append(Line(told_why, "unknown", CAUTION))
             continue
-        plain = [Line(line.strip(), "quiet") for line in text["text"].splitlines() if line.strip()]
+        plain = [Line(words.apart(line.strip()), "quiet") for line in text["text"].splitlines() if line.strip()]
         rows += thinking(text["text"], words) or plain
         if text["hides"]:
             rows.append(Line(words.word("text_masked"), "unknown", CAUTION))

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from edge_agent.agents.plan.by_tier import SKIN_CLINICS
 from edge_agent.agents.report.danger import full_list, is_grouped
-from edge_agent.agents.report.fixed_texts import fixed_text
 from edge_agent.agents.report.parts import BOX, CAUTION, Block, Boxes, Line, Listing, Table, lines
 from edge_agent.agents.report.terms import Terms, code
 from edge_agent.agents.rules.triage import is_clock_set
@@ -81,10 +81,9 @@ def item_words(item: Mapping[str, Any], words: Terms) -> str:
 def _what(item: Mapping[str, Any], words: Terms, *, visit: str | None) -> str:
     action = words.label(item["action"], of="action")
     is_fixed = item["action"] == "advise" and words.vocabulary.has(item["object"], of="text")
-    if is_fixed:
-        what = fixed_text(words.vocabulary, item["object"], words.lang, date=visit)
-    else:
-        what = words.label(item["object"], of="plan_object")
+    what = words.advice(item["object"], date=visit) if is_fixed else words.label(item["object"], of="plan_object")
+    if item["object"] in SKIN_CLINICS and words.contact is not None:
+        what += f" · {words.apart(words.contact)}"
     if item["detail"]:
         what += f" {words.label(item['detail'], of='formula')}"
     hints = [
@@ -169,10 +168,10 @@ def _provenance(told: Mapping[str, Any], words: Terms) -> list[str]:
         name = words.word("no_bundle")
     else:
         use = "" if bundle["clinical_use"] else f" ({words.word('clinician_use')})"
-        name = f"{bundle['name']} {bundle['version']}{use}"
+        name = words.apart(f"{bundle['name']} {bundle['version']}") + use
     parts = [
         f"{words.word('bundle')} {name}",
-        f"{words.word('device')} {told['device']}",
+        f"{words.word('device')} {words.apart(told['device'])}",
         f"{words.word('vocabulary')} {told['vocabulary']}",
         f"{words.word('duration')} {seconds:.1f} s",
         f"{words.word('tokens')} {tokens['sampled']}/{tokens['forced']}",

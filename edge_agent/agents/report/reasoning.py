@@ -153,7 +153,10 @@ def _evidence(row: Mapping[str, Any], words: Terms) -> str:
     place, *names = pointer.split(".")
     source, _, number = place.partition(":")
     where = words.label(source, of="pointer_part") + (f" {number}" if number else "")
-    known = [words.label(n, of="pointer_part") if words.vocabulary.has(n, of="pointer_part") else n for n in names[-1:]]
+    known = [
+        words.label(n, of="pointer_part") if words.vocabulary.has(n, of="pointer_part") else words.unlisted(n)
+        for n in names[-1:]
+    ]
     field = field_of(pointer)
     if row["verdict"] == "no_such_pointer":
         return f"{' '.join(known)} ({where})"  # it has no value, which is not the same as "cannot tell"

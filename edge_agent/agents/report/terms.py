@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from edge_agent.agents.abstention import is_nothing
+from edge_agent.agents.report.fixed_texts import filled
 from edge_agent.agents.rules.red_flags import RuleBook
 from edge_agent.agents.rules.rule_file import Rule
 from edge_agent.agents.tcm.herb_rules import HerbRule
 from edge_agent.agents.tcm.herbs import HerbBook
 from edge_agent.contracts.local_time import PLAIN, Dates
+from edge_agent.contracts.speech import Speech, english, foreign
 from edge_agent.contracts.terms import Language, Vocabulary
 
 _INPUT_LISTS = (
@@ -34,15 +36,20 @@ class Terms:
 
     Args:
         vocabulary: the words for ids.
-        lang: ``zh`` or ``en``.
+        lang: ``zh`` or ``en``, or a language drafted over the English one (a screen's; never paper's).
         dates: writes days and moments; a page brings its own way, so that one page has one.
+        contact: whom to tell who cannot come; None leaves a line to write on.
     """
 
-    def __init__(self, vocabulary: Vocabulary, lang: Language, *, dates: Dates = PLAIN) -> None:
-        self.vocabulary, self.lang, self.dates = vocabulary, lang, dates
-        self.comma = "、" if lang == "zh" else ", "
-        self.semicolon = ";" if lang == "zh" else "; "
-        self.colon = ":" if lang == "zh" else ": "
+    def __init__(
+        self, vocabulary: Vocabulary, lang: Language | Speech, *, dates: Dates = PLAIN, contact: str | None = None
+    ) -> None:
+        self.vocabulary, self.dates, self.contact = vocabulary, dates, contact
+        self.speech = lang if isinstance(lang, Speech) else None
+        self.lang: Language = "en" if isinstance(lang, Speech) else lang
+        self.comma = self.speech.comma if self.speech else "、" if self.lang == "zh" else ", "
+        self.semicolon = self.speech.semicolon if self.speech else "；" if self.lang == "zh" else "; "
+        self.colon = "：" if self.lang == "zh" else ": "
         self.danger_rules = RuleBook.load("red_flags.toml")
         others = (RuleBook.load("triage_rules.toml").rules, HerbBook.load(vocabulary).rules)
         self._rules: dict[str, Rule | HerbRule] = {
@@ -61,11 +68,22 @@ class Terms:
 
     def label(self, term_id: str, *, of: str) -> str:
         """Return the words for an id of a list."""
+        if self.speech is not None:
+            return self.speech.label(self.vocabulary, term_id, of=of)
         return self.vocabulary.label(term_id, self.lang, of=of)
 
     def name(self, of: str) -> str:
         """Return the words for a list itself."""
-        return self.vocabulary.name(of, self.lang)
+        return self.vocabulary.name(of, self.lang) if self.speech is None else self.speech.name(self.vocabulary, of)
+
+    def apart(self, told: str) -> str:
+        """Return a time, a sum or words of another language so that their order holds in a sentence of any direction."""
+        return told if self.speech is None else foreign(told)
+
+    def advice(self, name: str, *, date: str | None = None) -> str:
+        """Return a fixed text of safety-netting with the day of the next visit and whom to tell who cannot come."""
+        day, contact = (None if one is None else self.apart(one) for one in (date, self.contact))
+        return filled(self.label(name, of="text"), date=day, contact=contact)
 
     def said(self, name: str, told: str) -> str:
         """Return ``name: told`` in the language's punctuation."""
@@ -84,7 +102,7 @@ class Terms:
         found = self.list_of(name, agent=agent)
         if name in _OTHER_LISTS:
             return self.word(name)
-        return self.name(found) if found else name.replace("_", " ")
+        return self.name(found) if found else self.unlisted(name)
 
     def list_of(self, field: str, *, agent: str | None = None) -> str | None:
         """Return the list with a field's values: of its name, of an agent's key, or None."""
@@ -126,8 +144,10 @@ class Terms:
         """Return the fixed words of a rule."""
         rule = self._rules[rule_id]
         if isinstance(rule, Rule):
-            return rule.words(self.lang, is_stronger=is_stronger)
-        return rule.zh if self.lang == "zh" else rule.en
+            told = rule.words(self.lang, is_stronger=is_stronger)
+        else:
+            told = rule.zh if self.lang == "zh" else rule.en
+        return told if self.speech is None else self.speech.rule(rule_id, told, is_stronger=is_stronger)
 
     def inputs(self, names: Sequence[str]) -> str:
         """Return the words for some inputs of rules."""
@@ -136,7 +156,12 @@ class Terms:
     def input(self, name: str) -> str:
         """Return the words for one input of a rule."""
         found = next((of for of in _INPUT_LISTS if self.vocabulary.has(name, of=of)), None)
-        return self.label(name, of=found) if found else name.replace("_", " ")
+        return self.label(name, of=found) if found else self.unlisted(name)
+
+    def unlisted(self, name: str) -> str:
+        """Return an id or a word that no list holds, e.g. of an older report; it is English."""
+        told = name.replace("_", " ")
+        return told if self.speech is None else english(told)
 
     def view(self, index: int) -> str:
         """Return the name of a picture; people count from 1."""
@@ -144,7 +169,7 @@ class Terms:
 
     def time(self, moment: str) -> str:
         """Return a time of the report to the minute, by the device's clock."""
-        return self.dates.time(datetime.fromisoformat(moment))
+        return self.apart(self.dates.time(datetime.fromisoformat(moment)))
 
     def _id(self, item: Any, of: str | None) -> str:
         is_known = of is not None and isinstance(item, str) and self.vocabulary.has(item, of=of)
@@ -152,7 +177,7 @@ class Terms:
             return self.label(item, of=of)
         if isinstance(item, str) and self.vocabulary.has(item, of="examined"):
             return self.label(item, of="examined")
-        return self.label("cannot_tell", of="scale_type") if item == "cannot_tell" else str(item).replace("_", " ")
+        return self.label("cannot_tell", of="scale_type") if item == "cannot_tell" else self.unlisted(str(item))
 
 
 def span(hours: int) -> tuple[str, int]:

@@ -23,11 +23,11 @@ def thinking(text: str, words: Terms) -> list[Block]:
     rows: list[Block] = []
     if thought.steps:
         rows.append(Line(words.word("thought_steps"), "strong"))
-    rows += [Line(f"{number}. {step}", "quiet") for number, step in enumerate(thought.steps, start=1)]
-    rows += [Line(line, "quiet") for line in _lines(thought.rest)]
+    rows += [Line(f"{number}. {words.apart(step)}", "quiet") for number, step in enumerate(thought.steps, start=1)]
+    rows += [Line(words.apart(line), "quiet") for line in _lines(thought.rest)]
     if thought.answer is None:
         return [*rows, Line(words.word("no_plain_answer"), "unknown", CAUTION)]
-    first, *more = _lines(thought.answer)
+    first, *more = (words.apart(line) for line in _lines(thought.answer))
     return [*rows, Line(words.said(words.word("thought_answer"), first), "strong"), *(Line(line) for line in more)]
 
 

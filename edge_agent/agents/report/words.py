@@ -23,35 +23,38 @@ from edge_agent.agents.report.review import NO_REVIEW, Review
 from edge_agent.agents.report.standing import after_review, tiers_told, without_overruled
 from edge_agent.agents.report.terms import Terms
 from edge_agent.contracts.local_time import PLAIN, Dates
+from edge_agent.contracts.speech import Speech
 from edge_agent.contracts.terms import Language, Vocabulary
 
 
 def page_of(
     report: Mapping[str, Any],
     vocabulary: Vocabulary,
-    lang: Language,
+    lang: Language | Speech,
     *,
     audience: Reader = "clinician",
     review: Review = NO_REVIEW,
     says_who: bool = True,
     dates: Dates = PLAIN,
+    contact: str | None = None,
 ) -> Page:
     """Return the page of a report.
 
     Args:
         report: what ``CasePipeline.run`` returned, of this or an older version.
         vocabulary: the words for its ids.
-        lang: ``zh`` or ``en``.
+        lang: ``zh`` or ``en``; on a screen a language that is drafted over the English one.
         audience: ``person`` leaves out what only clinicians may see, ``worker`` the practice's TCM part; of that the
             sections stay, without a line (``report_reading.seen_by``).
         review: what clinicians decided about it.
         says_who: whether each part tells who decided on it; the screen, which shows that beside the parts, needs none.
         dates: writes days and moments; a screen brings its own way.
+        contact: whom to tell who cannot come; None leaves a line to write on.
 
     Raises:
         CaseError: the report has a version that this program cannot read.
     """
-    words = Terms(vocabulary, lang, dates=dates)
+    words = Terms(vocabulary, lang, dates=dates, contact=contact)
     pen = Pen(review, words, audience, says_who)
     made = readable(report)
     after = after_review(made, review, vocabulary)
@@ -86,13 +89,17 @@ def _sections(
         ("section_biomedical", _biomedical(told, pen)),
         ("section_reasoning", _reasoning(told, pen)),
         ("section_tcm", _tcm(told, pen)),
-        ("section_plan", pen.plan(ending.plan(told, words), told["plan"]["items"], fallen)),
+        ("section_plan", _plan(told, pen, fallen)),
         ("section_limits", ending.limits(told, words)),
         ("section_signatures", ending.signatures(words)),
     ]
     return tuple(
         Section(number, name, words.word(name), tuple(blocks)) for number, (name, blocks) in enumerate(parts, start=1)
     )
+
+
+def _plan(told: Mapping[str, Any], pen: Pen, fallen: Sequence[str]) -> list[Block]:
+    return pen.plan(ending.plan(told, pen.words), told["plan"]["items"], fallen, booked=ending.next_visit(told))
 
 
 def _integrated(told: Mapping[str, Any], pen: Pen) -> list[Block]:

@@ -22,11 +22,12 @@ from edge_agent.kiosk.case_rooms import (
     Carer,
     Shown,
     episodes_of,
+    is_foreign,
     listed_case,
     reader_of,
-    report_language,
     row_of,
     shown_pictures,
+    speech_of,
     term_of,
     visit_here,
 )
@@ -63,7 +64,7 @@ class ThenNow:
 @router.get("/cases/{case_id}/episode")
 def episode(request: Request, case_id: str, person: Carer) -> Response:
     """Show the visits up to the newest, with what changed since the one before this."""
-    parts, lang = parts_of(request), report_language(request)
+    parts = parts_of(request)
     row = row_of(listed_case(request, case_id), parts)
     visit = visit_here(parts, case_id)
     known = episodes_of(parts).visits(visit.episode_id) if visit else []
@@ -81,8 +82,8 @@ def episode(request: Request, case_id: str, person: Carer) -> Response:
         frame=(LEFT, WIDTH - RIGHT, WIDTH),
         measures=MEASURE_WORDS,
         has_other_lineage=len({one.lineage for one in visits}) > 1,
-        change=_change(parts, case_id, visits, Terms(parts.vocabulary, lang, dates=language_of(request))),
-        lang=lang,
+        change=_change(parts, case_id, visits, Terms(parts.vocabulary, speech_of(request), dates=language_of(request))),
+        is_foreign=is_foreign(request),
         kind=kind,
         pairs=_pairs(request, case_id, seen, person),
         follow_up=visit.follow_up_due if visit else None,

@@ -26,9 +26,11 @@ from edge_agent.kiosk.case_rooms import (
     Carer,
     listed_case,
     may_see_all,
+    paper_language,
     policy_of,
-    report_language,
+    referral_contact,
     row_of,
+    term_of,
     vault_of,
 )
 from edge_agent.kiosk.language import advice_languages
@@ -46,7 +48,7 @@ LANGUAGES: Final[tuple[tuple[Language, str], ...]] = (("zh", "中文"), ("en", "
 @router.get("/cases/{case_id}/print")
 def choose(request: Request, case_id: str, person: Carer) -> Response:
     """Show what can be printed, for whom, in which language."""
-    parts, lang = parts_of(request), report_language(request)
+    parts = parts_of(request)
     row = row_of(listed_case(request, case_id), parts)
     told = parts.cases.report(case_id)
     review = review_of(parts.database, cases=parts.cases, case_id=case_id)
@@ -59,9 +61,9 @@ def choose(request: Request, case_id: str, person: Carer) -> Response:
         has_report=told is not None,
         review=review,
         speeches=[(code, name, _may_advise(request, code)) for code, name in LANGUAGES],
-        lang=lang,
+        lang=paper_language(request),
         destinations=[
-            (one, parts.vocabulary.label(one, lang, of="plan_object"))
+            (one, term_of(request, "plan_object", one))
             for one in destinations(parts.vocabulary)
             if _may_write_to(one, person, parts.vocabulary)
         ],
@@ -182,7 +184,13 @@ def _exporter(request: Request, person: Person) -> Exporter:
         on_export=tell,
         clock=parts.clock,
         new_id=lambda: secrets.token_hex(8),
-        carrier=Carrier(person.name, policy_of(parts), shown_as=person.display_name, advice=_advice(request)),
+        carrier=Carrier(
+            person.name,
+            policy_of(parts),
+            shown_as=person.display_name,
+            advice=_advice(request),
+            contact=referral_contact(parts),
+        ),
     )
 
 

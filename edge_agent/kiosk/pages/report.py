@@ -29,14 +29,15 @@ from edge_agent.kiosk.case_rooms import (
     DECIDERS,
     Carer,
     episodes_of,
+    is_foreign,
     listed_case,
     may_close,
     noting,
-    policy_of,
     reader_of,
-    report_language,
+    referral_contact,
     row_of,
     shown_pictures,
+    speech_of,
     term_of,
     vault_of,
     visit_here,
@@ -49,7 +50,6 @@ from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.kiosk.take_home import take_home
 from edge_agent.policy.rules import program_notices
-from edge_agent.policy.whom_to_call import whom_to_call
 from edge_agent.review.decisions import (
     REASONS,
     Decision,
@@ -81,14 +81,22 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
     visit = visit_here(parts, case_id)
     if visit is not None and visit.owner == person.name:
         episodes_of(parts).mark_opened(case_id, now=parts.clock())
-    told, lang = readable(told), report_language(request)
+    told = readable(told)
     reviews, withdrawals = ReviewStore(parts.database), Withdrawals(parts.database, vault=vault_of(parts))
     decisions = reviews.decisions(case_id)
     words = parts.vocabulary
     is_locked = withdrawals.is_locked(case_id)
     review = review_of(parts.database, cases=parts.cases, case_id=case_id)
-    reader = reader_of(person)
-    whole = page_of(told, words, lang, audience=reader, review=review, says_who=False, dates=language_of(request))
+    whole = page_of(
+        told,
+        words,
+        speech_of(request),
+        audience=reader_of(person),
+        review=review,
+        says_who=False,
+        dates=language_of(request),
+        contact=referral_contact(parts),
+    )
     shown, details = without_codes(whole)
     said = for_the_person(told, review, words)
     booked, today = next_visit(said), day_of(parts.clock())
@@ -108,11 +116,11 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
         withdrawn=[term_of(request, "consent_title", one.purpose) for one in withdrawals.of(case_id)],
         is_locked=is_locked,
         pictures=shown_pictures(request, case_id, person),
-        reasons=[(one, words.label(one, lang, of="decision_reason")) for one in REASONS if one != "agree"],
+        reasons=[(one, term_of(request, "decision_reason", one)) for one in REASONS if one != "agree"],
         kind=kind,
         names=display_names(parts.database),
         again=again,
-        lang=lang,
+        is_foreign=is_foreign(request),
         may_sign=Role.CLINICIAN in person.roles and not is_locked,
         may_decide=bool({*DECIDERS} & person.roles) and not is_locked,
         is_visit=visit is not None,
@@ -126,14 +134,13 @@ def report(request: Request, case_id: str, person: Carer, again: str = "") -> Re
 def _take_home(request: Request, said: dict[str, Any], day: date | None) -> tuple[str, ...]:
     """Return what is said to the person: like paper, what stands after the clinician's decisions."""
     parts, language = parts_of(request), language_of(request)
-    contacts = whom_to_call(policy_of(parts), parts.practice).referral
     return take_home(
         said,
         parts.translations,
         parts.vocabulary,
         language.code,
         date=language.date(day) if day else None,
-        contact=next(iter(contacts), None),
+        contact=referral_contact(parts),
     )
 
 

@@ -12,8 +12,10 @@ from typing import Any, Final
 from fastapi import Request, Response
 
 from edge_agent.agents.rules.rule_file import EMERGENCY as EMERGENCY_TIER
+from edge_agent.agents.rules.rule_file import Rule
 from edge_agent.consultation.draft import Draft
 from edge_agent.consultation.steps import Step
+from edge_agent.contracts.speech import Speech
 from edge_agent.contracts.translations import closed_language
 from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import Text
@@ -117,7 +119,7 @@ def _instruction_values(turn: Turn) -> Mapping[str, Any]:
             "tier": alert.tier,
             "tier_words": turn.term("triage", alert.tier),
             "rule": alert.rule_id,
-            "words": rules[alert.rule_id].words(closed_language(code), is_stronger=alert.is_stronger),
+            "words": _fixed_words(turn, rules[alert.rule_id], alert.is_stronger),
             "sentences": turn.parts.translations.instruction(alert.rule_id, code, is_stronger=alert.is_stronger),
             # What somebody told in private is not repeated on a screen that others may see.
             "because": [] if alert.is_private else [_input_name(turn, name) for name in alert.because],
@@ -130,9 +132,16 @@ def _instruction_values(turn: Turn) -> Mapping[str, Any]:
         "is_emergency": any(alert.tier == EMERGENCY_TIER for alert in shown),
         "is_crisis": any(alert.rule_id == SELF_HARM for alert in shown),
         "call": whom_to_call(course.permits.policy, turn.parts.practice),
-        "lang": closed_language(code),
+        "lang": code if isinstance(turn.parts.translations.speech(code), Speech) else closed_language(code),
         "is_reviewed": all(rules[alert.rule_id].status == "reviewed" for alert in shown) and names.is_reviewed(),
     }
+
+
+def _fixed_words(turn: Turn, rule: Rule, is_stronger: bool) -> str:
+    """Return the short words of a rule; a clinician reads them beside its code."""
+    words = rule.words(closed_language(turn.language), is_stronger=is_stronger)
+    speech = turn.parts.translations.speech(turn.language)
+    return speech.rule(rule.id, words, is_stronger=is_stronger) if isinstance(speech, Speech) else words
 
 
 def _input_name(turn: Turn, name: str) -> str:

@@ -16,10 +16,11 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 
 from edge_agent.casework import AGAIN
 from edge_agent.consultation.steps import Step
-from edge_agent.contracts.translations import closed_language
+from edge_agent.contracts.speech import Speech
 from edge_agent.errors import CaseError
 from edge_agent.ipc import Kind, Message
 from edge_agent.kiosk.access import session_of
+from edge_agent.kiosk.case_rooms import name_of, speech_of, term_of
 from edge_agent.kiosk.faults import resting_words
 from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import counted as _n
@@ -170,21 +171,20 @@ def _stage(request: Request, body: Mapping[str, Any]) -> dict[str, Any]:
 def _field(request: Request, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return one sign in words; it is the program's, unconfirmed, and the page says so above the list."""
     vocabulary, say = parts_of(request).vocabulary, language_of(request).gettext
-    lang = closed_language(language_of(request).code)
     name = str(body.get("field", ""))
     value = body.get("value")
     values = value if isinstance(value, list | tuple) else [value]
     words = [
-        vocabulary.label(one, lang, of=name) if isinstance(one, str) and vocabulary.has(one, of=name) else str(one)
+        term_of(request, name, one) if isinstance(one, str) and vocabulary.has(one, of=name) else str(one)
         for one in values
         if one is not None
     ]
-    view = body.get("view")
+    view, speech = body.get("view"), speech_of(request)
     return {
         "key": f"{body.get('agent')}.{view}.{body.get('step')}.{name}",
         "view": say(_("Picture %(number)s", number=view + 1)) if isinstance(view, int) else say(_("Whole visit")),
-        "name": vocabulary.name(name, lang) if name in vocabulary.lists else name,
-        "value": ", ".join(words) or say(_("cannot tell")),
+        "name": name_of(request, name) if name in vocabulary.lists else name,
+        "value": (speech.comma if isinstance(speech, Speech) else ", ").join(words) or say(_("cannot tell")),
     }
 
 
