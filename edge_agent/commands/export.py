@@ -83,7 +83,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
             return 0
 
         def on_export(event: ExportEvent) -> None:
-            _note_export(store, trail, event)
+            _note_export(store, trail, event, made=now())
             how_many = len(event.pictures)
             screen.note(f"Export of case {event.case_id}: {event.form}, {how_many} pictures, by {event.by}.")
 
@@ -118,14 +118,18 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("name the file to write with --out, or send the output into a pipe")
 
 
-def _note_export(store: Store, trail: AuditTrail, event: ExportEvent) -> None:
-    """Write an export and every picture in it into the trail, all rows or none."""
+def _note_export(store: Store, trail: AuditTrail, event: ExportEvent, *, made: datetime) -> None:
+    """Write an export, its receiver and every picture in it down, all rows or none."""
     from edge_agent.store.audit import Action
     from edge_agent.store.retention_classes import EXPORTED
+    from edge_agent.store.sent_files import SentFiles
 
     images = {view.index: view.image_id for view in store.cases.views(event.case_id)}
     with store.database.transaction() as connection:
         trail.append(connection, event.by, Action.REPORT_EXPORTED, case_ref=event.case_id, detail=event.form)
+        SentFiles.append(
+            connection, event.case_id, form=event.form, receiver=event.receiver, account=event.by, sent=made
+        )
         for index in event.pictures:
             if images.get(index) is not None:  # one from before the vault has no id: it stays its whole time
                 trail.append(connection, event.by, EXPORTED, case_ref=event.case_id, detail=images[index])

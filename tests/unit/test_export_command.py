@@ -30,6 +30,7 @@ from edge_agent.store.accounts import Role
 from edge_agent.store.audit import AuditTrail
 from edge_agent.store.retention_classes import received_pictures
 from edge_agent.store.reviews import ReviewStore
+from edge_agent.store.sent_files import SentFiles
 from edge_agent.store.vault import ImageVault
 from edge_agent.store.withdrawal import Withdrawals, WithdrawnPurpose
 from tests.simulators.cases import CREATED, consent
@@ -148,6 +149,8 @@ def test_pictures_and_reference_come_when_asked_for(device: Device, tmp_path: Pa
     told = json.loads(text := device.hospital.open(out.read_bytes()).decode())
     media = [row["resource"] for row in told["entry"] if row["resource"]["resourceType"] == "Media"]
     assert [one["bodySite"]["coding"][0]["code"] for one in media] == ["knee"]
+    with open_store(load_config(device.config)) as store:
+        assert SentFiles(store.database).of("whole")[-1].receiver == "hospital"
     assert "BOOK-77" in text
 
 

@@ -21,12 +21,13 @@ from edge_agent.errors import CaseError
 from edge_agent.interop.exporter import Carrier, Exporter, ExportEvent
 from edge_agent.interop.stored import Stored, is_taken_back, review_of, stored_case
 from edge_agent.kiosk.access import requires
-from edge_agent.kiosk.case_rooms import Carer, listed_case, policy_of, report_language, row_of, vault_of
+from edge_agent.kiosk.case_rooms import Carer, listed_case, noting, policy_of, report_language, row_of, vault_of
 from edge_agent.kiosk.language import may_print_advice
 from edge_agent.kiosk.rendering import Stationery, page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.store.accounts import Person, Role
 from edge_agent.store.audit import Action
+from edge_agent.store.sent_files import SentFiles
 
 router = Room()
 Speech = Literal["zh", "en"]
@@ -150,8 +151,13 @@ def _exporter(request: Request, person: Person) -> Exporter:
     parts = parts_of(request)
 
     def tell(event: ExportEvent) -> None:
-        action = Action.REPORT_EXPORTED if event.form == "fhir" else Action.REPORT_PRINTED
-        parts.audit.note(event.by, action, case_ref=event.case_id, detail=event.form)
+        told = noting(parts, person, _action(event), case_id=event.case_id, detail=event.form)
+        with parts.database.transaction() as connection:
+            told(connection)
+            if event.form == "fhir":  # paper goes with the person; a file is somebody's who may have to delete it
+                SentFiles.append(
+                    connection, event.case_id, form=event.form, receiver=None, account=event.by, sent=parts.clock()
+                )
 
     return Exporter(
         parts.vocabulary,
@@ -161,6 +167,10 @@ def _exporter(request: Request, person: Person) -> Exporter:
         new_id=lambda: secrets.token_hex(8),
         carrier=Carrier(person.name, policy_of(parts), shown_as=person.display_name),
     )
+
+
+def _action(event: ExportEvent) -> Action:
+    return Action.REPORT_EXPORTED if event.form == "fhir" else Action.REPORT_PRINTED
 
 
 def _pdf(content: bytes) -> Response:
