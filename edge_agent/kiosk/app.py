@@ -22,6 +22,7 @@ from edge_agent.kiosk.language import load_languages
 from edge_agent.kiosk.pages import (
     about,
     accounts,
+    answers,
     audit,
     cases,
     episode,
@@ -52,6 +53,7 @@ ROOMS: Final = (
     second_reading.router,
     print_out.router,
     episode.router,
+    answers.router,
     withdraw.router,
     receivers.router,
     home.router,

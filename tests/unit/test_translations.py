@@ -22,7 +22,7 @@ FOR_WORKERS = (
     "consent_refusal", "camera_refusal", "camera_need", "camera_state", "camera_fault", "coach_hint", "triage", "shot",
     "laterality", "body_site", "view_quality", "quality_reason", "second_reading_reason", "withdrawal_action",
     "storage_notice", "tcm_examiner", "tongue_body_colour", "tongue_body_feature", "tongue_coating_colour",
-    "tongue_coating_texture", "sublingual_veins", "pulse",
+    "tongue_coating_texture", "sublingual_veins", "pulse", "correction_reason",
 )  # fmt: skip
 TAKEN_HOME = (
     "sn_return", "sn_no_stop", "sn_unlabelled", "sn_contagious_no", "sn_skin_care", "sn_smoke_alcohol", "sn_followup",

@@ -16,6 +16,7 @@ from edge_agent.agents.report import danger
 from edge_agent.agents.report import findings as found
 from edge_agent.agents.report import plan as ending
 from edge_agent.agents.report import reasoning as reasons
+from edge_agent.agents.report.answers import corrected_answers
 from edge_agent.agents.report.decided import Pen
 from edge_agent.agents.report.parts import Block, Page, Section
 from edge_agent.agents.report.reading import ReportAudience, private_rules, readable, seen_by
@@ -73,7 +74,7 @@ def _sections(
 ) -> tuple[Section, ...]:
     words, audience = pen.words, pen.audience
     parts: list[tuple[str, list[Block]]] = [
-        ("section_red_flags", pen.flags(danger.red_flags(told, words, audience), standing_tiers)),
+        ("section_red_flags", _danger(told, pen, standing_tiers)),
         ("section_triage", pen.triage(danger.triage(told, words))),
         ("section_worker", danger.worker(told, words, audience)),
         ("section_findings", pen.part("findings", found.findings(told, words))),
@@ -88,6 +89,12 @@ def _sections(
     return tuple(
         Section(number, name, words.word(name), tuple(blocks)) for number, (name, blocks) in enumerate(parts, start=1)
     )
+
+
+def _danger(told: Mapping[str, Any], pen: Pen, standing_tiers: Collection[str]) -> list[Block]:
+    """Return the danger signs, below them what was corrected of the answers that they rest on."""
+    flags = pen.flags(danger.red_flags(told, pen.words, pen.audience), standing_tiers)
+    return [*flags, *corrected_answers(pen.review, pen.words, pen.audience)]
 
 
 def _integrated(told: Mapping[str, Any], pen: Pen) -> list[Block]:

@@ -45,8 +45,10 @@ STATEMENTS: tuple[str, ...] = (
     CREATE TABLE answer_corrections (
         number      INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of recording; clocks jump
         case_id     TEXT NOT NULL,
-        tier        TEXT NOT NULL,                      -- the most urgent of the report and the rules, after this one
-        body        TEXT NOT NULL                       -- JSON: consultation.corrections.Correction
+        tier        TEXT,                               -- the more urgent tier that it asks for; NULL: none
+        reopens     INTEGER NOT NULL,                   -- decisions on the tier up to this number count no more
+        is_after_signing INTEGER NOT NULL CHECK (is_after_signing IN (0, 1)),
+        body        TEXT NOT NULL                       -- JSON: review.corrections.Correction
     ) STRICT
     """,
     "CREATE INDEX answer_corrections_by_case ON answer_corrections (case_id, number)",
@@ -57,9 +59,7 @@ STATEMENTS: tuple[str, ...] = (
         case_id     TEXT NOT NULL,
         up_to       INTEGER NOT NULL,                   -- the newest correction that was looked at
         tier        TEXT NOT NULL,                      -- the tier that counts from here on
-        reason      TEXT NOT NULL,                      -- closed id of the vocabulary's decision_reason
-        account     TEXT NOT NULL,
-        looked      TEXT NOT NULL
+        body        TEXT NOT NULL                       -- JSON: review.corrections.Look
     ) STRICT
     """,
     "CREATE INDEX correction_looks_by_case ON correction_looks (case_id, number)",
