@@ -241,7 +241,8 @@ def _is_more(one: Verdict, other: Verdict) -> bool:
         return False
     if other.outcome != "fires":
         return True
-    return most_urgent([one.tier, other.tier]) != other.tier
+    is_stronger = one.is_stronger and not other.is_stronger
+    return is_stronger or most_urgent([one.tier, other.tier]) != other.tier
 
 
 def _is_triage(verdict: Verdict) -> bool:

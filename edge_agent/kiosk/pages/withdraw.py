@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -78,9 +78,7 @@ def _show(request: Request, case_id: str, person: Person, *, chosen: tuple[Conse
     withdrawals = Withdrawals(parts.database, vault=vault_of(parts))
     done = {one.purpose.value: one for one in withdrawals.of(case_id)}
     is_granted = _granted(parts, case_id)
-    receivers = SentFiles(parts.database).of(case_id)
-    has_left = bool(receivers)  # then somebody else has to delete it too
-    is_called_back = bool({"care_pictures", "referral_package"} & set(done))
+    has_left = bool(SentFiles(parts.database).of(case_id))  # then somebody else has to delete it too
 
     def told(steps: tuple[WithdrawalStep, ...]) -> tuple[tuple[str, bool], ...]:
         return tuple(
@@ -108,12 +106,20 @@ def _show(request: Request, case_id: str, person: Person, *, chosen: tuple[Conse
         limits=term_of(request, "consent_text", "withdrawal_limits"),
         is_locked=withdrawals.is_locked(case_id),
         names=display_names(parts.database),
-        hub=hub_deletion(parts.database, case_id) if "deidentified_result" in done else None,
-        receivers=receivers if is_called_back else (),
-        may_confirm=Role.CLINICIAN in person.roles,
-        today=parts.clock().date(),
-        **answer_words(),
+        **_others(parts, case_id, person, taken=set(done)),
     )
+
+
+def _others(parts: KioskParts, case_id: str, person: Person, *, taken: Collection[str]) -> dict[str, Any]:
+    """Return what somebody else has to confirm of what was taken back: the hub, and whoever has a file."""
+    is_called_back = "care_pictures" in taken or "referral_package" in taken
+    return {
+        "hub": hub_deletion(parts.database, case_id) if "deidentified_result" in taken else None,
+        "receivers": SentFiles(parts.database).of(case_id) if is_called_back else (),
+        "may_confirm": Role.CLINICIAN in person.roles,
+        "today": parts.clock().date(),
+        **answer_words(),
+    }
 
 
 def _granted(parts: KioskParts, case_id: str) -> Callable[[ConsentPurpose], bool]:
