@@ -22,7 +22,7 @@ from edge_agent.agents.rules.expressions import Fact
 from edge_agent.agents.rules.facts import facts_of, with_outcome
 from edge_agent.agents.rules.red_flags import RuleBook, Verdict, as_report
 from edge_agent.agents.rules.rule_file import TIERS
-from edge_agent.agents.rules.triage import most_urgent
+from edge_agent.agents.rules.triage import most_urgent, worker_tier
 from edge_agent.contracts.case import Case
 from edge_agent.contracts.intake import Intake
 from edge_agent.contracts.result import DecisionReason
@@ -131,8 +131,8 @@ def reassessed(
     correction: Correction,
     *,
     before: Case,
-    report: Mapping[str, Any],
-    tier: str,
+    report: Mapping[str, Any] | None,
+    tier: str | None,
     rules: Rules,
     vocabulary: Vocabulary,
 ) -> Correction:
@@ -143,8 +143,9 @@ def reassessed(
     Args:
         correction: the answers, their reason and who says so.
         before: the case as it was understood until now (earlier corrections in its form); its views give the sites.
-        report: as it is read until now (``with_corrections``), of version 2.
-        tier: the one that counts until now, a clinician's own too.
+        report: as it is read until now (``with_corrections``), of version 2; None while the program works: then the danger
+            signs alone are judged.
+        tier: the one that counts until now, a clinician's own too; None while nobody has named one.
         rules: both books.
         vocabulary: holds the hours of a tier.
 
@@ -156,11 +157,13 @@ def reassessed(
     was, now = (_verdicts(one, report, rules) for one in (before, after))
     added = [one for rule, one in now.items() if _is_more(one, was[rule])]
     fallen = [rule for rule, one in was.items() if one.outcome == "fires" and _is_more(one, now[rule])]
-    is_raised = most_urgent([tier, *(one.tier for one in added)]) != tier
-    asked = most_urgent([str(report["triage"]["final"]), tier, *(one.tier for one in added)]) if is_raised else None
+    told_before = None if report is None else str(report["triage"]["final"])
+    present = tier or told_before or _tier_of_form(before, was) or TIERS[-1]
+    is_raised = most_urgent([present, *(one.tier for one in added)]) != present
+    asked = most_urgent([told_before, present, *(one.tier for one in added)]) if is_raised else None
     told = as_report([one for one in now.values() if not _is_triage(one)])
     shown = as_report([one for one in added if not _is_triage(one)])
-    due = {} if asked is None else deadline_of(asked, report, vocabulary)
+    due = {} if asked is None else deadline_of(asked, {"created": before.created.isoformat()}, vocabulary)
     return correction.model_copy(
         update={
             "tier": asked,
@@ -209,16 +212,26 @@ def _triage(triage: Mapping[str, Any], corrections: Sequence[Correction]) -> dic
     if raised is None or raised.tier is None:
         return told
     by = {**triage["by"], "rules": most_urgent([triage["by"].get("rules"), raised.tier])}
+    if (
+        most_urgent([triage["final"], raised.tier]) == triage["final"]
+    ):  # the report came later and is as urgent by itself
+        return {**told, "by": by}
     due = {"deadline": raised.deadline, "deadline_hours": raised.deadline_hours}
     is_read = {"needs_human_reading": triage["needs_human_reading"] or raised.tier != TIERS[-1]}
     return {**told, **due, **is_read, "final": raised.tier, "by": by, "made_for": triage["final"]}
 
 
-def _verdicts(case: Case, report: Mapping[str, Any], rules: Rules) -> dict[str, Verdict]:
+def _verdicts(case: Case, report: Mapping[str, Any] | None, rules: Rules) -> dict[str, Verdict]:
     """Judge every rule by a form, with what the run had found out."""
     facts = facts_of(case)
-    verdicts = [*rules.danger.evaluate(facts), *rules.triage.evaluate(_with_run(facts, report))]
-    return {one.rule.id: one for one in verdicts}
+    triage = () if report is None else rules.triage.evaluate(_with_run(facts, report))
+    return {one.rule.id: one for one in (*rules.danger.evaluate(facts), *triage)}
+
+
+def _tier_of_form(case: Case, verdicts: Mapping[str, Verdict]) -> str | None:
+    """Return what the worker and the danger signs ask for, while there is no report."""
+    fired = [one.tier for one in verdicts.values() if one.outcome == "fires"]
+    return most_urgent([worker_tier(case.intake.worker), *fired])
 
 
 def _with_run(facts: Mapping[str, Fact], report: Mapping[str, Any]) -> dict[str, Fact]:

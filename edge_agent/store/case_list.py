@@ -97,7 +97,7 @@ def _listed(found: Sequence[Any]) -> Listed:
     (case_id, reference, created, state, tier, deadline, signed, decided, age, months, fitzpatrick, monk, abstentions, by_program, stage,
      readings, is_test, withdrawn, asked, newest, raised, look) = found  # fmt: skip
     seen, looked = json.loads(look or "[0, null]")
-    facts = None
+    facts, tier = None, asked or tier  # a corrected answer speaks also while the program works
     if by_program is not None:
         facts = ReportFacts(
             age_years=age,

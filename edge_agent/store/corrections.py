@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from edge_agent.agents.rules.rule_file import TIERS
 from edge_agent.errors import CaseError, StoreCorrupt
 from edge_agent.review.corrections import Correction, Look
+from edge_agent.store.case_rows import state_of
 from edge_agent.store.database import Connection, Database
 from edge_agent.store.withdrawal import check_unlocked
 
@@ -46,19 +47,17 @@ class Corrections:
         """Add a correction.
 
         Args:
-            case_id: a case with a report.
+            case_id: a case that was handed over, with its report or before.
             correction: with what the rules said.
             known: how many corrections the case had when the rules were asked.
             noted: its row of the trail.
 
         Raises:
-            CaseError: no such case or no report yet, its record is locked, or somebody else was faster.
+            CaseError: no such case, its record is locked, or somebody else was faster.
             StoreFull: no space; nothing was added.
         """
         with self._database.transaction() as connection:
-            found = connection.execute("SELECT report IS NULL FROM cases WHERE case_id = ?", (case_id,)).fetchone()
-            if found is None or found[0]:
-                raise CaseError("answers are corrected beside a report: wait until it is ready")
+            state_of(connection, case_id)
             check_unlocked(connection, case_id)
             count = "SELECT count(*) FROM answer_corrections WHERE case_id = ?"
             if connection.execute(count, (case_id,)).fetchone()[0] != known:

@@ -20,6 +20,7 @@ from edge_agent.store.reviews import ReviewStore
 from tests.simulators.consultation_kiosk import consultation_kiosk
 from tests.simulators.kiosk_parts import Browser, HandClock
 from tests.simulators.paper_press import PaperPress
+from tests.simulators.records import a_case, a_consent
 from tests.simulators.reported_visits import add_visit, golden
 
 MORNING = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
@@ -50,13 +51,15 @@ def _as(browser: Browser, name: str, *roles: Role) -> Browser:
     return browser
 
 
-def _correct(browser: Browser, screen: str = "danger", reason: str = "slip", **answers: Any) -> Any:
+def _correct(
+    browser: Browser, screen: str = "danger", reason: str = "slip", *, case: str = "one", **answers: Any
+) -> Any:
     """Send a screen as a browser does: every answer that stands, with some of them changed."""
-    page = browser.get(f"/cases/one/answers?screen={screen}").text
+    page = browser.get(f"/cases/{case}/answers?screen={screen}").text
     form: dict[str, Any] = {"screen": screen, "reason": reason}
     for name, value in re.findall(r'<input type="(?:radio|checkbox)" name="([^"]+)" value="([^"]*)" checked', page):
         form.setdefault(name, []).append(value)
-    return browser.submit("/cases/one/answers", **form | answers)
+    return browser.submit(f"/cases/{case}/answers", **form | answers)
 
 
 def _sign(browser: Browser) -> None:
@@ -113,6 +116,23 @@ def test_plan_and_letter_go_with_the_more_urgent_tier(parts: KioskParts, browser
     plan = browser.get("/cases/one").text.split('id="section_plan"')[1].split("</section>")[0]
     wanted = parts.vocabulary.label("emergency_transfer", "en", of="plan_object")
     assert wanted in plan
+
+
+def test_nobody_waits_for_the_program_to_put_an_answer_right(parts: KioskParts, browser: Browser) -> None:
+    """While it works the list is as urgent as the corrected form; the report that comes later is read with it."""
+    _as(browser, "Nurse Li")
+    parts.cases.add(a_case("two", consent=a_consent()), language="en")
+    assert 'href="/cases/two/answers"' in browser.get("/cases/two").text
+    assert _correct(browser, case="two", **BREATH).status_code == 303
+    assert "Emergency: now" in browser.get("/cases/two").text
+    assert "Emergency: now" in browser.get("/cases").text
+    report = golden("psoriasis") | {"case_id": "two"}
+    assert report["triage"]["final"] != "T1_emergency"
+    parts.cases.finish("two", report, None)
+    told = parts.cases.report("two")
+    assert told is not None
+    assert (told["triage"]["final"], [row["id"] for row in told["red_flags"]]) == ("T1_emergency", ["RF-01"])
+    assert "Emergency: now" in browser.get("/cases/two").text.split("</h1>")[1][:200]
 
 
 def test_a_sign_that_is_taken_back_makes_nobody_wait_longer(browser: Browser) -> None:

@@ -33,9 +33,9 @@ from edge_agent.consultation.questions import (
 from edge_agent.contracts.case import Case, View
 from edge_agent.contracts.intake import Intake
 from edge_agent.errors import CaseError
-from edge_agent.interop.stored import review_of, stored_case
+from edge_agent.interop.stored import review_of
 from edge_agent.kiosk.access import requires
-from edge_agent.kiosk.case_rooms import Carer, listed_case, noting, report_language, row_of, term_of, vault_of
+from edge_agent.kiosk.case_rooms import Carer, listed_case, noting, report_language, row_of, term_of
 from edge_agent.kiosk.forms import Sent
 from edge_agent.kiosk.language import Text
 from edge_agent.kiosk.language import text as _
@@ -44,7 +44,16 @@ from edge_agent.kiosk.pages.consultation.desk import Turn, room_of
 from edge_agent.kiosk.pages.consultation.intake import rows_of
 from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room
-from edge_agent.review.corrections import FIXED, CorrectedAnswer, Correction, CorrectionReason, Look, Rules, reassessed
+from edge_agent.review.corrections import (
+    FIXED,
+    CorrectedAnswer,
+    Correction,
+    CorrectionReason,
+    Look,
+    Rules,
+    corrected,
+    reassessed,
+)
 from edge_agent.review.decisions import REASONS
 from edge_agent.store.accounts import Person, Role
 from edge_agent.store.audit import Action
@@ -86,15 +95,12 @@ def correct(request: Request, case_id: str, person: Carer, form: Sent) -> Respon
         return _show(
             request, case_id, person, screen, problem=_("No answer differs from what stands. Nothing was changed.")
         )
-    report = parts.cases.report(case_id)
-    if report is None:
-        raise CaseError("answers are corrected beside a report: wait until it is ready")
-    told, row = readable(report), row_of(listed_case(request, case_id), parts)
+    report, row = parts.cases.report(case_id), row_of(listed_case(request, case_id), parts)
     correction = reassessed(
         Correction(answers=changed, reason=reason, account=person.name, at=parts.clock()),
         before=_case(request, case_id),
-        report=told,
-        tier=row.tier or told["triage"]["final"],
+        report=None if report is None else readable(report),
+        tier=row.tier,
         rules=Rules.load(),
         vocabulary=parts.vocabulary,
     )
@@ -177,11 +183,11 @@ def _case(request: Request, case_id: str) -> Case:
     """Return the case with its corrected form and, without opening any picture, the sites of its pictures."""
     listed_case(request, case_id)
     parts = parts_of(request)
-    stored = stored_case(parts.database, cases=parts.cases, vault=vault_of(parts), case_id=case_id)
+    answers = [answer for one in Corrections(parts.database).of(case_id) for answer in one.answers]
+    case = parts.cases.load(case_id, has_pictures=False)
     blank = np.zeros((0, 0, 3), np.uint8)
     views = tuple(View(one.index, blank, one.shot, one.body_site, one.laterality) for one in parts.cases.views(case_id))
-    case = stored.case
-    return Case(case_id, views, case.intake, case.consent, case.created)
+    return Case(case_id, views, corrected(case.intake, answers), case.consent, case.created)
 
 
 def _asked(turn: Turn, screen: str) -> tuple[Question, ...]:
