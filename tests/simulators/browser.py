@@ -62,11 +62,13 @@ def axe_violations(page: Page) -> list[str]:
 
     A page that goes on by itself meanwhile (from the progress to the report) is judged where it arrives.
     """
-    try:
-        found = Axe().run(page).response["violations"]
-    except Error as error:
-        if "context was destroyed" not in str(error):
-            raise
-        page.wait_for_load_state()
-        found = Axe().run(page).response["violations"]
+    found: list[dict[str, Any]] = []
+    for is_last in (False, False, False, True):
+        try:
+            found = Axe().run(page).response["violations"]
+            break
+        except Error as error:
+            if is_last or "context was destroyed" not in str(error):
+                raise
+            page.wait_for_load_state()
     return [f"{one['id']}: {one['help']}: {json.dumps(one['nodes'][0]['html'])}" for one in found]

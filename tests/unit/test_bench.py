@@ -14,12 +14,14 @@ from edge_agent.contracts.bundle import open_bundle
 from edge_agent.contracts.keys import load_keys, shipped_key_folder
 from edge_agent.contracts.manifest import Manifest
 from edge_agent.workload import model_facts
+from scripts.speed.case import CaseResult
 from scripts.speed.doc import HEADING, engine_section, replace_section
 from scripts.speed.fit import case_of, fit
 from scripts.speed.growth import slope
 from scripts.speed.interleave import Series
 from scripts.speed.schemas import schema_of
 from scripts.speed.targets import Target, case_targets
+from scripts.speed.targets import rows as kept_rows
 from scripts.speed.workload import Turn, load_workload, prompt_of, workload_named
 from tests.simulators.reference import BUNDLE
 
@@ -112,9 +114,39 @@ def test_a_target_is_below_its_bound_and_a_share_above(value: float, is_share: b
     assert Target("x", value, 0.65, is_share=is_share).is_met is is_met
 
 
+@pytest.mark.parametrize("workload", ["paper", "shared"])
+def test_without_a_peer_that_ran_the_promise_is_not_kept(workload: str) -> None:
+    """Both backends of GenAI ended: nothing was compared, so nothing is met, and the line says why."""
+    found = {name: series(name, [1.0]) for name in ("ours", "ours-free")}
+    found |= {name: Series(name, error="ended with code -9") for name in ("genai-sdpa", "genai-paged")}
+    targets = list(case_targets(found, workload=workload))
+    assert not CaseResult([], targets, is_same_function=True).is_good
+    assert "NOT MET: no peer ran" in targets[0].line
+
+
+def test_a_value_that_nobody_measured_is_null_in_the_records() -> None:
+    """JSON has no infinity: another program must be able to read the lines."""
+    found = {name: series(name, [1.0]) for name in ("ours", "ours-free")}
+    kept = kept_rows(list(case_targets(found, workload="paper")))
+    assert json.loads(json.dumps(kept, allow_nan=False))[0]["value"] is None
+
+
 def test_a_missed_target_says_so() -> None:
     """The line names bound and aim and says NOT MET."""
-    assert Target("case", 0.71, 0.65, 0.5).line == "case: 0.710  NOT MET: <= 0.65 (aim 0.5)"
+    assert Target("case", 0.71, 0.65, 0.5).line == "case: 0.710  NOT MET (bound <= 0.65, aim <= 0.5)"
+
+
+@pytest.mark.parametrize(
+    ("bound", "verdict"),
+    [
+        (None, "resident: 1.680  aim missed (aim <= 1.3)"),
+        (2.0, "resident: 1.680  met, aim missed (bound <= 2, aim <= 1.3)"),
+    ],
+)
+def test_a_missed_aim_says_so(bound: float | None, verdict: str) -> None:
+    """An aim that is missed is told in words, and fails nothing."""
+    target = Target("resident", 1.68, bound, 1.3)
+    assert (target.line, target.is_met) == (verdict, True)
 
 
 def test_the_slope_of_a_line_is_found() -> None:
