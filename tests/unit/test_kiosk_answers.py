@@ -189,7 +189,8 @@ def test_a_signed_tier_rises_at_once_and_falls_by_a_clinicians_word_alone(parts:
     wish = {"tier": "T3_urgent", "reason": "not_applicable_here"}
     assert browser.submit("/cases/one/answers/look", **wish).status_code == 403
     browser.sign_in(next(one for one in parts.accounts.all() if one.name == "dr.lin"))
-    assert browser.submit("/cases/one/answers/look", tier="T3_urgent", reason="agree").status_code == 422
+    for reason in ("agree", "other_local_text", ""):
+        assert browser.submit("/cases/one/answers/look", tier="T3_urgent", reason=reason).status_code == 422
     assert browser.submit("/cases/one/answers/look", **wish).status_code == 303
     assert "Within 14 days" in browser.get("/cases?show=all").text
     report = browser.get("/cases/one").text

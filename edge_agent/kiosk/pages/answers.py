@@ -60,6 +60,7 @@ from edge_agent.store.audit import Action
 from edge_agent.store.corrections import Corrections
 
 router = Room()
+LOOK_REASONS: Final = tuple(one for one in REASONS if one != "other_local_text")  # a look has no note
 DANGER: Final = tuple(
     Question(f"danger_signs.{sign}", "examined", "danger_sign") for group in GROUPS for sign in group.signs
 )
@@ -117,7 +118,7 @@ def look(
     parts = parts_of(request)
     row = row_of(listed_case(request, case_id), parts)
     tier, reason = str(form.get("tier", "")), str(form.get("reason", ""))
-    if (tier == row.tier) != (reason == "agree"):
+    if (tier == row.tier) != (reason == "agree") or reason not in LOOK_REASONS:
         raise CaseError("another urgency needs its reason, the same one needs none: choose both")
     try:
         told = Look.model_validate({"tier": tier, "reason": reason, "account": person.name, "at": parts.clock()})
@@ -162,7 +163,7 @@ def _show(request: Request, case_id: str, person: Person, screen: str, *, proble
         ],
         lang=lang,
         tiers=[(tier, term_of(request, "triage", tier)) for tier in TIERS],
-        look_reasons=[(one, parts.vocabulary.label(one, lang, of="decision_reason")) for one in REASONS],
+        look_reasons=[(one, parts.vocabulary.label(one, lang, of="decision_reason")) for one in LOOK_REASONS],
         may_look=row.is_corrected and Role.CLINICIAN in person.roles,
     )
 
