@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -228,6 +229,37 @@ def test_a_private_answer_is_corrected_in_private(parts: KioskParts, browser: Br
     assert words not in browser.get("/cases/one/print/case.fhir.json").text
     told = parts.cases.report("one")
     assert told is not None and told["stops_photography"]
+
+
+def _left(parts: KioskParts) -> list[tuple[str, dict[str, Any]]]:
+    rows = parts.database.rows("SELECT kind, body FROM outbox ORDER BY seq")
+    return [(kind, json.loads(body)) for kind, body in rows]
+
+
+def test_what_a_corrected_form_tells_of_abuse_or_self_harm_never_leaves(parts: KioskParts, browser: Browser) -> None:
+    """R9: before the signature nothing is queued any more; after it the hub is asked to delete what it has."""
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    _correct(browser, **{"danger_signs.disclosure_of_abuse": "yes"})
+    _sign(browser)
+    assert _left(parts) == []
+    add_visit(parts, "two", created=MORNING)
+    assert browser.submit("/cases/two/accept-open").status_code == 303
+    assert browser.submit("/cases/two/sign", confirmed="yes").status_code == 303
+    assert [kind for kind, _body in _left(parts)] == ["result"]
+    _correct(browser, "history", case="two", **{"mood.self_harm_thoughts": "yes"})
+    assert [kind for kind, _body in _left(parts)] == ["tombstone"]
+    _correct(browser, "history", case="two", **{"mood.self_harm_thoughts": "no"})
+    assert [kind for kind, _body in _left(parts)] == ["tombstone"]
+
+
+def test_what_leaves_has_the_sign_that_was_missed(parts: KioskParts, browser: Browser) -> None:
+    """The tier and the sign behind it go together; no answer and no name goes with them."""
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    _correct(browser, **BREATH)
+    _sign(browser)
+    ((kind, body),) = _left(parts)
+    assert (kind, body["triage_final"], body["red_flag_ids"]) == ("result", "T1_emergency", ["RF-01"])
+    assert "dr.lin" not in json.dumps(body)
 
 
 def test_nothing_is_corrected_without_a_reason_a_difference_or_a_name(parts: KioskParts, browser: Browser) -> None:
