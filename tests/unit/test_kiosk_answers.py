@@ -212,6 +212,17 @@ def test_paper_letter_and_file_tell_the_right_answer(browser: Browser, press: Pa
     assert any(line in html.unescape(part.get("text", {}).get("div", "")) for part in composition["section"])
 
 
+def test_paper_from_before_has_the_old_answer_and_the_page_says_so(browser: Browser) -> None:
+    """Nobody keeps a wrong sheet without being told; paper that was made since is right."""
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    words = "What was printed or saved before has the old answer."
+    _correct(browser, "complaint", duration="one_to_four_weeks")
+    browser.get("/cases/one/print/report.pdf?audience=clinician")
+    assert words not in browser.get("/cases/one/answers").text
+    _correct(browser, "complaint", duration="one_day")
+    assert words in browser.get("/cases/one/answers").text
+
+
 def test_a_private_answer_is_corrected_in_private(parts: KioskParts, browser: Browser, press: PaperPress) -> None:
     """Neither the person's copy nor the letter to a dermatologist names the question; the clinician's copy does."""
     _as(browser, "Dr Lin", Role.CLINICIAN)
