@@ -13,7 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from edge_agent.agents.report.review import tier_after
+from edge_agent.agents.rules.triage import most_urgent
 from edge_agent.review.worklist import Row
+from edge_agent.store.corrections import COUNTED
 from edge_agent.store.database import Database
 
 PAGE = 100  # cases of one page of the list of all
@@ -21,23 +23,35 @@ _READ_BY_ANOTHER = """SELECT 1 FROM second_readings r WHERE r.case_id = c.case_i
         AND json_extract(r.body, '$.account') IS NOT s.account
         AND json_extract(r.body, '$.account') NOT IN
             (SELECT json_extract(d.body, '$.account') FROM decisions d WHERE d.case_id = c.case_id)"""
+# What corrected answers ask for: the newest tier, whether the newest is seen, whether one raised it since, the look's tier.
+_CORRECTED = """
+ (SELECT a.tier FROM answer_corrections a WHERE a.case_id = c.case_id AND a.tier IS NOT NULL ORDER BY a.number DESC LIMIT 1),
+ (SELECT coalesce(max(a.number), 0) FROM answer_corrections a WHERE a.case_id = c.case_id AND a.is_after_signing = 1),
+ (SELECT coalesce(max(a.number), 0) FROM answer_corrections a
+  WHERE a.case_id = c.case_id AND a.is_after_signing = 1 AND a.tier IS NOT NULL),
+ (SELECT json_array(l.up_to, l.tier) FROM correction_looks l WHERE l.case_id = c.case_id ORDER BY l.number DESC LIMIT 1)
+"""
+# A signed case is open again while no clinician has looked at an answer that was corrected since.
+_IS_OPEN = """(s.case_id IS NULL OR
+        (SELECT coalesce(max(a.number), 0) FROM answer_corrections a WHERE a.case_id = c.case_id AND a.is_after_signing = 1) >
+        coalesce((SELECT l.up_to FROM correction_looks l WHERE l.case_id = c.case_id ORDER BY l.number DESC LIMIT 1), 0))"""
 _QUERY = f"""
 SELECT c.case_id, coalesce(json_extract(c.intake, '$.local_reference'), ''), c.created, c.state,
        s.tier, json_extract(c.report, '$.triage.deadline'), s.case_id IS NOT NULL,
        (SELECT json_array(json_extract(d.body, '$.verdict'), json_extract(d.body, '$.values.tier')) FROM decisions d
-        WHERE d.case_id = c.case_id AND d.section = 'triage' ORDER BY d.number DESC LIMIT 1),
+        WHERE d.case_id = c.case_id AND d.section = 'triage' AND {COUNTED} ORDER BY d.number DESC LIMIT 1),
        json_extract(c.intake, '$.age_years'), json_extract(c.intake, '$.age_months'), json_extract(c.intake, '$.fitzpatrick'), json_extract(c.intake, '$.monk'),
        json_extract(c.report, '$.abstentions'), json_extract(c.report, '$.triage.final'),
        json_extract(c.report, '$.representation.fields.stage.value'),
        (SELECT json_extract(d.body, '$.values.stage') FROM decisions d
         WHERE d.case_id = c.case_id AND d.section = 'representation' ORDER BY d.number DESC LIMIT 1),
        EXISTS ({_READ_BY_ANOTHER}),
-       c.consent IS NULL, c.withdrawn, c.position
+       c.consent IS NULL, c.withdrawn, c.position, {_CORRECTED}
 FROM cases c LEFT JOIN sign_offs s ON s.case_id = c.case_id
 """  # noqa: S608  (our own words)
 # A list of what is left to do has no limit: a case must not fall out of it because others came after it.
-_UNSIGNED = f"{_QUERY} WHERE s.case_id IS NULL ORDER BY c.position DESC"
-_WITH_DUTY = f"{_QUERY} WHERE s.case_id IS NULL OR NOT EXISTS ({_READ_BY_ANOTHER}) ORDER BY c.position DESC"
+_OPEN = f"{_QUERY} WHERE {_IS_OPEN} ORDER BY c.position DESC"
+_WITH_DUTY = f"{_QUERY} WHERE {_IS_OPEN} OR NOT EXISTS ({_READ_BY_ANOTHER}) ORDER BY c.position DESC"
 _NEWEST = f"{_QUERY} WHERE ? IS NULL OR c.position < ? ORDER BY c.position DESC LIMIT ?"
 _ONE = f"{_QUERY} WHERE c.case_id = ?"
 
@@ -81,16 +95,18 @@ class CaseList:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def unsigned(self) -> list[Listed]:
-        """Return every case that nobody has signed, however old, newest first; only these can be overdue.
+    def open(self) -> list[Listed]:
+        """Return every case that waits for a clinician, however old, newest first; only these can be overdue.
+
+        Nobody has signed it, or nobody has looked at an answer that was corrected since.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        return [_listed(row) for row in self._database.rows(_UNSIGNED)]
+        return [_listed(row) for row in self._database.rows(_OPEN)]
 
     def with_duty(self) -> list[Listed]:
-        """Return every case that is unsigned or was not read by a second person, however old, newest first.
+        """Return every case that waits for a clinician or was not read by a second person, however old, newest first.
 
         Whether a second reading is wanted at all, policy says.
 
@@ -127,8 +143,10 @@ class CaseList:
 
 def _listed(found: Sequence[Any]) -> Listed:
     (case_id, reference, created, state, tier, deadline, signed, decided, age, months, fitzpatrick, monk, abstentions, by_program, stage,
-     named_stage, is_read_twice, is_test, withdrawn, position) = found  # fmt: skip
-    facts = None
+     named_stage, is_read_twice, is_test, withdrawn, position,
+     asked, newest, raised, look) = found  # fmt: skip
+    seen, looked = json.loads(look or "[0, null]")
+    facts, tier = None, asked or tier  # a corrected answer speaks also while the program works
     if by_program is not None:
         facts = ReportFacts(
             age_years=age,
@@ -141,7 +159,12 @@ def _listed(found: Sequence[Any]) -> Listed:
             named_stage=named_stage,
         )
         verdict, named = json.loads(decided or "[null, null]")
-        tier = tier_after(facts.tier, verdict=verdict, named=named, is_signed=bool(signed))
+        program = most_urgent([facts.tier, asked]) or facts.tier
+        tier = tier_after(program, verdict=verdict, named=named, is_signed=bool(signed))
+        if raised > seen:  # more urgent since the signature, and no clinician has looked
+            tier = program
+        elif looked is not None:
+            tier = looked
     row = Row(
         case_id=case_id,
         local_reference=reference,
@@ -149,7 +172,8 @@ def _listed(found: Sequence[Any]) -> Listed:
         state=state,
         tier=tier,
         deadline=None if deadline is None else datetime.fromisoformat(deadline),
-        is_signed=bool(signed),
+        is_signed=bool(signed) and newest <= seen,
         needs_second_reading=(),
+        is_corrected=newest > seen,
     )
     return Listed(row, facts, bool(is_read_twice), bool(is_test), bool(withdrawn), int(position))

@@ -27,10 +27,11 @@ from edge_agent.store.accounts import Person
 from edge_agent.store.audit import Action
 from edge_agent.store.case_list import PAGE, CaseList, Listed
 from edge_agent.store.pictures import decode_png
+from edge_agent.store.sent_files import SentFiles, SentTo
 from edge_agent.store.views import StoredView
 
 MAX_PICTURE_PX: Final = 1024
-SHOWS: Final = ("open", "second", "due", "all")
+SHOWS: Final = ("open", "second", "due", "asked", "all")
 
 
 def _rows(parts: KioskParts, found: Iterable[Listed]) -> list[Row]:
@@ -40,13 +41,16 @@ def _rows(parts: KioskParts, found: Iterable[Listed]) -> list[Row]:
 def _tiles(parts: KioskParts, who: Person) -> Sequence[Tile]:
     if who.is_emergency or not who.roles & {*CARERS}:
         return ()
-    rows, now = _rows(parts, CaseList(parts.database).unsigned()), parts.clock()
+    rows, now = _rows(parts, CaseList(parts.database).open()), parts.clock()
     overdue = sum(due(row, now) is Due.OVERDUE for row in rows)
     note = _n("One case is overdue.", "%(n)s cases are overdue.", overdue) if overdue else None
     tiles = [Tile(_("Cases"), "/cases", "report", note, len(rows))]
     come_back = len(episodes_of(parts).due_follow_ups(day_of(now)))
     if come_back:
         tiles.append(Tile(_("Follow-ups that are due"), "/cases?show=due", "calendar", None, come_back))
+    asked = len(SentFiles(parts.database).open())
+    if asked:
+        tiles.append(Tile(_("Deletions to confirm"), "/cases?show=asked", "sync", None, asked))
     return tiles
 
 
@@ -65,19 +69,34 @@ def cases(request: Request, person: Carer, show: str = "open", before: int | Non
     waiting = [row for row in rows if row.needs_second_reading]
     opened = [row for row in rows if not row.is_signed]
     follow_ups = episodes_of(parts).due_follow_ups(day_of(now))
+    asked = _asked(parts)
     paged = known.newest(before=before) if show == "all" else []
     arrived = [row_of(one, parts) for one in paged]
-    shown = {"second": waiting, "all": arrived, "due": []}.get(show, opened)
+    shown = {"second": waiting, "all": arrived, "due": [], "asked": []}.get(show, opened)
     return page(
         request,
         "cases/cases.html",
         rows=[(row, due(row, now)) for row in shown],
         follow_ups=follow_ups if show == "due" else [],
+        asked=asked if show == "asked" else [],
         show=show if show in SHOWS else "open",
-        counts={"open": len(opened), "second": len(waiting), "due": len(follow_ups), "all": known.count()},
+        counts={
+            "open": len(opened),
+            "second": len(waiting),
+            "due": len(follow_ups),
+            "asked": len(asked),
+            "all": known.count(),
+        },
         overdue=sum(due(row, now) is Due.OVERDUE for row in rows),
         older=paged[-1].position if len(paged) == PAGE else None,
     )
+
+
+def _asked(parts: KioskParts) -> list[tuple[Row, SentTo]]:
+    """Return whose receiver still has to confirm a deletion, with the case; one whose record is gone is left out."""
+    listed = CaseList(parts.database)
+    found = [(listed.one(one.case_id), one) for one in SentFiles(parts.database).open()]
+    return [(case.row, one) for case, one in found if case is not None]
 
 
 @router.get("/cases/{case_id}/pictures/{index}")
