@@ -134,16 +134,17 @@ def _target(row: Mapping[str, Any]) -> list[str]:
 
 def _growth(rows: Sequence[Mapping[str, Any]]) -> str:
     """Write the tables of growth and the picture."""
+    found = [dict(row) for row in rows if row["kind"] == "growth"]
+    together = list(dict.fromkeys(row["shape"] for row in found if not row.get("is_alone")))
     lines = [
         (
             f"### Growth\n\n![seconds by phase and peak memory over views, pixels and length]({PICTURE})\n\n"
             "One case with the paper's inputs, text written freely; medians. The other two stand at 3 views of 448 px and the usual "
-            "length. Every point has a process of its own, so that *peak* is its own too. Three views of 896 px are more than 2,048 "
-            "tokens: such a prompt takes several passes (`prefill_chunk`), which bounds memory and costs time. 3b takes minutes per "
-            "case on such a machine and has fewer points: one to three views, two sizes, the usual length.\n"
+            f"length. {_processes(together)} Three views of 896 px are more than 2,048 tokens: such a prompt takes several passes "
+            "(`prefill_chunk`), which bounds memory and costs time. 3b takes minutes per case on such a machine and has fewer "
+            "points: one to three views, two sizes, the usual length.\n"
         )
     ]
-    found = [dict(row) for row in rows if row["kind"] == "growth"]
     lines += [_fitted(row) for row in _of(rows, "fit")]
     for shape in dict.fromkeys(row["shape"] for row in found):
         _, per_view, off = slope(found, axis="views", shape=shape)
@@ -156,6 +157,16 @@ def _growth(rows: Sequence[Mapping[str, Any]]) -> str:
         columns = ["views", "px", "length", "vision, s", "prefill, s", "decode, s", "case, s", "peak, GB"]
         lines.append(table(columns, body))
     return "\n".join(lines)
+
+
+def _processes(together: Sequence[str]) -> str:
+    """Say of what *peak* is the peak; ``together`` are the shapes whose points were measured in one process."""
+    if not together:
+        return "Every point has a process of its own, so that *peak* is its own too."
+    return (
+        f"The points of {', '.join(together)} ran in this order in one process, and buffers once taken stay: there *peak* is that of "
+        "the largest point so far."
+    )
 
 
 def _fitted(row: Mapping[str, Any]) -> str:

@@ -60,7 +60,7 @@ def measure_growth(shape: str, work: Path, *, repeats: int, tell: Tell) -> list[
                 loaded = process.ask({"do": "load"})
                 _run(process, {**BASE, "views": 1, "side_px": 224}, repeats)
                 known[point] = _medians([_run(process, size, case) for case in range(repeats)])
-        rows.append({"kind": "growth", "shape": shape, "axis": axis, **size, **known[point]})
+        rows.append({"kind": "growth", "shape": shape, "axis": axis, "is_alone": True, **size, **known[point]})
     head = {"kind": "machine", "shape": shape, **machine_facts(), "loaded": loaded}
     return [head, *rows]
 
