@@ -16,6 +16,7 @@ from edge_agent.agents.rules.rule_file import Rule
 from edge_agent.agents.tcm.herb_rules import HerbRule
 from edge_agent.agents.tcm.herbs import HerbBook
 from edge_agent.contracts.local_time import PLAIN, Dates
+from edge_agent.contracts.punctuation import full_width
 from edge_agent.contracts.terms import Language, Vocabulary
 
 _INPUT_LISTS = (
@@ -41,8 +42,8 @@ class Terms:
     def __init__(self, vocabulary: Vocabulary, lang: Language, *, dates: Dates = PLAIN) -> None:
         self.vocabulary, self.lang, self.dates = vocabulary, lang, dates
         self.comma = "、" if lang == "zh" else ", "
-        self.semicolon = ";" if lang == "zh" else "; "
-        self.colon = ":" if lang == "zh" else ": "
+        self.semicolon = "；" if lang == "zh" else "; "
+        self.colon = "：" if lang == "zh" else ": "
         self.danger_rules = RuleBook.load("red_flags.toml")
         others = (RuleBook.load("triage_rules.toml").rules, HerbBook.load(vocabulary).rules)
         self._rules: dict[str, Rule | HerbRule] = {
@@ -127,7 +128,7 @@ class Terms:
         rule = self._rules[rule_id]
         if isinstance(rule, Rule):
             return rule.words(self.lang, is_stronger=is_stronger)
-        return rule.zh if self.lang == "zh" else rule.en
+        return full_width(rule.zh) if self.lang == "zh" else rule.en
 
     def inputs(self, names: Sequence[str]) -> str:
         """Return the words for some inputs of rules."""
