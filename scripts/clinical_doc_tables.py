@@ -123,7 +123,8 @@ def _tier(rule: Rule, words: RuleWords) -> str:
 def _said(rule: Rule) -> str:
     told = f"{rule.en}<br>{rule.zh}"
     if rule.stronger_words is not None:
-        told += f"<br>**stronger:** {rule.words('en', is_stronger=True)}<br>{rule.words('zh', is_stronger=True)}"
+        zh, en = rule.stronger_words
+        told += f"<br>**stronger:** {en}<br>{zh}"
     return told
 
 

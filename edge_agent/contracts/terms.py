@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from edge_agent.contracts.agent_schemas import agent_schema, agent_steps
 from edge_agent.contracts.manifest import AGENTS, AgentName, Manifest, Step
+from edge_agent.contracts.punctuation import full_width
 from edge_agent.contracts.schema_subset import problems
 from edge_agent.contracts.term_lists import TermList, term_list
 from edge_agent.errors import ConfigError, Incompatible
@@ -59,18 +60,18 @@ class Vocabulary:
         return cls(MappingProxyType(lists), VERSION, hashlib.sha256(rows.encode()).hexdigest())
 
     def label(self, term_id: str, lang: Language, *, of: str) -> str:
-        """Return the words for one id of the list ``of``.
+        """Return the words for one id of the list ``of``, to be read by people; a model reads them as the file has them.
 
         Raises:
             KeyError: no such list or id (a programmer's mistake: ids were checked when they came in).
         """
         term = self.lists[of].terms[term_id]
-        return term.zh if lang == "zh" else term.en
+        return full_width(term.zh) if lang == "zh" else term.en
 
     def name(self, of: str, lang: Language) -> str:
         """Return the words for a list itself, e.g. the name of a field."""
         found = self.lists[of]
-        return found.zh if lang == "zh" else found.en
+        return full_width(found.zh) if lang == "zh" else found.en
 
     def has(self, term_id: str, *, of: str) -> bool:
         """Say whether the list ``of`` exists and holds the id."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
+from edge_agent.contracts.punctuation import full_width
 from edge_agent.contracts.speech import Speech
 from edge_agent.contracts.terms import FOLDER, Language, Vocabulary, read_toml
 from edge_agent.errors import ConfigError
@@ -90,7 +91,8 @@ class Translations:
         """
         told = self.sentences.get(rule_id, {})
         lang = code if code in SPOKEN else closed_language(code)
-        return (told.get(f"stronger_{lang}") if is_stronger else None) or told.get(lang, ())
+        found = (told.get(f"stronger_{lang}") if is_stronger else None) or told.get(lang, ())
+        return tuple(map(full_width, found))
 
     def is_reviewed(self, code: str) -> bool:
         """Say whether the labels of a language need no banner on their own account."""

@@ -64,7 +64,7 @@ def _resource(told: Told, entries: Entries, condition: str, status: str) -> Reso
         source = str(term.facts.get("icd11_source", "none"))
         marks = [(VOCABULARY_STATUS_URL, str(term.status)), (CODE_SOURCE_URL, source)]
         coding.append({"system": ICD11, "code": icd11, "extension": [_mark(url, text) for url, text in marks]})
-    text = label if status == "confirmed" else f"{'疑' if told.words.lang == 'zh' else 'suspected'}: {label}"
+    text = label if status == "confirmed" else told.words.said("疑" if told.words.lang == "zh" else "suspected", label)
     resource: Resource = {
         "resourceType": "Condition",
         "clinicalStatus": {"coding": [{"system": CLINICAL, "code": "active"}]},

@@ -21,6 +21,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import PoFileError, read_po
 
 from edge_agent.contracts.local_time import day_of, here
+from edge_agent.contracts.punctuation import full_width
 from edge_agent.errors import ConfigError
 
 FOLDER = Path(__file__).parent / "locales"
@@ -87,6 +88,11 @@ class Language:
     def name(self) -> str:
         """Return the language's own name for itself."""
         return (self._locale.get_display_name(self._locale.language) or self.code).capitalize()
+
+    @property
+    def colon(self) -> str:
+        """Return what stands between a name and what is said of it."""
+        return "：" if _is_chinese(self.code) else ": "
 
     @property
     def direction(self) -> str:
@@ -175,6 +181,11 @@ class PseudoLanguage(Language):
         """Return a name that nobody takes for a real language."""
         return f"{OPENING}Pšéüdö{CLOSING}"
 
+    @property
+    def months(self) -> tuple[str, ...]:
+        """Return the months as words that a language has said."""
+        return tuple(f"{OPENING}{name}{CLOSING}" for name in super().months)
+
     def _form(self, msgid: str, index: int, otherwise: str) -> str:  # noqa: ARG002  (same shape as a real language)
         parts = _PLACE.split(otherwise)
         return OPENING + "".join(one if _PLACE.match(one) else one.translate(_ACCENTED) for one in parts) + CLOSING
@@ -241,9 +252,14 @@ def _load(code: str, folder: Path) -> Language:
     if code == PSEUDO:
         return PseudoLanguage()
     catalogue = read_catalogue(folder / code / "LC_MESSAGES" / f"{DOMAIN}.po", code=code)
-    entries = {_forms(one.id)[0]: _entry(one) for one in catalogue if one.id}
+    entries = {_forms(one.id)[0]: _entry(one, code) for one in catalogue if one.id}
     return Language(code, entries, plural=gettext.c2py(catalogue.plural_expr))
 
 
-def _entry(message: Message) -> Entry:
-    return Entry(forms=() if message.fuzzy else _forms(message.string), verified_by=verifier(message))
+def _entry(message: Message, code: str) -> Entry:
+    forms = () if message.fuzzy else _forms(message.string)
+    return Entry(tuple(map(full_width, forms)) if _is_chinese(code) else forms, verified_by=verifier(message))
+
+
+def _is_chinese(code: str) -> bool:
+    return code.partition("-")[0] == "zh"

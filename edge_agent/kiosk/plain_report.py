@@ -13,9 +13,9 @@ from typing import Final
 from edge_agent.agents.report.parts import Block, Line, Listing, Page
 
 _CODE: Final = r"(?:RF|TR)-\d{2}"
-_LEADING = re.compile(rf"^{_CODE}(?:\s*[::]\s*|\s+)")  # "TR-01: words", "RF-02 T1 emergency"
-_BEFORE_BRACKET = re.compile(rf"\s*{_CODE}(?=\s*[((])")  # "Not assessed RF-02 (missing: pulse)"
-_LISTED = re.compile(rf"{_CODE}(?:\s*[,、,،]\s*{_CODE})*")  # "T1: RF-02, RF-07" says how many instead
+_LEADING = re.compile(rf"^{_CODE}(?:\s*[:\uff1a]\s*|\s+)")  # "TR-01: words", "RF-02 T1 emergency"
+_BEFORE_BRACKET = re.compile(rf"\s*{_CODE}(?=\s*[(\uff08])")  # "Not assessed RF-02 (missing: pulse)"
+_LISTED = re.compile(rf"{_CODE}(?:\s*[,、\uff0c،]\s*{_CODE})*")  # "T1: RF-02, RF-07" says how many instead
 _ANY = re.compile(_CODE)
 
 

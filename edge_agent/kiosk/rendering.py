@@ -55,6 +55,7 @@ def _environment(language: Language, folder: Path) -> Environment:
         "date_of": language.date,
         "time_of": language.time,
         "number_of": language.number,
+        "colon": language.colon,
         "ago": language.ago,
     }
     return environment
@@ -89,7 +90,7 @@ def page(request: Request, name: str, /, *, status_code: int = 200, **values: An
         name: the template, ``room/name.html``.
         status_code: of the answer.
         **values: for the template, beside what every page has: ``session``, ``person``, ``csrf``, ``language``,
-            ``languages``, ``config``, ``is_verified`` (every word of it), ``may_print`` (advice, in this language), ``here``, ``faults``, ``_``, ``ngettext``, ``date_of``, ``time_of``, ``ago``.
+            ``languages``, ``config``, ``is_verified`` (every word of it), ``may_print`` (advice, in this language), ``here``, ``faults``, ``_``, ``ngettext``, ``date_of``, ``time_of``, ``ago``, ``colon``.
     """
     stationery: Stationery = request.app.state.stationery
     parts = parts_of(request)

@@ -551,7 +551,7 @@ def test_the_fixed_texts_are_the_drafts_word_for_word() -> None:
         "ref_notice": ("参考模型仅由合成图像训练:不得用于临床。", "Reference model trained on drawn pictures: not for clinical use."),
     }  # fmt: skip
     for name, (chinese, english) in draft.items():
-        assert VOCABULARY.label(name, "zh", of="text") == chinese
+        assert VOCABULARY.lists["text"].terms[name].zh == chinese
         assert VOCABULARY.label(name, "en", of="text") == english
 
 

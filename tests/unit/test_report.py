@@ -113,7 +113,7 @@ def test_the_formula_is_named_as_a_proposal_without_a_dose() -> None:
     """The table's name in the language of the report, the prescriber's role, no grams."""
     english, chinese = text(report()), text(report(), "zh")
     assert "formula: Xijiao Dihuang Tang (with buffalo horn) · base herbs: water buffalo horn" in english
-    assert "方剂:犀角地黄汤(水牛角代) · 基本组成:水牛角" in chinese
+    assert "方剂：犀角地黄汤（水牛角代） · 基本组成：水牛角" in chinese
     assert "A proposal for a prescriber, not an order" in english
     assert not re.search(r"\d\s*(g|克|mg)\b", english + chinese)
 

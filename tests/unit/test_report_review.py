@@ -274,9 +274,9 @@ def test_the_clinicians_day_for_the_next_visit_stands_on_paper() -> None:
     ("review", "lang", "foot"),
     [
         (signed(), "en", f"Signed by {NAME}, 2026-03-05"),
-        (signed(), "zh", f"签署:{NAME},2026-03-05"),
+        (signed(), "zh", f"签署：{NAME}，2026-03-05"),
         (NO_REVIEW, "en", "Not signed: the program's own words; no clinician has confirmed them"),
-        (NO_REVIEW, "zh", "未签署:仅为程序所述,尚无医师确认"),
+        (NO_REVIEW, "zh", "未签署：仅为程序所述，尚无医师确认"),
         (unsigned(accepted("plan")), "en", "Not signed: a clinician's decisions may still change"),
         (replace(signed(), signed_by=""), "en", "Signed by a clinician, 2026-03-05"),
     ],

@@ -34,7 +34,7 @@ def told(report: dict[str, Any], text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("lang", "heading", "answer"),
-    [("en", "thought, step by step", "the model's answer: psoriasis"), ("zh", "推理步骤", "模型的回答:psoriasis")],
+    [("en", "thought, step by step", "the model's answer: psoriasis"), ("zh", "推理步骤", "模型的回答：psoriasis")],
 )
 def test_steps_and_answer_stand_in_text_and_page(report: dict[str, Any], lang: Any, heading: str, answer: str) -> None:
     """Numbered steps in order, then the answer; no tag is left, and markup of the model's is only characters."""

@@ -53,7 +53,7 @@ def test_the_estimate_changes_nothing_else() -> None:
             "en",
             "the model's own tone estimate, not used for any decision (logits): light -0.31, medium 1.25, dark 0.50",
         ),
-        ("zh", "模型自身的肤色估计(不用于任何判断):浅 -0.31、中 1.25、深 0.50"),
+        ("zh", "模型自身的肤色估计（不用于任何判断）：浅 -0.31、中 1.25、深 0.50"),
     ],
 )
 def test_clinicians_read_that_nothing_rests_on_it(lang: Any, line: str) -> None:

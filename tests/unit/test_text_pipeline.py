@@ -173,7 +173,7 @@ def test_a_loop_is_an_abstention_with_its_reason(step: str, section: str, reache
     assert "runaway_text" in [row["reason"] for row in report["abstentions"] if row["section"] == section]
     assert report["tcm"] is None or report["tcm"]["syndrome"]["primary"] == "insufficient_information"
     assert report["triage"]["needs_human_reading"]
-    assert "陷入重复,已中止" in render_text(report, VOCABULARY, "zh")
+    assert "陷入重复，已中止" in render_text(report, VOCABULARY, "zh")
 
 
 def test_one_looping_view_does_not_take_the_others_with_it() -> None:
@@ -256,7 +256,7 @@ def test_the_second_turn_is_asked_only_where_the_bundle_declares_it() -> None:
     assert len(writing.questions) == 2  # Rec's and Reason's texts leave something open, Rep's nothing
     shape = report["recognition"][0]["fields"]["shape"]
     assert (shape["value"], shape["coded_by"], shape["probability"]) == (["round_oval"], "second_turn", None)
-    assert "据原文编码,第二轮" in render_text(report, VOCABULARY, "zh")
+    assert "据原文编码，第二轮" in render_text(report, VOCABULARY, "zh")
 
 
 def test_the_second_turn_can_close_a_case_and_never_open_one() -> None:

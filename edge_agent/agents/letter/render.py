@@ -63,7 +63,7 @@ def _units(text: str) -> int:
 def letter_text(letter: Mapping[str, Any], vocabulary: Vocabulary) -> str:
     """Return the letter as lines of text in its own language."""
     words = LetterWords(vocabulary, letter["language"])
-    colon = ":" if words.lang == "zh" else ": "
+    colon = "：" if words.lang == "zh" else ": "
     head = [
         words.word("title").upper(),
         (

@@ -38,9 +38,9 @@ class LetterTerms:
 
     def __init__(self, vocabulary: Vocabulary, lang: Language) -> None:
         self.vocabulary, self.lang = vocabulary, lang
-        self.comma = ";" if lang == "zh" else "; "  # labels hold commas of their own
+        self.comma = "；" if lang == "zh" else "; "  # labels hold commas of their own
         self.between_ids = "、" if lang == "zh" else "; "  # a line may break behind it, whatever follows
-        self.colon = ":" if lang == "zh" else ": "
+        self.colon = "：" if lang == "zh" else ": "
         self._rules = {rule.id: rule for rule in RuleBook.load("red_flags.toml").rules}
 
     def line(self, label: str, text: str) -> Row:

@@ -17,6 +17,7 @@ from edge_agent.agents.rules.rule_file import Rule
 from edge_agent.agents.tcm.herb_rules import HerbRule
 from edge_agent.agents.tcm.herbs import HerbBook
 from edge_agent.contracts.local_time import PLAIN, Dates
+from edge_agent.contracts.punctuation import full_width
 from edge_agent.contracts.speech import Speech, english, foreign
 from edge_agent.contracts.terms import Language, Vocabulary
 
@@ -146,7 +147,7 @@ class Terms:
         if isinstance(rule, Rule):
             told = rule.words(self.lang, is_stronger=is_stronger)
         else:
-            told = rule.zh if self.lang == "zh" else rule.en
+            told = full_width(rule.zh) if self.lang == "zh" else rule.en
         return told if self.speech is None else self.speech.rule(rule_id, told, is_stronger=is_stronger)
 
     def inputs(self, names: Sequence[str]) -> str:

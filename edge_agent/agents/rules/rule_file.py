@@ -15,6 +15,7 @@ from typing import Any
 
 from edge_agent.agents.rules.expressions import Fact, Kind, Node, parse
 from edge_agent.contracts.intake_values import Tier
+from edge_agent.contracts.punctuation import full_width
 from edge_agent.contracts.terms import read_toml
 from edge_agent.errors import ConfigError
 
@@ -69,7 +70,7 @@ class Rule:
     def words(self, lang: str, *, is_stronger: bool = False) -> str:
         """Return the fixed words to the worker in ``zh`` or ``en``; the stronger ones where the rule has them."""
         zh, en = self.stronger_words if is_stronger and self.stronger_words else (self.zh, self.en)
-        return zh if lang == "zh" else en
+        return full_width(zh) if lang == "zh" else en
 
 
 def composites(data: Mapping[str, Any], *, kinds: Mapping[str, Kind]) -> dict[str, Node]:

@@ -39,10 +39,17 @@ def _words(intake: Intake, vocabulary: Vocabulary, lang: Language) -> str:
     colon, comma = (":", "、") if lang == "zh" else (": ", ", ")
     lines = []
     for of, name, answers, words in rows:
-        title = vocabulary.name(of, lang) if name is None else vocabulary.label(name, lang, of=of)
-        told = [vocabulary.label(one, lang, of=words) for one in answers]
-        lines.append(f"{title}{colon}{comma.join(told) or vocabulary.label(_NOT_EXAMINED, lang, of='nothing')}")
+        title = _raw(vocabulary, of, name, lang)
+        told = [_raw(vocabulary, words, one, lang) for one in answers]
+        lines.append(f"{title}{colon}{comma.join(told) or _raw(vocabulary, 'nothing', _NOT_EXAMINED, lang)}")
     return "\n".join(lines)
+
+
+def _raw(vocabulary: Vocabulary, of: str, name: str | None, lang: Language) -> str:
+    """Return a list's own name or one of its words as the file has it: a model is asked as it was trained."""
+    found = vocabulary.lists[of]
+    term = found if name is None else found.terms[name]
+    return term.zh if lang == "zh" else term.en
 
 
 def _items(value: str | None) -> tuple[str, ...]:
