@@ -17,6 +17,7 @@ from edge_agent.daemon_bootstrap import open_daemon
 from edge_agent.errors import DaemonError
 from edge_agent.kiosk.faults import RESTING, fault_words, resting_words
 from edge_agent.kiosk.language import load_languages
+from edge_agent.kiosk.pages.consultation.progress import SILENT_WORDS, silent_words
 from edge_agent.supervision.governor import TRANSITIONS, Governor, Pace, Sign, Strain, SystemPower, signs, step
 from edge_agent.supervision.safe_mode import Wish
 from tests.simulators.kiosk import ROOT
@@ -121,6 +122,14 @@ def test_the_page_has_words_for_every_strain_in_every_language() -> None:
         for code, language in load_languages(("zh", "ar", "es")).items():
             assert language.gettext(words.what) != str(words.what), code
             assert language.gettext(words.do) != str(words.do), code
+
+
+def test_who_waits_at_a_case_reads_why_nothing_comes() -> None:
+    """Not "it is watched: if it hangs it is started again" while the agents rest."""
+    words = resting_words(("battery_low",))
+    assert words is not None
+    assert silent_words(("disk_low", "battery_low")) == (words.what, words.do)
+    assert silent_words(("disk_low",)) == (SILENT_WORDS,)
 
 
 def test_the_daemon_asks_this_profile_and_tells_everywhere(tmp_path: Path) -> None:

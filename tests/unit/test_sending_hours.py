@@ -189,6 +189,8 @@ def test_the_configuration_overrides_the_profile(tmp_path: Path, broker: str, ho
     config = parse_config(f'profile = "n100"\nstate_dir = "{tmp_path}/s"\n{broker}', name="x")
     with open_daemon(Wish(config), stop=threading.Event()) as daemon:
         assert tuple(daemon.status()["sending"]["windows"]) == hours
+        is_open = daemon.status()["sending"]["is_open"]
+        assert f"derm_edge_sending_open {float(is_open)}".encode() in daemon.metrics.text()
 
 
 @pytest.mark.parametrize("window", ["8-12", "08:00-08:00", "24:00-25:00"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import queue
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import HTTPException, Request, Response
@@ -115,7 +115,8 @@ async def _progress(request: Request, visit: VisitRow) -> AsyncIterator[str]:
                 yield _event(name, body)
             silent = 0 if told else silent + 1
             if silent == SILENT_AFTER:
-                yield _event("note", {"words": _silent(request)})
+                words = silent_words(parts_of(request).faults())
+                yield _event("note", {"words": " ".join(map(language_of(request).gettext, words))})
             # The end is read from the store: a message may have come before anybody listened.
             if polls % STORE_EVERY == 0:
                 now = await asyncio.to_thread(episodes.visit, visit.case_id)
@@ -128,11 +129,10 @@ async def _progress(request: Request, visit: VisitRow) -> AsyncIterator[str]:
             await asyncio.sleep(POLL_S)
 
 
-def _silent(request: Request) -> str:
+def silent_words(faults: Sequence[str]) -> tuple[Text, ...]:
     """Return why nothing comes: the agents rest (heat, battery), or nobody knows."""
-    say = language_of(request).gettext
-    resting = resting_words(parts_of(request).faults())
-    return say(SILENT_WORDS) if resting is None else f"{say(resting.what)} {say(resting.do)}"
+    resting = resting_words(faults)
+    return (SILENT_WORDS,) if resting is None else (resting.what, resting.do)
 
 
 def _told(request: Request, messages: queue.Queue[Message]) -> list[tuple[str, dict[str, Any]]]:
