@@ -51,6 +51,7 @@ def _case(options: argparse.Namespace) -> int:
         repeats=options.repeats,
         work=options.work,
         is_tokens_only=options.tokens_only,
+        remark=options.remark,
     )
     unknown = sorted(set(request.peers) - set(PEERS))
     if unknown:
@@ -122,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     case.add_argument(
         "--tokens-only", action="store_true", help="no whole cases: tokens and prefills beside the limits"
     )
+    case.add_argument("--remark", default="", help="words for the document, e.g. that the machine had other work")
     _common(case)
     case.set_defaults(run=_case)
     growth = commands.add_parser("growth", help="time and memory over views, pixels, length and shapes")

@@ -23,7 +23,8 @@ OURS = ("ours", "ours-free", "ours-unskipped")
 class CaseRequest:
     """What to measure: ``shape`` by name, ``peers`` by family, size of the case, how often, where files are kept.
 
-    ``is_tokens_only``: no whole cases, only single tokens and prefills beside the machine's limits.
+    ``is_tokens_only``: no whole cases, only single tokens and prefills beside the machine's limits. ``remark``: what a reader must
+    know of this run, e.g. that the machine had other work.
     """
 
     shape: str
@@ -33,6 +34,7 @@ class CaseRequest:
     repeats: int
     work: Path
     is_tokens_only: bool = False
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def measure_case(request: CaseRequest, *, tell: Tell) -> CaseResult:
     parts = parts_of(request.shape, request.work, side_px=request.side_px, tell=tell)
     bundle = read_bundle(parts.bundle, side_px=request.side_px)
     head = {"shape": request.shape, "views": request.views, "side_px": request.side_px}
-    records: list[dict[str, Any]] = [{"kind": "machine", **head, **machine_facts()}]
+    records: list[dict[str, Any]] = [{"kind": "machine", **head, **machine_facts(), "remark": request.remark}]
     is_same, parity = _parity(request, parts, tell=tell)
     records.append({"kind": "parity", **head, **parity})
     tell("limits of this machine")

@@ -79,7 +79,8 @@ def _case(records: Sequence[Mapping[str, Any]]) -> str:
         + f"). Limits of this machine: {limits['language_flops_per_s'] / 1e9:.0f} GFLOP/s at the decoder's products, "
         f"{limits['vision_flops_per_s'] / 1e9:.0f} at the vision tower's, {limits['read_bytes_per_s'] / 1e9:.1f} GB/s read.\n"
     )
-    lines = [head, _parity(parity), *(_switch(one) for one in _of(records, "tokens"))]
+    remark = [f"{machine['remark']}\n"] if machine.get("remark") else []
+    lines = [head, *remark, _parity(parity), *(_switch(one) for one in _of(records, "tokens"))]
     for workload in ("paper", "shared"):
         found = [one for one in _of(records, "case") if one["workload"] == workload]
         if found:
