@@ -33,6 +33,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     form.add_argument(
         "--received", action="store_true", help="note that the receiver has the exported pictures: they may go here"
     )
+    form.add_argument(
+        "--receivers", action="store_true", help="list who has a file of the case, and who has confirmed its deletion"
+    )
     form.add_argument("--pdf", action="store_true", help="the report, or with --letter the referral letter")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it; without it: to a pipe on stdout")
     parser.add_argument("--language", choices=["zh", "en"], help="its language")
@@ -76,16 +79,12 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:
     receiver = None if options.receiver is None else load_receiver(config.receivers_dir, options.receiver, now=now())
     with open_store(config) as store:
         trail = build_registry(store.database).audit
-        if options.received:
-            store.cases.status(options.case)
-            _note_receipt(trail, options.case)
-            screen.note(
-                f"Noted: the exported pictures of case {options.case} arrived. They go here once the case is signed."
-            )
+        if options.received or options.receivers:
+            _after_the_export(options, store, trail, screen)
             return 0
 
         def on_export(event: ExportEvent) -> None:
-            _note_export(store, trail, event)
+            _note_export(store, trail, event, made=now())
             how_many = len(event.pictures)
             screen.note(f"Export of case {event.case_id}: {event.form}, {how_many} pictures, by {event.by}.")
 
@@ -117,21 +116,53 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("a letter has its own reader and no pictures: leave --audience and --with-pictures out")
     if options.received and (options.receiver or options.with_pictures or options.out is not None):
         raise ConfigError("--received only notes something: leave the other options out")
-    if options.out is None and not options.received and sys.stdout.isatty():
+    if options.receivers and (options.receiver or options.with_pictures or options.out is not None):
+        raise ConfigError("--receivers only lists: leave the other options out")
+    is_made = not (options.received or options.receivers)
+    if options.out is None and is_made and sys.stdout.isatty():
         raise ConfigError("name the file to write with --out, or send the output into a pipe")
 
 
-def _note_export(store: Store, trail: AuditTrail, event: ExportEvent) -> None:
-    """Write an export and every picture in it into the trail, all rows or none."""
+def _note_export(store: Store, trail: AuditTrail, event: ExportEvent, *, made: datetime) -> None:
+    """Write an export, its receiver and every picture in it down, all rows or none."""
     from edge_agent.store.audit import Action
     from edge_agent.store.retention_classes import EXPORTED
+    from edge_agent.store.sent_files import SentFiles
 
     images = {view.index: view.image_id for view in store.cases.views(event.case_id)}
     with store.database.transaction() as connection:
         trail.append(connection, event.by, Action.REPORT_EXPORTED, case_ref=event.case_id, detail=event.form)
+        SentFiles.append(
+            connection, event.case_id, form=event.form, receiver=event.receiver, account=event.by, sent=made
+        )
         for index in event.pictures:
             if images.get(index) is not None:  # one from before the vault has no id: it stays its whole time
                 trail.append(connection, event.by, EXPORTED, case_ref=event.case_id, detail=images[index])
+
+
+def _after_the_export(options: argparse.Namespace, store: Store, trail: AuditTrail, screen: Screen) -> None:
+    """Note that exported pictures arrived, or list who has a file; makes no export."""
+    store.cases.status(options.case)
+    if options.receivers:
+        _list_receivers(store, options.case)
+        return
+    _note_receipt(trail, options.case)
+    screen.note(f"Noted: the exported pictures of case {options.case} arrived. They go here once the case is signed.")
+
+
+def _list_receivers(store: Store, case_id: str) -> None:
+    """Print who has a file of a case; a clinician writes the answers down, on the page, under their own name."""
+    from edge_agent.store.sent_files import SentFiles
+
+    sent = SentFiles(store.database)
+    asked = {one.number for one in sent.open()}
+    for one in sent.of(case_id):
+        told = "not taken back"
+        if one.answer is not None:
+            told = f"{one.answer.answer} on {one.answer.told_on}, {one.answer.how}, noted by {one.answer.account}"
+        elif one.number in asked:
+            told = "to confirm: ask for its deletion, then Take back a consent on the case's page"
+        print(f"{one.receiver or '(nobody named)'}  {', '.join(one.forms)}  {one.last_sent:%Y-%m-%d}  {told}")
 
 
 def _note_receipt(trail: AuditTrail, case_id: str) -> None:

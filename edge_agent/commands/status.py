@@ -1,4 +1,4 @@
-"""``derm-edge status``: how many records wait, how many the hub holds, and which processes run."""
+"""``derm-edge status``: how many records wait, how many the hub holds, which processes run, which policy holds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from edge_agent.config import Config
+from edge_agent.errors import EdgeError
 
 if TYPE_CHECKING:
     from edge_agent.commands.screen import Screen
@@ -39,6 +40,7 @@ def run(options: argparse.Namespace, config: Config, screen: Screen) -> int:  # 
             print(line)
         print(f"engine   {daemon['child_state']}, process {daemon['child_pid']}, on {status['device']}")
         print(f"hub      {'connected' if status['hub_connected'] else 'not connected'}")
+    print(f"policy   {status['policy']}")
     if status["second_device"]:
         print(f"device   {status['second_device']}")
     print("cases    " + "  ".join(f"{name} {count}" for name, count in status["cases"].items()))
@@ -68,13 +70,15 @@ def read_status(config: Config) -> dict[str, Any]:
     from edge_agent.ipc import Kind, Message
 
     answer = ask(config.state_dir, Message(body={"kind": Kind.STATUS}), timeout_s=10.0)
-    second = _second_device(config)
+    second, policy = _second_device(config), _policy(config, is_running=answer is not None)
     if answer is not None:
-        return {**{key: value for key, value in answer.body.items() if key != "kind"}, "second_device": second}
+        told = {key: value for key, value in answer.body.items() if key != "kind"}
+        return {**told, "policy": policy, "second_device": second}
     with bootstrap.open_store(config) as store:
         return {
             "daemon": None,
             "device": None,
+            "policy": policy,
             "second_device": second,
             "bundle_dir": str(config.bundle_dir),
             "hub_connected": False,
@@ -82,6 +86,21 @@ def read_status(config: Config) -> dict[str, Any]:
             "cases": {str(state): count for state, count in store.cases.counts().items()},
             "pending": len(store.cases.pending()),
         }
+
+
+def _policy(config: Config, *, is_running: bool) -> str:
+    """Return in one line which policy holds, or what to mend about its file; the words are doctor's. Accepts nothing."""
+    from edge_agent.kiosk_bootstrap import utc_now
+    from edge_agent.policy.load import awaits_restart, policy_in_force
+    from edge_agent.policy.standing import standing
+
+    found = policy_in_force(config, remember=False)
+    try:
+        told = standing(found, today=utc_now().date())
+    except EdgeError as exc:
+        return f"mend: {exc}"
+    later = is_running and awaits_restart(found, config)
+    return f"{told}; it holds once the service is started again: systemctl restart derm-edge" if later else told
 
 
 def _second_device(config: Config) -> str | None:

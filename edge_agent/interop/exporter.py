@@ -36,12 +36,16 @@ Form = Literal["fhir", "pdf_clinician", "pdf_person", "pdf_letter"]
 
 @dataclass(frozen=True, slots=True)
 class ExportEvent:
-    """One export that is about to be made: which case, what, which of its pictures (view indexes), and who asked for it."""
+    """One export that is about to be made: which case, what, which of its pictures (view indexes), and who asked for it.
+
+    ``receiver``: the name of the certificate that it is encrypted to; None: it stays readable for whoever holds it.
+    """
 
     case_id: str
     form: Form
     pictures: tuple[int, ...]
     by: str
+    receiver: str | None = None
 
 
 class OnExport(Protocol):
@@ -217,7 +221,8 @@ class Exporter:
         return content if receiver is None else receiver.seal(content)
 
     def _tell(self, stored: Stored, form: Form, *, pictures: Iterable[int] = ()) -> None:
-        self._on_export(ExportEvent(stored.case.case_id, form, tuple(pictures), self._carrier.by))
+        receiver = None if self._carrier.receiver is None else self._carrier.receiver.name
+        self._on_export(ExportEvent(stored.case.case_id, form, tuple(pictures), self._carrier.by, receiver))
 
 
 def _kind(view: View, case: Case, policy: Policy) -> PictureKind:

@@ -13,10 +13,12 @@ Source: HL7 FHIR R4 (4.0.1) Bundle "document", Composition, DiagnosticReport; do
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from edge_agent.agents.letter.document import letter
 from edge_agent.agents.letter.parts import Secrets, Sender, Wish
+from edge_agent.agents.report.answers import answer_words, key_of
 from edge_agent.agents.report.decided import name_of, signature, withheld_words
 from edge_agent.agents.report.reading import readable
 from edge_agent.agents.report.review import NO_REVIEW, Review
@@ -78,7 +80,7 @@ def fhir_document(
     Raises:
         CaseError: report and form are not of one case, or an id of the wish is unknown.
     """
-    known = review if review.is_signed else NO_REVIEW
+    known = review if review.is_signed else replace(NO_REVIEW, answers=review.answers)
     told = _told(readable(report), intake, consent=consent, wish=wish, vocabulary=vocabulary, review=known)
     entries = Entries(wish.export_id)
     entries.add("patient", record.patient(intake, wish))
@@ -143,7 +145,7 @@ def _diagnostic_report(
     resource: Resource = {
         "resourceType": "DiagnosticReport",
         "identifier": [{"system": f"{OURS}case", "value": told.report["case_id"]}],
-        "status": "final" if review.is_signed else "preliminary",
+        "status": _status(review),
         "code": named("document", "case_report", words.word("title")),
         "subject": entries.ref("patient"),
         "performer": [entries.ref("program")],
@@ -171,7 +173,7 @@ def _composition(told: Told, entries: Entries, wish: ExportWish, found: Mapping[
         "resourceType": "Composition",
         "language": wish.language,
         "identifier": {"system": f"{OURS}export", "value": wish.export_id},
-        "status": "final" if told.review.is_signed else "preliminary",
+        "status": _status(told.review),
         "type": named("document", "case_report", words.word("title")),
         "subject": entries.ref("patient"),
         "date": wish.made.isoformat(),
@@ -181,6 +183,11 @@ def _composition(told: Told, entries: Entries, wish: ExportWish, found: Mapping[
         "text": narrative([words.word("title"), *(words.text(name) for name in told.letter["notices"])]),
         "section": [*sections, _section("report", words.word("title"), (), [entries.ref("report")])],
     }
+
+
+def _status(review: Review) -> str:
+    """Return ``final`` for a signed report, unless an answer was corrected since and no clinician has looked again."""
+    return "final" if review.is_signed and not review.is_unseen else "preliminary"
 
 
 def _section(name: str, title: str, lines: Sequence[str], refs: Sequence[Resource]) -> Resource:
@@ -225,4 +232,5 @@ def _texts(told: Told) -> dict[str, list[str]]:
     limits += [words.label(reason, of="abstain_reason") for reason in letter_["program"]["abstentions"]]
     limits += [words.text(name) for name in told.report["provenance"]["evidence_limits"]]
     limits += [words.text(name) for name in ("program_refused", "no_pictures") if name in told.report["notices"]]
-    return {"danger": [_conclusion(told)], "plan": plan, "limits": limits}
+    answers = [answer_words(one, words) for one in told.review.answers if key_of(one.question) not in told.hidden]
+    return {"danger": [_conclusion(told)], "history": answers, "plan": plan, "limits": limits}

@@ -7,17 +7,19 @@ what a clinician wrote in words stays on the device.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from edge_agent.agents.report.review import NO_REVIEW, Correction, Review, Ruling
+from edge_agent.agents.report.review import NO_REVIEW, TIER, AnswerCorrection, Correction, Review, Ruling
 from edge_agent.contracts.case import Case
 from edge_agent.errors import CaseError
+from edge_agent.review.corrections import Look, corrected
 from edge_agent.review.decisions import Decision, standing
 from edge_agent.review.sections import CORRECTABLE, SECTIONS
 from edge_agent.store.accounts import display_names
 from edge_agent.store.cases import CaseStore
+from edge_agent.store.corrections import Corrections
 from edge_agent.store.database import Database
 from edge_agent.store.episodes import Episodes
 from edge_agent.store.reviews import ReviewStore
@@ -55,8 +57,10 @@ def stored_case(
     if report is None:
         state = cases.status(case_id).state
         raise CaseError(f"case {case_id} has no report yet ({state}): wait until it is ready")
+    case = cases.load_readable(case_id) if has_pictures else cases.load(case_id, has_pictures=False)
+    answers = [answer for one in Corrections(database).of(case_id) for answer in one.answers]
     return Stored(
-        cases.load_readable(case_id) if has_pictures else cases.load(case_id, has_pictures=False),
+        replace(case, intake=corrected(case.intake, answers)),
         report,
         review_of(database, cases=cases, case_id=case_id),
         is_taken_back(database, vault=vault, case_id=case_id),
@@ -68,11 +72,25 @@ def review_of(database: Database, *, cases: CaseStore, case_id: str) -> Review:
     reviews, names = ReviewStore(database), display_names(database)
     done = standing(reviews.decisions(case_id))
     signed = reviews.sign_off(case_id)
+    rulings: dict[str, Ruling] = {name: _ruling(done[name], names) for name in SECTIONS if name in done}
+    corrections = Corrections(database)
+    after, told = corrections.after_signing(case_id), corrections.of(case_id)
+    if after.is_raised:  # the tier that was signed counts no more, and nobody has set another
+        rulings.pop("triage", None)
+    elif after.look is not None:
+        rulings["triage"] = _look(after.look, names, program=str((cases.report(case_id) or {})["triage"]["final"]))
     return Review(
-        {name: _ruling(done[name], names) for name in SECTIONS if name in done},
+        rulings,
         signed_by=None if signed is None else names.get(signed.account, ""),
         signed=None if signed is None else signed.signed,
         follow_up=None if signed is None else _follow_up(database, cases, case_id),
+        answers=tuple(
+            AnswerCorrection(row.question, row.of, row.was, row.now, one.reason, names.get(one.account, ""), one.at)
+            for one in told
+            for row in one.answers
+        ),
+        fallen=tuple(dict.fromkeys(rule for one in told for rule in one.fallen)),
+        is_unseen=after.is_unseen,
     )
 
 
@@ -80,6 +98,13 @@ def is_taken_back(database: Database, *, vault: ImageVault, case_id: str) -> boo
     """Say whether the person took back what a file for another system needs."""
     taken = {one.purpose for one in Withdrawals(database, vault=vault).of(case_id)}
     return bool(taken & {WithdrawnPurpose.REFERRAL_PACKAGE, WithdrawnPurpose.CARE_PICTURES})
+
+
+def _look(one: Look, names: Mapping[str, str], *, program: str) -> Ruling:
+    """Return a clinician's new look at the tier as the decision that counts."""
+    verdict = "accepted" if one.tier == program else "corrected"
+    own = () if one.tier == program else (Correction(TIER, "triage", one.tier),)
+    return Ruling("triage", verdict, names.get(one.account, ""), one.at, one.reason, own)
 
 
 def _ruling(one: Decision, names: Mapping[str, str]) -> Ruling:

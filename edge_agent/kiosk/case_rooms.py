@@ -101,8 +101,8 @@ def listed_case(request: Request, case_id: str) -> Listed:
 def row_of(listed: Listed, parts: KioskParts) -> Row:
     """Return a case's row with the deadline of the tier that counts, and why a second reading is still missing."""
     facts = listed.facts
-    if facts is None:
-        return listed.row
+    if facts is None:  # no report yet: a corrected answer may ask for a tier
+        return with_final_deadline(listed.row, by_program="", vocabulary=parts.vocabulary)
     row = with_final_deadline(listed.row, by_program=facts.tier, vocabulary=parts.vocabulary)
     if listed.second_readings:
         return row

@@ -94,6 +94,12 @@ def policy_in_force(config: Config, *, default: Path = DEFAULT_FILE, remember: b
         return PolicyInForce(Policy(), "built_in", refusal=refusal)
 
 
+def awaits_restart(found: PolicyInForce, config: Config) -> bool:
+    """Say whether a sound file lies here that the daemon has not loaded yet: it reads it at its start and remembers it then."""
+    held = _accepted(config.state_dir / ACCEPTED_NAME)
+    return found.origin == "file" and (held is None or held.version < found.policy.version)
+
+
 def check_file(path: Path, config: Config) -> PolicyInForce:
     """Check one signed file as a loading device does, and return what it says; remembers nothing.
 

@@ -30,7 +30,10 @@ class Due(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One case in the list; ``tier`` is None while there is no report. ``deadline`` has a time zone."""
+    """One case in the list; ``tier`` is None while there is no report. ``deadline`` has a time zone.
+
+    ``is_corrected``: an answer was corrected after the signature and no clinician has looked since; it counts as not signed.
+    """
 
     case_id: str
     local_reference: str
@@ -40,6 +43,7 @@ class Row:
     deadline: datetime | None
     is_signed: bool
     needs_second_reading: tuple[str, ...]
+    is_corrected: bool = False
 
 
 def due(row: Row, now: datetime) -> Due:

@@ -55,6 +55,9 @@ class Action(StrEnum):
     CONSENT_GIVEN = "consent_given"
     CONSENT_REFUSED = "consent_refused"
     CONSENT_WITHDRAWN = "consent_withdrawn"
+    RECEIVER_ANSWERED = "receiver_answered"
+    ANSWER_CORRECTED = "answer_corrected"
+    CORRECTION_SEEN = "correction_seen"
     DATE_CONFIRMED = "date_confirmed"
 
 

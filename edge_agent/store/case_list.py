@@ -13,15 +13,25 @@ from datetime import datetime
 from typing import Any
 
 from edge_agent.agents.report.review import tier_after
+from edge_agent.agents.rules.triage import most_urgent
 from edge_agent.review.worklist import Row
+from edge_agent.store.corrections import COUNTED
 from edge_agent.store.database import Database
 
 LIMIT = 500
-_QUERY = """
+# What corrected answers ask for: the newest tier, whether the newest is seen, whether one raised it since, the look's tier.
+_CORRECTED = """
+ (SELECT a.tier FROM answer_corrections a WHERE a.case_id = c.case_id AND a.tier IS NOT NULL ORDER BY a.number DESC LIMIT 1),
+ (SELECT coalesce(max(a.number), 0) FROM answer_corrections a WHERE a.case_id = c.case_id AND a.is_after_signing = 1),
+ (SELECT coalesce(max(a.number), 0) FROM answer_corrections a
+  WHERE a.case_id = c.case_id AND a.is_after_signing = 1 AND a.tier IS NOT NULL),
+ (SELECT json_array(l.up_to, l.tier) FROM correction_looks l WHERE l.case_id = c.case_id ORDER BY l.number DESC LIMIT 1)
+"""
+_QUERY = f"""
 SELECT c.case_id, coalesce(json_extract(c.intake, '$.local_reference'), ''), c.created, c.state,
        s.tier, json_extract(c.report, '$.triage.deadline'), s.case_id IS NOT NULL,
        (SELECT json_array(json_extract(d.body, '$.verdict'), json_extract(d.body, '$.values.tier')) FROM decisions d
-        WHERE d.case_id = c.case_id AND d.section = 'triage' ORDER BY d.number DESC LIMIT 1),
+        WHERE d.case_id = c.case_id AND d.section = 'triage' AND {COUNTED} ORDER BY d.number DESC LIMIT 1),
        json_extract(c.intake, '$.age_years'), json_extract(c.intake, '$.age_months'), json_extract(c.intake, '$.fitzpatrick'), json_extract(c.intake, '$.monk'),
        json_extract(c.report, '$.abstentions'), json_extract(c.report, '$.triage.final'),
        json_extract(c.report, '$.representation.fields.stage.value'),
@@ -29,11 +39,11 @@ SELECT c.case_id, coalesce(json_extract(c.intake, '$.local_reference'), ''), c.c
         AND json_extract(r.body, '$.account') IS NOT s.account
         AND json_extract(r.body, '$.account') NOT IN
             (SELECT json_extract(d.body, '$.account') FROM decisions d WHERE d.case_id = c.case_id)),
-       c.consent IS NULL, c.withdrawn
+       c.consent IS NULL, c.withdrawn, {_CORRECTED}
 FROM cases c LEFT JOIN sign_offs s ON s.case_id = c.case_id
 WHERE (? IS NULL OR c.case_id = ?)
 ORDER BY c.position DESC LIMIT ?
-"""
+"""  # noqa: S608  (our own words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +95,9 @@ class CaseList:
 
 def _listed(found: Sequence[Any]) -> Listed:
     (case_id, reference, created, state, tier, deadline, signed, decided, age, months, fitzpatrick, monk, abstentions, by_program, stage,
-     readings, is_test, withdrawn) = found  # fmt: skip
-    facts = None
+     readings, is_test, withdrawn, asked, newest, raised, look) = found  # fmt: skip
+    seen, looked = json.loads(look or "[0, null]")
+    facts, tier = None, asked or tier  # a corrected answer speaks also while the program works
     if by_program is not None:
         facts = ReportFacts(
             age_years=age,
@@ -98,7 +109,12 @@ def _listed(found: Sequence[Any]) -> Listed:
             stage=stage,
         )
         verdict, named = json.loads(decided or "[null, null]")
-        tier = tier_after(facts.tier, verdict=verdict, named=named, is_signed=bool(signed))
+        program = most_urgent([facts.tier, asked]) or facts.tier
+        tier = tier_after(program, verdict=verdict, named=named, is_signed=bool(signed))
+        if raised > seen:  # more urgent since the signature, and no clinician has looked
+            tier = program
+        elif looked is not None:
+            tier = looked
     row = Row(
         case_id=case_id,
         local_reference=reference,
@@ -106,7 +122,8 @@ def _listed(found: Sequence[Any]) -> Listed:
         state=state,
         tier=tier,
         deadline=None if deadline is None else datetime.fromisoformat(deadline),
-        is_signed=bool(signed),
+        is_signed=bool(signed) and newest <= seen,
         needs_second_reading=(),
+        is_corrected=newest > seen,
     )
     return Listed(row, facts, int(readings), bool(is_test), bool(withdrawn))

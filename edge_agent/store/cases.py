@@ -15,7 +15,9 @@ from edge_agent.contracts.case import Case
 from edge_agent.contracts.intake import Consent, ViewNote
 from edge_agent.contracts.result import Result
 from edge_agent.errors import EdgeError, StoreError
+from edge_agent.review.corrections import with_corrections
 from edge_agent.store.case_rows import insert_case, no_case, read_case, read_consent, set_state, state_of
+from edge_agent.store.corrections import Corrections
 from edge_agent.store.database import Database
 from edge_agent.store.leaving import check_may_leave, withdraw_result
 from edge_agent.store.outbox import append_record
@@ -253,16 +255,17 @@ class CaseStore:
             withdraw_result(connection, case_id, now=datetime.now(UTC))
 
     def report(self, case_id: str) -> dict[str, Any] | None:
-        """Return the stored report, or None while there is none.
+        """Return the report as it is read now, with what corrected answers added; None while there is none.
 
         Raises:
             CaseError: no such case.
+            StoreCorrupt: a correction cannot be read.
         """
         found = self._database.rows("SELECT report FROM cases WHERE case_id = ?", (case_id,))
         if not found:
             raise no_case(case_id)
         text = found[0][0]
-        return None if text is None else dict(json.loads(text))
+        return None if text is None else with_corrections(json.loads(text), Corrections(self._database).of(case_id))
 
     def status(self, case_id: str) -> CaseStatus:
         """Return where a case stands.

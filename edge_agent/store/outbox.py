@@ -1,7 +1,7 @@
 """The outbox: de-identified records that wait until the hub has committed them.
 
-A row is appended in the same transaction as the report it comes from, sent later, and deleted only after the
-hub's own acknowledgement; the broker's is not storage. Nothing in a row tells who, where or when.
+Appended in one transaction with their report, sent later, deleted only after the hub's own acknowledgement: the broker's is
+not storage. Nothing in a row tells who, where or when.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from edge_agent.contracts.messages import (
 )
 from edge_agent.contracts.result import Result, Tombstone
 from edge_agent.store.database import Connection, Database
+from edge_agent.store.hub_deletions import note_hub_deletions
 from edge_agent.store.states import RowEvent, RowState, row_sources
 
 MAX_REFUSALS = 3  # after so many refusals by the hub a row is put aside; the others flow on
@@ -233,6 +234,7 @@ class Outbox:
                     give_up_epoch(connection)
                 return Acknowledged(is_foreign=True, is_renumbered=may_renumber)
             stored = _move(connection, stored_seqs, RowEvent.ACKNOWLEDGE, RowState.STORED)
+            note_hub_deletions(connection, now=datetime.now(UTC))
             rejected = _reject(connection, ack, {row[0]: row[2] for row in rows})
             connection.execute("UPDATE outbox_ledger SET high_water = max(high_water, ?)", (ack.high_water,))
         self._prune()
@@ -241,8 +243,7 @@ class Outbox:
     def _prune(self) -> None:
         with self._database.transaction() as connection:
             gone = connection.execute("DELETE FROM outbox WHERE state = ?", (RowState.STORED,)).rowcount
-            if gone:
-                connection.execute("UPDATE outbox_ledger SET pruned = pruned + ?", (gone,))
+            connection.execute("UPDATE outbox_ledger SET pruned = pruned + ?", (gone,))
 
 
 def _stored(ack: Ack, seqs: list[int]) -> set[int]:

@@ -158,8 +158,10 @@ def _carry_pictures(connection: Connection, images: dict[str, Row], keys: list[R
 
 
 def _carry_records(connection: Connection, present: Any) -> None:
-    """Take over what was recorded since: deletions, withdrawals, what is due in backups, the highest date."""
-    for table in ("deletions", "withdrawals", "copies_due", "seen_date"):
+    """Take over what was recorded since: deletions, withdrawals, files that left and the answers about them, the highest date."""
+    known = tables(connection)  # a backup of an older schema lacks the newer ones
+    wanted = ("deletions", "withdrawals", "copies_due", "seen_date", "sent_files", "receiver_answers", "hub_deletions")
+    for table in (name for name in wanted if name in known):
         for row in present(table):
             names, marks = ", ".join(row), ",".join("?" * len(row))
             connection.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608

@@ -17,8 +17,10 @@ from pydantic import ValidationError
 from edge_agent.agents.report.reading import readable
 from edge_agent.contracts.result import Result
 from edge_agent.errors import CaseError, StoreCorrupt
+from edge_agent.review.corrections import with_corrections
 from edge_agent.review.decisions import Decision, final_tier, on_the_wire
 from edge_agent.review.second_reading import SecondReading
+from edge_agent.store.corrections import COUNTED, read_corrections
 from edge_agent.store.database import Connection, Database
 from edge_agent.store.outbox import append_record
 from edge_agent.store.withdrawal import check_unlocked
@@ -26,6 +28,9 @@ from edge_agent.store.withdrawal import check_unlocked
 Noted = Callable[
     [Connection], None
 ]  # writes what goes with a deed, its row of the trail first, in the deed's transaction
+
+
+_DECISIONS = f"SELECT d.body FROM decisions d WHERE d.case_id = ? AND {COUNTED} ORDER BY d.number"  # noqa: S608  (our own words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +71,14 @@ class ReviewStore:
             _note(connection, noted)
 
     def decisions(self, case_id: str) -> tuple[Decision, ...]:
-        """Return every decision on a case's report in the order of taking.
+        """Return every decision on a case's report that counts, in the order of taking.
+
+        One on the tier from before a corrected answer made the case more urgent does not: it has to be taken again.
 
         Raises:
             StoreCorrupt: one cannot be read.
         """
-        rows = self._database.rows("SELECT body FROM decisions WHERE case_id = ? ORDER BY number", (case_id,))
-        return _decisions(rows)
+        return _decisions(self._database.rows(_DECISIONS, (case_id,)))
 
     def sign(self, case_id: str, *, account: str, signed: datetime, noted: Noted | None = None) -> SignOff:
         """Sign a report whose parts are all decided, and queue its result with the decisions, both or neither.
@@ -94,8 +100,7 @@ class ReviewStore:
             report = _report(connection, case_id)
             _refuse_signed(connection, case_id)
             check_unlocked(connection, case_id)
-            rows = connection.execute("SELECT body FROM decisions WHERE case_id = ? ORDER BY number", (case_id,))
-            decisions = _decisions(rows.fetchall())
+            decisions = _decisions(connection.execute(_DECISIONS, (case_id,)).fetchall())
             wire = on_the_wire(report, decisions)
             done = SignOff(account, signed, final_tier(report, decisions))
             connection.execute(
@@ -174,7 +179,8 @@ def _report(connection: Connection, case_id: str) -> dict[str, Any]:
         raise CaseError(f"there is no case {case_id} in the store")
     if row[0] is None:
         raise CaseError("the case has no report yet: wait until it is ready")
-    return readable(json.loads(row[0]))
+    rows = connection.execute("SELECT body FROM answer_corrections WHERE case_id = ? ORDER BY number", (case_id,))
+    return readable(with_corrections(json.loads(row[0]), read_corrections([one[0] for one in rows.fetchall()])))
 
 
 def _refuse_signed(connection: Connection, case_id: str) -> None:

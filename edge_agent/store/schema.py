@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_agent.store.migrations import accounts, consultations, photography, reviews, vault
+from edge_agent.store.migrations import accounts, afterwards, consultations, photography, reviews, vault
 
 # One tuple of statements per version; each version is applied in one transaction that also raises user_version.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -70,4 +70,5 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     vault.STATEMENTS,
     reviews.STATEMENTS,
     photography.STATEMENTS,
+    afterwards.STATEMENTS,
 )

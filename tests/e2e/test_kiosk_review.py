@@ -18,6 +18,7 @@ from edge_agent.interop.pdf import PdfPress
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.server import KioskServer
 from edge_agent.store.accounts import Role
+from edge_agent.store.sent_files import SentFiles
 from tests.simulators.browser import CHROMIUM, axe_violations, chromium, small_targets
 from tests.simulators.consultation_kiosk import consultation_kiosk
 from tests.simulators.kiosk_parts import PIN, RealClock
@@ -206,6 +207,54 @@ def test_earlier_visits_and_a_withdrawal(kiosk: Kiosk) -> None:
     _seen(page, "report_withdrawn")
 
 
+def test_a_wrong_answer_is_put_right(kiosk: Kiosk) -> None:
+    """A sign that was missed, by touch: the case is an emergency at once, and says what was corrected."""
+    page = kiosk.signed_in("Lin Hua", Role.CLINICIAN)
+    origin = page.url.rstrip("/")
+    page.goto(f"{origin}/cases/visit-3")
+    page.get_by_role("link", name="Correct an answer").click()
+    _seen(page, "answers")
+    for screen in ("complaint", "history", "examination"):
+        page.goto(f"{origin}/cases/visit-3/answers?screen={screen}")
+        _seen(page, f"answers_{screen}")
+    page.goto(f"{origin}/cases/visit-3/answers")
+    page.locator('label:has(> input[name="danger_signs.breathing_difficulty"][value="yes"])').click()
+    page.locator('label:has(> input[name="reason"][value="learned_later"])').click()
+    page.get_by_role("button", name="Save the correction").click()
+    expect(page.locator("#corrected")).to_contain_text("Lin Hua")
+    expect(page.locator("main").get_by_text("Emergency: now")).to_be_visible()
+    _seen(page, "answers_corrected")
+    page.goto(f"{origin}/cases/visit-3")
+    expect(page.locator("#section_red_flags")).to_contain_text("RF-01")
+    _seen(page, "report_corrected")
+
+
+def test_a_receiver_answers(kiosk: Kiosk) -> None:
+    """A file that was taken back stands on the list until a clinician has written down that it is deleted."""
+    with kiosk.parts.database.transaction() as connection:
+        SentFiles.append(
+            connection, "visit-3", form="fhir", receiver="hospital", account="lin.hua", sent=datetime.now(UTC)
+        )
+    page = kiosk.signed_in("Lin Hua", Role.CLINICIAN)
+    origin = page.url.rstrip("/")
+    page.goto(f"{origin}/cases/visit-3/withdraw")
+    page.locator('label:has(> input[value="referral_package"])').click()
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Yes, take it back now").click()
+    page.goto(f"{origin}/cases?show=asked")
+    _seen(page, "deletions_to_confirm")
+    page.get_by_role("link", name="Ask, and write the answer down").click()
+    _seen(page, "receivers")
+    page.locator('label:has(> input[value="deleted"])').click()
+    page.locator('label:has(> input[value="telephone"])').click()
+    page.get_by_label("Who said so").fill("Records office, Wang")
+    page.get_by_role("button", name="Save the answer").click()
+    expect(page.get_by_text("Records office, Wang")).to_be_visible()
+    _seen(page, "receiver_answered")
+    page.goto(f"{origin}/cases?show=asked")
+    expect(page.get_by_text("Nothing waits here.")).to_be_visible()
+
+
 def test_a_hidden_picture_is_fetched_only_when_it_is_opened(kiosk: Kiosk) -> None:
     """An intimate picture stays closed: no look is logged before the clinician opens it (R5, R13)."""
     page = kiosk.signed_in("Lin Hua", Role.CLINICIAN)
@@ -226,6 +275,14 @@ def test_every_room_fits_in_each_language(kiosk: Kiosk, language: str) -> None:
     origin = page.url.rstrip("/")
     page.goto(f"{origin}/settings")
     page.locator(f'main button[value="{language}"]').click()
-    for path in ("", "/late", "/late/print", "/visit-3/episode", "/late/withdraw", "/late/second-reading"):
+    for path in (
+        "",
+        "/late",
+        "/late/print",
+        "/visit-3/episode",
+        "/late/withdraw",
+        "/late/answers",
+        "/late/second-reading",
+    ):
         page.goto(f"{origin}/cases{path}")
         _seen(page, f"{language}{path.replace('/', '_') or '_cases'}")

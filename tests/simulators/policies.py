@@ -49,6 +49,10 @@ class Ministry:
         """Load as the daemon does, which never stops on a refused file."""
         return policy_in_force(self.config, default=self.folder / "none")
 
+    def in_force_looked_at(self) -> PolicyInForce:
+        """Look as a command does: nothing is remembered as accepted."""
+        return policy_in_force(self.config, default=self.folder / "none", remember=False)
+
     def without_file(self) -> Ministry:
         """Return the same device with the file's name gone from its configuration."""
         return Ministry(self.folder, self.private_key, self.config.model_copy(update={"policy_file": None}))

@@ -61,6 +61,25 @@ def test_status_of_a_new_device(config: str, capsys: pytest.CaptureFixture[str])
     assert status["pending"] == 0
 
 
+def test_status_names_the_policy_that_holds(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line, in doctor's words: the built-in rules, then what is wrong with a file that was refused."""
+    monkeypatch.setattr("edge_agent.policy.load.DEFAULT_FILE", tmp_path / "none")
+    assert run(["--config", config, "status"]) == 0
+    assert (
+        "policy   no authority has signed a policy for this device: the built-in strict rules hold"
+        in capsys.readouterr().out.splitlines()
+    )
+    with Path(config).open("r+") as stream:
+        text = stream.read()
+        stream.seek(0)
+        stream.write(f'policy_file = "{tmp_path / "gone.json"}"\n{text}')
+    assert run(["--config", config, "status", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["policy"]
+    assert told.startswith("mend: ") and told.endswith("meanwhile the built-in strict rules hold")
+
+
 def test_the_state_folder_is_private(config: str, tmp_path: Path) -> None:
     """Pictures, key and socket lie in a folder that only this account enters."""
     run(["--config", config, "status"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from edge_agent.store.accounts import Role
 from edge_agent.store.audit import AuditTrail
 from edge_agent.store.retention_classes import received_pictures
 from edge_agent.store.reviews import ReviewStore
+from edge_agent.store.sent_files import SentFiles
 from edge_agent.store.vault import ImageVault
 from edge_agent.store.withdrawal import Withdrawals, WithdrawnPurpose
 from tests.simulators.cases import CREATED, consent
@@ -148,6 +150,8 @@ def test_pictures_and_reference_come_when_asked_for(device: Device, tmp_path: Pa
     told = json.loads(text := device.hospital.open(out.read_bytes()).decode())
     media = [row["resource"] for row in told["entry"] if row["resource"]["resourceType"] == "Media"]
     assert [one["bodySite"]["coding"][0]["code"] for one in media] == ["knee"]
+    with open_store(load_config(device.config)) as store:
+        assert SentFiles(store.database).of("whole")[-1].receiver == "hospital"
     assert "BOOK-77" in text
 
 
@@ -188,6 +192,19 @@ def test_the_receipt_of_pictures_counts_for_those_that_left(
         ("report_exported", "fhir"), ("picture_exported", images["close_up"]), ("pictures_received", None),
     ]  # fmt: skip
     assert set(received) == {images["close_up"]}
+
+
+def test_who_has_a_file_is_listed(device: Device, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its receiver, and from the withdrawal on as something that somebody has to confirm; nothing is noted by that."""
+    device.keep("plaque", case_id="listed")
+    assert device.export("listed", "--fhir", "--for", "hospital", "--out", str(tmp_path / "case.p7m")) == 0
+    assert device.export("listed", "--receivers") == 0
+    assert re.search(r"^hospital  fhir  \d{4}-\d\d-\d\d  not taken back$", capsys.readouterr().out, re.MULTILINE)
+    device.take_back("listed")
+    assert device.export("listed", "--receivers") == 0
+    assert "  to confirm: ask for its deletion" in capsys.readouterr().out
+    assert device.export("nowhere", "--receivers") == 22
+    assert device.export("listed", "--receivers", "--for", "hospital") == 10
 
 
 @pytest.mark.parametrize("words", [(), ("--fhir",)])

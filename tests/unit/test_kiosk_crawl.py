@@ -19,6 +19,7 @@ from edge_agent.kiosk.faults import _KNOWN
 from edge_agent.kiosk.language import OPENING, PSEUDO
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.store.accounts import Role
+from edge_agent.store.sent_files import SentFiles
 from tests.simulators.consultation_kiosk import PatientDesk, consultation_kiosk
 from tests.simulators.consultations import steps
 from tests.simulators.kiosk_parts import PIN, Browser, HandClock, filled, routes
@@ -214,6 +215,22 @@ def _cases(crawl: Crawl) -> None:
     crawl.post("/cases/two/withdraw", purpose="care_pictures")
     crawl.post("/cases/two/withdraw", purpose="care_pictures", is_sure="yes")
     crawl.get("/cases/two")
+    crawl.post("/cases/one/withdraw", purpose="deidentified_result", is_sure="yes")
+    crawl.get("/cases", show="asked")
+    crawl.post("/cases/one/answers", screen="complaint", reason="slip", duration="one_to_four_weeks")
+    for screen in ("danger", "complaint", "history", "examination"):
+        crawl.get("/cases/one/answers", screen=screen)
+        crawl.post("/cases/one/answers", screen=screen)
+        crawl.post("/cases/one/answers", screen=screen, reason="slip")
+    crawl.get("/cases/one")
+    crawl.get("/cases")
+    crawl.post("/cases/one/answers/look", tier="T1_emergency", reason="agree")
+    crawl.get("/status")
+    (file,) = SentFiles(crawl.parts.database).open()
+    crawl.post(f"/cases/two/receivers/{file.number}", answer="deleted", how="letter")
+    crawl.post(
+        f"/cases/two/receivers/{file.number}", answer="deleted", how="letter", told_by="Wang", told_on="2026-11-20"
+    )
     room = crawl.parts.consultation
     assert room is not None
     room.episodes.set_follow_up("three", MORNING.date())

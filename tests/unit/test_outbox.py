@@ -80,6 +80,20 @@ def test_an_undone_transaction_uses_no_number(outbox: Outbox, database: Database
     assert _seqs(outbox) == [1]
 
 
+def test_that_the_hub_took_a_result_back_is_kept(outbox: Outbox, database: Database) -> None:
+    """The row goes, the confirmation stays; a result that was stored is none."""
+    _fill(database, 2)
+    _publish(outbox, 1, 2)
+    outbox.acknowledge(_ack(outbox, 2))
+    assert database.rows("SELECT record_id FROM hub_deletions") == []
+    outbox.withdraw(f"{1:032x}")
+    _publish(outbox, 3)
+    assert database.rows("SELECT record_id FROM hub_deletions") == []
+    outbox.acknowledge(_ack(outbox, 3))
+    assert database.rows("SELECT count(*) FROM outbox") == [(0,)]
+    assert database.rows("SELECT record_id FROM hub_deletions") == [(f"{1:032x}",)]
+
+
 def test_numbers_are_not_used_again(outbox: Outbox, database: Database) -> None:
     """After every row was stored and deleted, the next row still gets the next number."""
     _fill(database, 2)

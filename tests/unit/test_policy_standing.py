@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.errors import ConfigError, ExpiredRejected, RejectedError
-from edge_agent.policy.load import PolicyInForce
+from edge_agent.policy.load import PolicyInForce, awaits_restart
 from edge_agent.policy.standing import standing
 from tests.simulators.bundles import write_key
 from tests.simulators.policies import Ministry, ministry, policy_text
@@ -37,6 +37,17 @@ def test_a_sound_file_is_named_with_its_signer(device: Ministry) -> None:
     device.publish(policy_text("valid_until = 2026-06-01", version=3))
     told = _line(device.in_force(), device)
     assert told == "version 3 of Ministry of the tests (CN), signed by the ministry key, until 2026-06-01"
+
+
+def test_a_new_file_is_not_said_to_hold_before_the_daemon_has_read_it(device: Ministry) -> None:
+    """The daemon remembers what it has loaded; a newer file beside it waits for the next start."""
+    device.publish(policy_text(version=3))
+    assert awaits_restart(device.in_force_looked_at(), device.config)
+    device.load()
+    assert not awaits_restart(device.in_force_looked_at(), device.config)
+    device.publish(policy_text(version=4))
+    assert awaits_restart(device.in_force_looked_at(), device.config)
+    assert not awaits_restart(device.without_file().in_force_looked_at(), device.config)
 
 
 def test_a_named_file_that_is_missing(device: Ministry) -> None:

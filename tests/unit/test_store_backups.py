@@ -11,12 +11,14 @@ import pytest
 
 from edge_agent.errors import StoreCorrupt, StoreError
 from edge_agent.store import database as database_module
+from edge_agent.store.audit import Action, AuditTrail
 from edge_agent.store.backups import Backups
 from edge_agent.store.cases import CaseStore
 from edge_agent.store.database import SCHEMA_VERSION, Database, open_file
 from edge_agent.store.key import StoreKey
 from edge_agent.store.pictures import encode_png
 from edge_agent.store.schema import MIGRATIONS
+from edge_agent.store.sent_files import SentFiles
 from edge_agent.store.vault import ImageVault
 from edge_agent.store.views import move_pictures
 from tests.simulators.pages import bytes_in_clear
@@ -49,6 +51,23 @@ def _old_store(path: Path, key: StoreKey, monkeypatch: pytest.MonkeyPatch, *, ve
             )
             connection.execute("INSERT INTO pictures (position, view_index, png) VALUES (1, 0, ?)", (png,))
     return png
+
+
+def test_files_that_left_before_they_were_kept_are_found_in_the_trail(
+    path: Path, key: StoreKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older store knows exports from its trail alone; their receivers are to be asked all the same."""
+    _old_store(path, key, monkeypatch, version=7)
+    with monkeypatch.context() as patch:
+        patch.setattr(database_module, "MIGRATIONS", MIGRATIONS[:7])
+        patch.setattr(database_module, "SCHEMA_VERSION", 7)
+        with Database(path, key) as database:
+            trail = AuditTrail(database, clock=lambda: NOON, is_synchronised=lambda: False)
+            trail.note("dr.lin", Action.REPORT_EXPORTED, case_ref="old-1", detail="fhir")
+            trail.note("dr.lin", Action.REPORT_PRINTED, case_ref="old-1", detail="pdf_person")
+    with Database(path, key, clock=lambda: NOON) as database:
+        (one,) = SentFiles(database).of("old-1")
+        assert (one.receiver, one.forms, one.account, one.last_sent) == (None, ("fhir",), "dr.lin", NOON)
 
 
 def test_a_migration_leaves_a_backup_of_the_old_schema(

@@ -15,7 +15,9 @@ from edge_agent.store.database import Database, open_file
 from edge_agent.store.key import StoreKey
 from edge_agent.store.outbox import Outbox
 from edge_agent.store.restore import missing_cases, restore
+from edge_agent.store.sent_files import Answer, AnsweredHow, ReceiverAnswer, SentFiles
 from edge_agent.store.vault import ImageVault
+from edge_agent.store.withdrawal import Withdrawals, WithdrawnPurpose
 from tests.simulators.pages import PAGE_BYTES
 from tests.simulators.records import a_case, a_consent, a_result
 from tests.simulators.store_killer import KEY as KILLERS_KEY
@@ -82,6 +84,22 @@ def test_a_withdrawal_is_not_forgotten(path: Path, key: StoreKey) -> None:
         kinds = {row.body["record_id"]: row.kind for row in Outbox(database).batch(10**9)}
         assert kinds[record_id] == "tombstone"
         assert sorted(kinds.values()) == ["result", "result", "tombstone"]
+
+
+def test_who_has_a_file_is_not_forgotten(path: Path, key: StoreKey) -> None:
+    """A file that left after the backup, and its receiver's answer, stand in the restored store."""
+    with Database(path, key) as database:
+        sent, vault = SentFiles(database), ImageVault(database)
+        for receiver in ("hospital", "other"):
+            with database.transaction() as connection:
+                SentFiles.append(connection, "b", form="fhir", receiver=receiver, account="dr.lin", sent=NOON)
+        Withdrawals(database, vault=vault).record("b", WithdrawnPurpose.REFERRAL_PACKAGE, account="dr.lin", now=NOON)
+        answer = Answer(ReceiverAnswer.DELETED, AnsweredHow.LETTER, "Wang", NOON.date(), "dr.lin", NOON)
+        sent.record("b", sent.open()[0].number, answer)
+    restore(path, key, backup=_backup(path, key), now=NOON)
+    with Database(path, key) as database:
+        assert [one.receiver for one in SentFiles(database).open()] == ["other"]
+        assert [one.answer for one in SentFiles(database).of("b")] == [answer, None]
 
 
 def test_the_numbers_of_the_outbox_are_new(path: Path, key: StoreKey) -> None:

@@ -6,11 +6,14 @@ Source: clinical-vocabulary sections 9, 11 and 13.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from edge_agent.agents.letter.terms import BLANK, LetterTerms, Row
 from edge_agent.agents.plan.by_tier import is_general
-from edge_agent.agents.report.review import Review
+from edge_agent.agents.report.answers import answer_words, key_of
+from edge_agent.agents.report.review import AnswerCorrection, Review
+from edge_agent.agents.report.terms import Terms
 
 
 def decided_part(review: Review, *, is_tcm_told: bool) -> list[dict[str, Any]]:
@@ -31,6 +34,25 @@ def decided_part(review: Review, *, is_tcm_told: bool) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def answers_part(review: Review, *, hidden: Collection[str]) -> list[dict[str, Any]]:
+    """Return the answers that were put right after the hand-over, without those that this destination is not told."""
+    names = ("question", "of", "was", "now", "reason", "by")
+    return [
+        {**{name: getattr(one, name) for name in names}, "at": one.at.isoformat()}
+        for one in review.answers
+        if key_of(one.question) not in hidden
+    ]
+
+
+def answer_rows(letter: Mapping[str, Any], words: LetterTerms) -> list[Row]:
+    """Return each corrected answer as a line: the history above it already has the right one."""
+    if not letter["corrected_answers"]:
+        return []
+    terms = Terms(words.vocabulary, words.lang)
+    told = [AnswerCorrection(**{**one, "at": datetime.fromisoformat(one["at"])}) for one in letter["corrected_answers"]]
+    return [Row("", answer_words(one, terms), "strong") for one in told]
 
 
 def general_advice(items: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edge_agent.agents.letter.decided import decided_part, general_advice
+from edge_agent.agents.letter.decided import answers_part, decided_part, general_advice
 from edge_agent.agents.letter.parts import (
     Secrets,
     Sender,
@@ -75,8 +75,9 @@ def letter(
     _check(wish, vocabulary)
     _check_same_case(report, intake)
     secrets = Secrets.of(vocabulary, wish.destination)
-    made = readable(report) if review.rulings else report
-    after = after_review(made, review, vocabulary) if review.rulings else None
+    is_changed = bool(review.rulings) or "made_for" in report["triage"]  # by a clinician, or by a corrected answer
+    made = readable(report) if is_changed else report
+    after = after_review(made, review, vocabulary) if is_changed else None
     if after is None:
         tier: str | None = _tier(report, wish.destination, secrets)
     else:
@@ -96,6 +97,7 @@ def letter(
         **_deadline(report, tier, vocabulary),
         "signature": None if review.signed is None else {"by": review.signed_by, "at": review.signed.isoformat()},
         "decided": decided_part(review, is_tcm_told=secrets.is_tcm_told),
+        "corrected_answers": answers_part(review, hidden=secrets.inputs),
         "questions": _questions(vocabulary, wish.destination),
         "question": wish.question,
         "notices": [name for name in NOTICES if name in report["notices"]],

@@ -36,7 +36,7 @@ class LetterTerms:
     """The words of one language; pure look-ups."""
 
     def __init__(self, vocabulary: Vocabulary, lang: Language) -> None:
-        self._vocabulary, self.lang = vocabulary, lang
+        self.vocabulary, self.lang = vocabulary, lang
         self.comma = ";" if lang == "zh" else "; "  # labels hold commas of their own
         self.between_ids = "、" if lang == "zh" else "; "  # a line may break behind it, whatever follows
         self.colon = ":" if lang == "zh" else ": "
@@ -134,13 +134,13 @@ class LetterTerms:
 
     def herb_input(self, name: str) -> str:
         """Return the words for a question that the herb check asks of the form."""
-        of = next((of for of in _HERB_INPUTS if self._vocabulary.has(name, of=of)), _HERB_INPUTS[0])
+        of = next((of for of in _HERB_INPUTS if self.vocabulary.has(name, of=of)), _HERB_INPUTS[0])
         return self.label(name, of)
 
     def label(self, term_id: str, of: str) -> str:
         """Return the words for an id of a list."""
-        return self._vocabulary.label(term_id, self.lang, of=of)
+        return self.vocabulary.label(term_id, self.lang, of=of)
 
     def name(self, of: str) -> str:
         """Return the words for a list itself."""
-        return self._vocabulary.name(of, self.lang)
+        return self.vocabulary.name(of, self.lang)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.agents.letter.decided import decided_rows
+from edge_agent.agents.letter.decided import answer_rows, decided_rows
 from edge_agent.agents.letter.terms import BLANK, LetterTerms, Row
 
 _HISTORY_IDS = {
@@ -50,7 +50,7 @@ class LetterWords(LetterTerms):
             ("section_question", self._question(letter), False),
             ("section_person", self._person(letter["person"]), True),
             ("section_sender", self._sender(letter["sender"]), True),
-            ("section_history", self._history(letter["history"]), False),
+            ("section_history", [*self._history(letter["history"]), *answer_rows(letter, self)], False),
             ("section_examination", self._examination(letter["examination"]), False),
             ("section_danger", self._danger(letter), False),
             ("section_clinician", decided_rows(letter, self), False),

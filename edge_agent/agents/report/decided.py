@@ -166,7 +166,8 @@ def signature(review: Review, words: Terms) -> str:
     """Return who signed, or that nobody did: it stands at the foot of every sheet."""
     if review.signed is not None:
         name = name_of(review.signed_by or "", words)
-        return words.word("signed_by", name=name, date=review.signed.astimezone().strftime("%Y-%m-%d"))
+        told = words.word("signed_by", name=name, date=review.signed.astimezone().strftime("%Y-%m-%d"))
+        return f"{told}{words.semicolon}{words.word('corrected_since')}" if review.is_unseen else told
     return words.word("not_signed_yet" if review.rulings else "not_signed")
 
 

@@ -46,8 +46,25 @@ class Ruling:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerCorrection:
+    """One answer of the form that somebody put right after the hand-over.
+
+    ``question``: its place in the form; ``of``: the list of its ids; ``was`` and ``now``: both values as JSON; ``reason``: of
+    ``correction_reason``; ``by``: the name as people write it; ``at`` has a time zone.
+    """
+
+    question: str
+    of: str
+    was: Any
+    now: Any
+    reason: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
-    """Everything that was decided about one report.
+    """Everything that was decided about one report, and every answer of its form that was put right since.
 
     ``signed_by`` and ``signed`` are None while nobody has signed; ``follow_up`` is the day on which the person comes back,
     as the clinician set it.
@@ -57,6 +74,11 @@ class Review:
     signed_by: str | None = None
     signed: datetime | None = None
     follow_up: date | None = None
+    answers: tuple[AnswerCorrection, ...] = ()
+    fallen: tuple[
+        str, ...
+    ] = ()  # rules that no longer fire with the corrected answers; they stay until a clinician decides
+    is_unseen: bool = False  # an answer was corrected after the signature, and no clinician has looked since
 
     @property
     def is_signed(self) -> bool:

@@ -42,7 +42,8 @@ def after_review(report: Mapping[str, Any], review: Review, vocabulary: Vocabula
         vocabulary: hours of a tier, objects of the plan, grades of the global assessment.
     """
     tier = review.tier(report)
-    before = str(report["triage"]["final"])
+    # Where a corrected answer made the case more urgent, the plan was made for the tier from before.
+    before = str(report["triage"].get("made_for", report["triage"]["final"]))
     items, fallen = at_tier(report["plan"]["items"], tier or before, before=before, vocabulary=vocabulary)
     items, also = _without_conclusions(items, review)
     items = [_booked(row, report, review) for row in items]
@@ -130,7 +131,7 @@ def deadline_of(tier: str, report: Mapping[str, Any], vocabulary: Vocabulary) ->
 def _triage(report: Mapping[str, Any], review: Review, tier: str | None, vocabulary: Vocabulary) -> dict[str, Any]:
     triage = {
         **report["triage"],
-        "needs_human_reading": report["triage"]["needs_human_reading"] and not review.is_signed,
+        "needs_human_reading": report["triage"]["needs_human_reading"] and (review.is_unseen or not review.is_signed),
     }
     if tier is None or tier == triage["final"]:
         return triage

@@ -16,6 +16,7 @@ from edge_agent.agents.report import danger
 from edge_agent.agents.report import findings as found
 from edge_agent.agents.report import plan as ending
 from edge_agent.agents.report import reasoning as reasons
+from edge_agent.agents.report.answers import corrected_answers
 from edge_agent.agents.report.decided import Pen
 from edge_agent.agents.report.parts import Block, Page, Section
 from edge_agent.agents.report.reading import ReportAudience, private_rules, readable, seen_by
@@ -77,7 +78,7 @@ def _sections(
 ) -> tuple[Section, ...]:
     words, audience = pen.words, pen.audience
     parts: list[tuple[str, list[Block]]] = [
-        ("section_red_flags", pen.flags(danger.red_flags(told, words, audience), standing_tiers)),
+        ("section_red_flags", _danger(told, pen, standing_tiers)),
         ("section_triage", pen.triage(danger.triage(told, words))),
         ("section_worker", danger.worker(told, words, audience)),
         ("section_findings", pen.part("findings", found.findings(told, words))),
@@ -96,6 +97,12 @@ def _sections(
 
 def _plan(told: Mapping[str, Any], pen: Pen, fallen: Sequence[str]) -> list[Block]:
     return pen.plan(ending.plan(told, pen.words), told["plan"]["items"], fallen, booked=ending.next_visit(told))
+
+
+def _danger(told: Mapping[str, Any], pen: Pen, standing_tiers: Collection[str]) -> list[Block]:
+    """Return the danger signs, below them what was corrected of the answers that they rest on."""
+    flags = pen.flags(danger.red_flags(told, pen.words, pen.audience), standing_tiers)
+    return [*flags, *corrected_answers(pen.review, pen.words, pen.audience)]
 
 
 def _integrated(told: Mapping[str, Any], pen: Pen) -> list[Block]:

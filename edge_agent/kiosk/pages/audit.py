@@ -48,6 +48,9 @@ ACTION_WORDS: Final = MappingProxyType(
         Action.CONSENT_GIVEN: _("noted a consent"),
         Action.CONSENT_REFUSED: _("noted a refusal"),
         Action.CONSENT_WITHDRAWN: _("noted a withdrawal"),
+        Action.RECEIVER_ANSWERED: _("noted a receiver's answer"),
+        Action.ANSWER_CORRECTED: _("corrected an answer"),
+        Action.CORRECTION_SEEN: _("looked at a corrected answer"),
         Action.DATE_CONFIRMED: _("confirmed the date"),
     }
 )

@@ -23,10 +23,11 @@ from edge_agent.store.accounts import Person
 from edge_agent.store.audit import Action
 from edge_agent.store.case_list import CaseList
 from edge_agent.store.pictures import decode_png
+from edge_agent.store.sent_files import SentFiles, SentTo
 from edge_agent.store.views import StoredView
 
 MAX_PICTURE_PX: Final = 1024
-SHOWS: Final = ("open", "second", "due", "all")
+SHOWS: Final = ("open", "second", "due", "asked", "all")
 
 
 def _rows(parts: KioskParts) -> list[Row]:
@@ -43,6 +44,9 @@ def _tiles(parts: KioskParts, who: Person) -> Sequence[Tile]:
     come_back = len(episodes_of(parts).due_follow_ups(now.date()))
     if come_back:
         tiles.append(Tile(_("Follow-ups that are due"), "/cases?show=due", "calendar", None, come_back))
+    asked = len(SentFiles(parts.database).open())
+    if asked:
+        tiles.append(Tile(_("Deletions to confirm"), "/cases?show=asked", "sync", None, asked))
     return tiles
 
 
@@ -57,16 +61,31 @@ def cases(request: Request, person: Carer, show: str = "open") -> Response:  # n
     waiting = [row for row in rows if row.needs_second_reading]
     opened = [row for row in rows if not row.is_signed]
     follow_ups = episodes_of(parts).due_follow_ups(now.date())
-    shown = {"second": waiting, "all": rows, "due": []}.get(show, opened)
+    asked = _asked(parts)
+    shown = {"second": waiting, "all": rows, "due": [], "asked": []}.get(show, opened)
     return page(
         request,
         "cases/cases.html",
         rows=[(row, due(row, now)) for row in shown],
         follow_ups=follow_ups if show == "due" else [],
+        asked=asked if show == "asked" else [],
         show=show if show in SHOWS else "open",
-        counts={"open": len(opened), "second": len(waiting), "due": len(follow_ups), "all": len(rows)},
+        counts={
+            "open": len(opened),
+            "second": len(waiting),
+            "due": len(follow_ups),
+            "asked": len(asked),
+            "all": len(rows),
+        },
         overdue=sum(due(row, now) is Due.OVERDUE for row in rows),
     )
+
+
+def _asked(parts: KioskParts) -> list[tuple[Row, SentTo]]:
+    """Return whose receiver still has to confirm a deletion, with the case; one whose record is gone is left out."""
+    listed = CaseList(parts.database)
+    found = [(listed.one(one.case_id), one) for one in SentFiles(parts.database).open()]
+    return [(case.row, one) for case, one in found if case is not None]
 
 
 @router.get("/cases/{case_id}/pictures/{index}")

@@ -27,6 +27,7 @@ from edge_agent.kiosk.sync_words import sync_words
 from edge_agent.policy.whom_to_call import whom_to_call
 from edge_agent.store.accounts import Person, Role
 from edge_agent.store.audit import PROGRAM_DATE, Action, ClockTrust
+from edge_agent.store.sent_files import SentFiles
 from edge_agent.store.trusted_day import Belief, Judged, TrustedDay
 
 GIB: Final = 1 << 30
@@ -69,6 +70,7 @@ def device(request: Request, person: Annotated[Person, Depends(requires(in_emerg
         _clock(parts),
         _numbers(parts),
         _deletion(judged, language_of(request)),
+        *_receivers(parts),
         *_broken(status),
     )
     return page(request, "status/status.html", rows=rows, doubted=_to_confirm(request, judged))
@@ -123,6 +125,15 @@ def _deletion(judged: Judged, language: Language) -> Row:
             day=day,
         ),
     )
+
+
+def _receivers(parts: KioskParts) -> list[Row]:
+    """Say how many receivers of a file that was taken back have not confirmed its deletion; nothing where none has to."""
+    waiting = len(SentFiles(parts.database).open())
+    if not waiting:
+        return []
+    now = _n("One waits", "%(n)s wait", waiting)
+    return [Row(_("Deletions to confirm"), "wait", now, _("A clinician asks who has the file: see the list of cases."))]
 
 
 def _program(status: Mapping[str, Any]) -> Row:

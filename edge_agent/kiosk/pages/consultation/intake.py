@@ -90,7 +90,7 @@ FITZPATRICK: Final = (
 ALL: Final = (*COMPLAINT, *HISTORY, *EXAMINATION)
 
 
-def _questions(turn: Turn, screen: Sequence[Question]) -> tuple[Question, ...]:
+def questions_of(turn: Turn, screen: Sequence[Question]) -> tuple[Question, ...]:
     """Return what this screen asks of this person; the pulse only where a TCM practitioner is signed in (7.8)."""
     asked = asked_of(screen, turn.draft)
     is_practitioner = Role.TCM_PRACTITIONER in turn.person.roles
@@ -118,7 +118,8 @@ def _options(turn: Turn, question: Question) -> list[tuple[str, Any]]:
     return turn.terms(question.of) if question.kind in {"one", "many", "treatments"} else []
 
 
-def _rows(turn: Turn, screen: Sequence[Question]) -> list[dict[str, Any]]:
+def rows_of(turn: Turn, screen: Sequence[Question]) -> list[dict[str, Any]]:
+    """Return what the template of questions draws: question, words, choices, answer so far."""
     history = turn.draft.history
     return [
         {
@@ -127,17 +128,17 @@ def _rows(turn: Turn, screen: Sequence[Question]) -> list[dict[str, Any]]:
             "options": _options(turn, question),
             "answer": answer_of(history, question),
         }
-        for question in _questions(turn, screen)
+        for question in questions_of(turn, screen)
     ]
 
 
 def _values(turn: Turn, screen: Sequence[Question], title: Text, number: int) -> Mapping[str, Any]:
-    asked, rows = _questions(turn, ALL), _rows(turn, screen)
+    asked, rows = questions_of(turn, ALL), rows_of(turn, screen)
     treated = {note.kind: note.response or "used" for note in turn.draft.history.current_treatment or ()}
     return {
         "rows": [row for row in rows if row["question"].part != "mood"],
         "private_rows": [row for row in rows if row["question"].part == "mood"],
-        "tcm_rows": _rows(turn, TCM) if screen is EXAMINATION and turn.parts.practice.tcm_block != "off" else [],
+        "tcm_rows": rows_of(turn, TCM) if screen is EXAMINATION and turn.parts.practice.tcm_block != "off" else [],
         "title": title,
         "number": number,
         "answered": count_answered(turn.draft.history, asked),
@@ -195,7 +196,7 @@ def examination(request: Request, case_id: str, person: Worker, form: Sent) -> R
 def _save(turn: Turn, form: FormData, name: str) -> Response:
     screen, questions = _FORMS[name]
     sent = {key: [str(value) for value in form.getlist(key)] for key in form}
-    parts, unread = read_answers(turn.draft.history, _questions(turn, questions), sent)
+    parts, unread = read_answers(turn.draft.history, questions_of(turn, questions), sent)
     _before, contradicting = answers.with_history_each(turn.draft, parts)
     refused = (*unread, *contradicting)
 
