@@ -68,7 +68,7 @@ def deidentify(
     """
     if consent is None or not consent.is_sync_allowed or report.get("is_test_case") is not False:
         return None
-    if _is_safeguarding(report, intake) or _is_self_harm(report, intake):
+    if stays_here(report, intake):
         return None
     representation = _fields(report.get("representation"))
     reasoning = _fields(report.get("reasoning"))
@@ -86,7 +86,7 @@ def deidentify(
         "severity_band": _listed(band, wire.SeverityBand, nothing="not_examined"),
         "syndrome": _told(reasoning, "syndrome", wire.Syndrome, nothing="insufficient_information"),
         "triage_final": _part(report, "triage").get("final"),
-        "red_flag_ids": _red_flags(report),
+        "red_flag_ids": red_flag_ids(report),
         "abstain_reason": _abstain_reasons(report),
         "bundle_release": _bundle_release(report),
         "device_profile_class": profile_class,
@@ -100,6 +100,16 @@ def deidentify(
         places = sorted({".".join(str(part) for part in error["loc"]) for error in exc.errors()})
         # Not chained: its text quotes the values, and a value may be what must not be written down.
         raise RuntimeError(f"the report cannot be de-identified: {', '.join(places)}") from None
+
+
+def stays_here(report: Mapping[str, Any], intake: Intake) -> bool:
+    """Say whether nothing of a visit may leave, whatever was consented to: signs of abuse, or thoughts of self-harm (R9).
+
+    Args:
+        report: of the visit, or the part of one that has ``red_flags`` and ``stops_photography``.
+        intake: the form.
+    """
+    return _is_safeguarding(report, intake) or _is_self_harm(report, intake)
 
 
 def _is_safeguarding(report: Mapping[str, Any], intake: Intake) -> bool:
@@ -181,7 +191,7 @@ def _family(report: Mapping[str, Any]) -> str:
     return max(told)[1] if told else "cannot_tell"
 
 
-def _red_flags(report: Mapping[str, Any]) -> tuple[str, ...]:
+def red_flag_ids(report: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the fired rules' ids; RF-24 and RF-25 have no place on the wire."""
     ids = {row.get("id") for row in _rows(report, "red_flags")}
     return tuple(sorted(name for name in ids if isinstance(name, str) and _RED_FLAG.fullmatch(name)))

@@ -28,6 +28,7 @@ from edge_agent.contracts.intake import Intake
 from edge_agent.contracts.result import DecisionReason
 from edge_agent.contracts.terms import Vocabulary
 from edge_agent.errors import CaseError
+from edge_agent.privacy.deidentify import stays_here
 
 # Answers that pictures, consent or the program's numbers rest on: they are put right by a new visit, not here.
 FIXED: Final = frozenset(
@@ -66,6 +67,7 @@ class Correction(_Record):
     ``tier``: the more urgent one that it asks for, None where it asks for none; ``deadline`` and ``deadline_hours`` are that
     tier's. ``flags``: danger signs that fire since, as in a report; ``reasons``: triage rules that do. ``fallen``: rules that
     no longer fire. ``not_assessed``: danger-sign rules that cannot be judged by the corrected form, as in a report.
+    ``stays_here``: the corrected form tells of abuse or self-harm: nothing of the visit may leave any more (policy R9).
     """
 
     answers: tuple[CorrectedAnswer, ...]
@@ -80,6 +82,7 @@ class Correction(_Record):
     fallen: tuple[str, ...] = ()
     not_assessed: tuple[dict[str, JsonValue], ...] = ()
     stops_photography: bool = False
+    stays_here: bool = False
 
 
 class Look(_Record):
@@ -173,6 +176,7 @@ def reassessed(
             "fallen": tuple(fallen),
             "not_assessed": tuple(told["not_assessed"]),
             "stops_photography": shown["stops_photography"],
+            "stays_here": stays_here(shown, intake),
         }
     )
 

@@ -17,6 +17,7 @@ from edge_agent.errors import CaseError, StoreCorrupt
 from edge_agent.review.corrections import Correction, Look
 from edge_agent.store.case_rows import state_of
 from edge_agent.store.database import Connection, Database
+from edge_agent.store.leaving import withdraw_result
 from edge_agent.store.withdrawal import check_unlocked
 
 Noted = Callable[[Connection], None]
@@ -44,7 +45,7 @@ class Corrections:
         self._database = database
 
     def record(self, case_id: str, correction: Correction, *, known: int, noted: Noted | None = None) -> None:
-        """Add a correction.
+        """Add a correction; a result of which nothing may leave any more is called back (policy R9).
 
         Args:
             case_id: a case that was handed over, with its report or before.
@@ -69,6 +70,8 @@ class Corrections:
                 "INSERT INTO answer_corrections (case_id, tier, reopens, is_after_signing, body) VALUES (?,?,?,?,?)",
                 (case_id, correction.tier, reopens, is_signed, correction.model_dump_json()),
             )
+            if correction.stays_here:  # never sent, or called back from the hub
+                withdraw_result(connection, case_id, now=correction.at)
             if noted is not None:
                 noted(connection)
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from edge_agent.agents.report.reading import readable
 from edge_agent.contracts.result import Result
 from edge_agent.errors import CaseError, StoreCorrupt
+from edge_agent.privacy.deidentify import red_flag_ids
 from edge_agent.review.corrections import with_corrections
 from edge_agent.review.decisions import Decision, final_tier, on_the_wire
 from edge_agent.review.second_reading import SecondReading
@@ -108,6 +109,8 @@ class ReviewStore:
                 (case_id, account, signed.isoformat(), done.tier),
             )
             decided = {"decisions": [row.model_dump() for row in wire], "triage_final": done.tier}
+            if _is_corrected(connection, case_id):  # the signs that fire since then go along
+                decided["red_flag_ids"] = red_flag_ids(report)
             _queue_result(connection, case_id, decided, created=signed)
             _note(connection, noted)
         return done
@@ -159,6 +162,10 @@ def _queue_result(connection: Connection, case_id: str, decided: dict[str, Any],
         told = json.dumps({**json.loads(pending), **decided})
         append_record(connection, Result.model_validate_json(told), created=created)
     connection.execute("UPDATE cases SET pending_result = NULL WHERE case_id = ?", (case_id,))
+
+
+def _is_corrected(connection: Connection, case_id: str) -> bool:
+    return connection.execute("SELECT 1 FROM answer_corrections WHERE case_id = ?", (case_id,)).fetchone() is not None
 
 
 def _note(connection: Connection, noted: Noted | None) -> None:

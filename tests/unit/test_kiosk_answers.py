@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -189,7 +190,8 @@ def test_a_signed_tier_rises_at_once_and_falls_by_a_clinicians_word_alone(parts:
     wish = {"tier": "T3_urgent", "reason": "not_applicable_here"}
     assert browser.submit("/cases/one/answers/look", **wish).status_code == 403
     browser.sign_in(next(one for one in parts.accounts.all() if one.name == "dr.lin"))
-    assert browser.submit("/cases/one/answers/look", tier="T3_urgent", reason="agree").status_code == 422
+    for reason in ("agree", "other_local_text", ""):
+        assert browser.submit("/cases/one/answers/look", tier="T3_urgent", reason=reason).status_code == 422
     assert browser.submit("/cases/one/answers/look", **wish).status_code == 303
     assert "Within 14 days" in browser.get("/cases?show=all").text
     report = browser.get("/cases/one").text
@@ -210,6 +212,17 @@ def test_paper_letter_and_file_tell_the_right_answer(browser: Browser, press: Pa
     assert any(line in html.unescape(part.get("text", {}).get("div", "")) for part in composition["section"])
 
 
+def test_paper_from_before_has_the_old_answer_and_the_page_says_so(browser: Browser) -> None:
+    """Nobody keeps a wrong sheet without being told; paper that was made since is right."""
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    words = "What was printed or saved before has the old answer."
+    _correct(browser, "complaint", duration="one_to_four_weeks")
+    browser.get("/cases/one/print/report.pdf?audience=clinician")
+    assert words not in browser.get("/cases/one/answers").text
+    _correct(browser, "complaint", duration="one_day")
+    assert words in browser.get("/cases/one/answers").text
+
+
 def test_a_private_answer_is_corrected_in_private(parts: KioskParts, browser: Browser, press: PaperPress) -> None:
     """Neither the person's copy nor the letter to a dermatologist names the question; the clinician's copy does."""
     _as(browser, "Dr Lin", Role.CLINICIAN)
@@ -227,6 +240,37 @@ def test_a_private_answer_is_corrected_in_private(parts: KioskParts, browser: Br
     assert words not in browser.get("/cases/one/print/case.fhir.json").text
     told = parts.cases.report("one")
     assert told is not None and told["stops_photography"]
+
+
+def _left(parts: KioskParts) -> list[tuple[str, dict[str, Any]]]:
+    rows = parts.database.rows("SELECT kind, body FROM outbox ORDER BY seq")
+    return [(kind, json.loads(body)) for kind, body in rows]
+
+
+def test_what_a_corrected_form_tells_of_abuse_or_self_harm_never_leaves(parts: KioskParts, browser: Browser) -> None:
+    """R9: before the signature nothing is queued any more; after it the hub is asked to delete what it has."""
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    _correct(browser, **{"danger_signs.disclosure_of_abuse": "yes"})
+    _sign(browser)
+    assert _left(parts) == []
+    add_visit(parts, "two", created=MORNING)
+    assert browser.submit("/cases/two/accept-open").status_code == 303
+    assert browser.submit("/cases/two/sign", confirmed="yes").status_code == 303
+    assert [kind for kind, _body in _left(parts)] == ["result"]
+    _correct(browser, "history", case="two", **{"mood.self_harm_thoughts": "yes"})
+    assert [kind for kind, _body in _left(parts)] == ["tombstone"]
+    _correct(browser, "history", case="two", **{"mood.self_harm_thoughts": "no"})
+    assert [kind for kind, _body in _left(parts)] == ["tombstone"]
+
+
+def test_what_leaves_has_the_sign_that_was_missed(parts: KioskParts, browser: Browser) -> None:
+    """The tier and the sign behind it go together; no answer and no name goes with them."""
+    _as(browser, "Dr Lin", Role.CLINICIAN)
+    _correct(browser, **BREATH)
+    _sign(browser)
+    ((kind, body),) = _left(parts)
+    assert (kind, body["triage_final"], body["red_flag_ids"]) == ("result", "T1_emergency", ["RF-01"])
+    assert "dr.lin" not in json.dumps(body)
 
 
 def test_nothing_is_corrected_without_a_reason_a_difference_or_a_name(parts: KioskParts, browser: Browser) -> None:

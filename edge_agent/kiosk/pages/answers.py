@@ -42,6 +42,7 @@ from edge_agent.kiosk.language import text as _
 from edge_agent.kiosk.pages.consultation.danger import GROUPS
 from edge_agent.kiosk.pages.consultation.desk import Turn, room_of
 from edge_agent.kiosk.pages.consultation.intake import rows_of
+from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.rendering import language_of, page, parts_of
 from edge_agent.kiosk.room import Room
 from edge_agent.review.corrections import (
@@ -58,8 +59,11 @@ from edge_agent.review.decisions import REASONS
 from edge_agent.store.accounts import Person, Role
 from edge_agent.store.audit import Action
 from edge_agent.store.corrections import Corrections
+from edge_agent.store.sent_files import SentFiles
 
 router = Room()
+LOOK_REASONS: Final = tuple(one for one in REASONS if one != "other_local_text")  # a look has no note
+_COPIES: Final = frozenset({Action.REPORT_PRINTED, Action.REPORT_EXPORTED})
 DANGER: Final = tuple(
     Question(f"danger_signs.{sign}", "examined", "danger_sign") for group in GROUPS for sign in group.signs
 )
@@ -117,7 +121,7 @@ def look(
     parts = parts_of(request)
     row = row_of(listed_case(request, case_id), parts)
     tier, reason = str(form.get("tier", "")), str(form.get("reason", ""))
-    if (tier == row.tier) != (reason == "agree"):
+    if (tier == row.tier) != (reason == "agree") or reason not in LOOK_REASONS:
         raise CaseError("another urgency needs its reason, the same one needs none: choose both")
     try:
         told = Look.model_validate({"tier": tier, "reason": reason, "account": person.name, "at": parts.clock()})
@@ -160,11 +164,20 @@ def _show(request: Request, case_id: str, person: Person, screen: str, *, proble
             for flag in one.flags
             if not flag["is_private"]
         ],
+        has_old_copies=_has_old_copies(parts, case_id),
+        receivers=SentFiles(parts.database).of(case_id),
         is_foreign=is_foreign(request),
         tiers=[(tier, term_of(request, "triage", tier)) for tier in TIERS],
-        look_reasons=[(one, term_of(request, "decision_reason", one)) for one in REASONS],
+        look_reasons=[(one, term_of(request, "decision_reason", one)) for one in LOOK_REASONS],
         may_look=row.is_corrected and Role.CLINICIAN in person.roles,
     )
+
+
+def _has_old_copies(parts: KioskParts, case_id: str) -> bool:
+    """Say whether paper or a file of the case was made before its newest correction; by the trail's order, for clocks jump."""
+    rows = parts.audit.of_case(case_id)
+    newest = max((row.seq for row in rows if row.action == Action.ANSWER_CORRECTED), default=0)
+    return any(row.action in _COPIES and row.seq < newest for row in rows)
 
 
 def _turn(request: Request, case_id: str, person: Person) -> Turn:
