@@ -18,7 +18,10 @@ from tests.simulators.kiosk_parts import Browser, HandClock, QuietDesk
 from tests.simulators.reported_visits import Told, add_visit
 
 MORNING = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
-ROOMS = ("/cases", "/cases/one", "/cases/one/episode", "/cases/one/print", "/cases/one/second-reading")
+ROOMS = (
+    "/cases", "/cases/one", "/cases/one/episode", "/cases/one/print", "/cases/one/second-reading", "/cases/one/withdraw",
+    "/cases/one/answers",
+)  # fmt: skip
 # Names that are written alike everywhere: scores, codes, the reference bundle and its device.
 NAMES = re.compile(
     r"\b(?:(?:RF|TR|FB)-\d{2}|T[1-5]|PASI|PGA|BSA|PEST|AVPU|NSAID|HIV|KOH|HbA1c|SJS|TEN|ICD|TM1|ACE|FHIR|PIN|PDF|F-0001|"
@@ -116,6 +119,17 @@ def test_the_short_words_of_a_rule_are_in_the_pages_language(parts: KioskParts) 
     page = browser.get(f"/consultation/{case_id}").text
     assert '<span lang="ar" dir="auto">بروتوكول الحساسية المفرطة' in page
     assert _latin(page) == set()
+
+
+def test_a_corrected_answer_is_told_in_the_pages_language(parts: KioskParts) -> None:
+    """On the page of the answers and on the report: question, both values, reason; the day keeps its order."""
+    browser = _clinician(parts, "ar")
+    sent = {"screen": "danger", "reason": "slip", "danger_signs.fever_now_or_history": "yes"}
+    assert browser.submit("/cases/one/answers", **sent).status_code == 303
+    for path in ("/cases/one/answers", "/cases/one"):
+        page = browser.get(path).text
+        assert re.search(r"صُحِّح: .*كان «[^»]+» وأصبح «نعم»؛ Lin Hua، <bdi>[\d-]+</bdi>؛ السبب: لمسة خاطئة", page), path
+        assert _latin(page) <= {"Lin", "Hua"}, path
 
 
 def test_advice_in_an_unverified_language_is_not_printed(parts: KioskParts) -> None:

@@ -136,8 +136,8 @@ class Pen:
         elif self.audience != "person" and self.review.stands("plan"):
             rows += [Line(text, "struck", STRUCK, self.words.word("falls_away")) for text in fallen]
         if self.review.follow_up is not None:
-            told = self.words.apart(self.words.dates.date(self.review.follow_up))
-            rows.append(Line(self.words.said(self.words.word("next_visit"), told), "strong"))
+            day = self.words.dates.date(self.review.follow_up)
+            rows.append(Line(self.words.said(self.words.word("next_visit"), day), "strong"))
         return rows + self._whom_to_tell(items, booked)
 
     def _whom_to_tell(self, items: Sequence[Mapping[str, Any]], booked: date | None) -> list[Block]:

@@ -170,7 +170,7 @@ class Terms:
 
     def time(self, moment: str) -> str:
         """Return a time of the report to the minute, by the device's clock."""
-        return self.apart(self.dates.time(datetime.fromisoformat(moment)))
+        return self.dates.time(datetime.fromisoformat(moment))
 
     def _id(self, item: Any, of: str | None) -> str:
         is_known = of is not None and isinstance(item, str) and self.vocabulary.has(item, of=of)
