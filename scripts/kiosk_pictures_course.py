@@ -22,7 +22,6 @@ from tests.simulators.reported_visits import Told, add_visit, golden
 
 PATIENCE_MS: Final = 30_000
 DOCTOR: Final = "Dr Lin"
-FORMULA: Final = "tcm_formula_proposal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,8 @@ class Played:
 
 
 VISITS: Final = (
-    Played("first", 15, 6.0, 8.4, 3, ("emollient", "vitamin_d_topical", "steroid_topical_moderate", FORMULA)),
-    Played("second", 9, 6.0, 4.8, 2, ("emollient", "vitamin_d_topical", FORMULA)),
+    Played("first", 15, 6.0, 8.4, 3, ("emollient", "vitamin_d_topical", "steroid_topical_moderate")),
+    Played("second", 9, 6.0, 4.8, 2, ("emollient", "vitamin_d_topical")),
     Played("third", 1, 3.0, 1.2, 1, ("emollient", "steroid_topical_moderate")),
 )  # invented
 
@@ -71,8 +70,8 @@ def course(folder: Path, browser: Browser, album: Album) -> None:
             page.goto((folder / "kiosk.url").read_text(encoding="utf-8").strip())
             sign_in(page, DOCTOR)
             go(page, f"/cases/{VISITS[-1].case_id}/episode")
-            words = "Earlier visits of the same person: what changed, severity and planned treatment over the weeks."
-            album.keep(page, "episode", words)
+            words = "Earlier visits of the same person: severity and planned treatment over the weeks."
+            album.keep(page, "episode", words, at="#course")
             album.keep(page, "episode-pictures", "The same place then and now, side by side.", at=".then-now")
         finally:
             server.stop()

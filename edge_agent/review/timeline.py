@@ -20,7 +20,7 @@ from typing import Final, Literal
 Measure = Literal["bsa", "pasi", "pga"]
 MEASURES: Final[tuple[Measure, ...]] = ("bsa", "pasi", "pga")
 WIDTH, PANEL, LEFT, RIGHT, TOP = 800, 150, 60, 40, 34  # px of the drawing; the page scales it
-LANE = 48  # px: the words, and under them the marks
+LANE = 40  # px: the words, and under them the marks
 _STEPS: Final = (4, 10, 20, 50, 72, 100)  # the first that holds every value is the top of a panel
 
 
@@ -145,4 +145,4 @@ def _runs(dots: Sequence[Dot], lineage: Callable[[Dot], str | None]) -> tuple[tu
 def _lane(name: str, rows: Sequence[VisitPoint], marks: Sequence[float], *, top: float) -> Lane:
     has = [name in row.treatments for row in rows]
     bars = tuple((marks[n], marks[n + 1]) for n, pair in enumerate(pairwise(has)) if all(pair))
-    return Lane(name, top + 16, top + 34, tuple(x for x, is_there in zip(marks, has, strict=True) if is_there), bars)
+    return Lane(name, top + 13, top + 28, tuple(x for x, is_there in zip(marks, has, strict=True) if is_there), bars)
