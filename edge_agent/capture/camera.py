@@ -18,7 +18,7 @@ from typing import IO
 
 import numpy as np
 
-from edge_agent.capture.stills import MIN_EDGE_PX
+from edge_agent.capture.picture_size import MIN_EDGE_PX
 from edge_agent.contracts.case import Frame
 from edge_agent.errors import CameraError
 

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import cv2
 import numpy as np
@@ -29,10 +29,12 @@ from edge_agent.capture.live_wire import (
     PictureMemory,
     settings_of,
 )
-from edge_agent.contracts.case import Frame
 from edge_agent.errors import DaemonError
 from edge_agent.ipc import Message, read_message, write_message
 from edge_agent.private_memory import Privacy, keep_private, lock_buffer
+
+if TYPE_CHECKING:  # the forms of a case are not loaded into the camera child
+    from edge_agent.contracts.case import Frame
 
 MEASURE_INTERVAL_S: Final = 0.25  # four looks a second detect every fault in time
 DARK_LEVEL: Final = 20  # of 255: a covered sensor at its highest gain stays below

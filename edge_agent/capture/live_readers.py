@@ -10,17 +10,19 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import cv2
 import numpy as np
 
 from edge_agent.capture.live_source import CameraSettings, SourceKind, device_path
-from edge_agent.capture.stills import MAX_EDGE_PX, SUFFIXES, read_picture
-from edge_agent.contracts.case import Frame
+from edge_agent.capture.picture_size import MAX_EDGE_PX, SUFFIXES
 from edge_agent.errors import EdgeError
+
+if TYPE_CHECKING:  # the forms of a case are not loaded into the camera child
+    from edge_agent.contracts.case import Frame
 
 SHOWN_S: Final = 4.0  # of one picture of a folder
 _NOISE_SPACING_PX: Final = 16
@@ -36,10 +38,12 @@ class Pace:
 
     Args:
         fps: pictures a second.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, fps: float) -> None:
+    def __init__(self, fps: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._fps = fps
+        self._clock = clock
         self._taken_s = float("-inf")
         self._changed = threading.Event()
 
@@ -50,7 +54,7 @@ class Pace:
 
     def is_due(self) -> bool:
         """Say whether a picture is due; if so, the next one is due one interval later."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         if now_s < self._taken_s + 0.9 / self._fps:  # a source of the same rate is not quite regular
             return False
         self._taken_s = now_s
@@ -58,10 +62,10 @@ class Pace:
 
     def wait(self) -> None:
         """Wait until the next picture is due; for sources that give one at any time."""
-        while (left_s := self._taken_s + 1 / self._fps - time.monotonic()) > 0:
+        while (left_s := self._taken_s + 1 / self._fps - self._clock()) > 0:
             if self._changed.wait(left_s):
                 self._changed.clear()
-        self._taken_s = time.monotonic()
+        self._taken_s = self._clock()
 
 
 class Reader(Protocol):
@@ -173,6 +177,8 @@ class FolderReader:
 
     def _next(self, last: str) -> tuple[str, Frame] | None:
         """Return the readable picture after the one named ``last``, in the order of names, beginning again at the end."""
+        from edge_agent.capture.stills import read_picture  # for this virtual camera alone: it loads much
+
         try:
             names = sorted(p.name for p in self._folder.iterdir() if p.suffix.lower() in SUFFIXES)
         except OSError:

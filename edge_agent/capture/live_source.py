@@ -10,19 +10,21 @@ import stat
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from device_profiles.profile import Camera
-from edge_agent.capture.stills import MIN_EDGE_PX
-from edge_agent.config import CaptureConfig
+from edge_agent.capture.picture_size import MIN_EDGE_PX
 from edge_agent.errors import ConfigError
+
+if TYPE_CHECKING:  # the camera child reads this module too, and needs neither
+    from device_profiles.profile import Camera
+    from edge_agent.config import CaptureConfig
 
 ADDRESSES: Final = ("http://", "https://", "rtsp://", "rtsps://")
 MIN_CAMERA_EDGE_PX: Final = 448  # the side of a view at the usual pixel budget (device_profiles: camera.width_px)
 DEVICE_OPEN_S: Final = 4.0  # a USB camera opens within two to three seconds (device_profiles: camera.timeout_s)
 USUAL_FPS: Final = 15.0  # smooth enough to frame by, and half of the work of 30
-IDLE_FPS: Final = 1.25  # enough to notice every fault within five seconds, for less than 1 % of one core
+IDLE_FPS: Final = 0.8  # enough to notice every fault within five seconds; the daemon whole stays below 1 % of one core
 _V4L: Final = Path("/sys/class/video4linux")
 
 

@@ -17,8 +17,9 @@ from edge_agent.capture.live_states import REOPENED_FAULTS, Event, Fault, State,
 from edge_agent.capture.live_wire import CANNOT_OPEN, NO_PICTURE, Beat
 
 LOADING_S: Final = 30.0  # Python and OpenCV on the slowest, busiest computer of the classes
-SILENCE_S: Final = 3.0  # at the idle pace four pictures are missing
-FROZEN_S: Final = 3.0  # a sensor's noise changes the last bits of every picture; a stuck driver repeats all of them
+SILENCE_S: Final = 3.6  # at the idle pace two pictures are missing, and a busy computer has two seconds more
+# At the idle pace three looks. A sensor's noise changes the last bits of every picture; a stuck driver repeats all of them.
+FROZEN_S: Final = 2.2
 BAD_LIGHT_S: Final = 2.0  # a hand over the lens, or exposure that still settles, is no fault
 DARK_SHARE: Final = 0.98
 BRIGHT_SHARE: Final = 0.90

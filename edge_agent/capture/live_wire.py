@@ -11,15 +11,17 @@ import mmap
 import os
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.capture.live_source import CameraSettings
-from edge_agent.capture.stills import MAX_EDGE_PX
-from edge_agent.contracts.case import Frame
+from edge_agent.capture.picture_size import MAX_EDGE_PX
 from edge_agent.ipc import Message
+
+if TYPE_CHECKING:  # the forms of a case are not loaded into the camera child
+    from edge_agent.contracts.case import Frame
 
 PLACES: Final = 2
 MARKS_BYTES: Final = mmap.PAGESIZE

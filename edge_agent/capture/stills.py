@@ -13,17 +13,18 @@ import struct
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from edge_agent.contracts.case import Frame
+from edge_agent.capture.picture_size import MAX_EDGE_PX, MIN_EDGE_PX, SUFFIXES
 from edge_agent.errors import PictureError
 
+if TYPE_CHECKING:  # the forms of a case are not loaded into the camera child
+    from edge_agent.contracts.case import Frame
+
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
-MIN_EDGE_PX = 56  # two visual tokens of 28 px
-MAX_EDGE_PX = 3072  # a larger frame is reduced: the models read far less, and memory is bounded
 MAX_PIXELS = 220_000_000  # from the header, before decoding; phones take up to 200 million
 # What cannot be decoded at a smaller size is held whole, with a copy or two of it: this many pixels fit the memory.
 MAX_UNDRAFTED_PIXELS = 24_000_000

@@ -66,7 +66,8 @@ def _reels(width: int, height: int) -> dict[Picture, list[bytes]]:
 class _Show:
     """The pictures, and which of them are shown; told by the test, asked by the serving threads."""
 
-    def __init__(self, *, width: int, height: int) -> None:
+    def __init__(self, *, width: int, height: int, fps: float = FPS) -> None:
+        self._fps = fps
         self._reels = _reels(width, height)
         self._changed = threading.Condition()
         self._picture = Picture.MOVING
@@ -86,7 +87,7 @@ class _Show:
     def next(self) -> bytes | None:
         """Return the next picture when it is due; None at the end. A stalled camera's is never due."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_over, 1 / FPS)
+            self._changed.wait_for(lambda: self._is_over, 1 / self._fps)
             self._changed.wait_for(lambda: self._is_over or self._picture is not Picture.STALLED)
             reel = self._reels[self._picture]
             self._count += 1
@@ -96,8 +97,8 @@ class _Show:
 class MjpegCamera:
     """A network camera on loopback; ``show``, ``cut`` and ``resume`` it. Use as a context manager."""
 
-    def __init__(self, *, width: int = 640, height: int = 480) -> None:
-        self._show = _Show(width=width, height=height)
+    def __init__(self, *, width: int = 640, height: int = 480, fps: float = FPS) -> None:
+        self._show = _Show(width=width, height=height, fps=fps)
         self._connections: set[socket.socket] = set()
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None

@@ -47,6 +47,27 @@ def test_the_supervisor_loads_no_engine() -> None:
     assert not loaded & {"openvino", "llguidance", "tokenizers", *FORBIDDEN}
 
 
+def test_the_camera_child_loads_no_forms_and_no_reader_of_files() -> None:
+    """It holds pictures, numpy and OpenCV: what a case is made of would take 20 MB more on every kiosk."""
+    loaded = loaded_by("import edge_agent.capture.live_child")
+    assert "cv2" in loaded
+    assert not loaded & {"pydantic", "PIL", "device_profiles", "structlog", "openvino"}
+
+
+def test_an_idle_daemon_holds_no_opencv() -> None:
+    """It comes with the first picture that is judged."""
+    build = (
+        "import tempfile, threading; from pathlib import Path; from edge_agent.config import Config;"
+        " from edge_agent.daemon_bootstrap import open_daemon; from edge_agent.supervision.safe_mode import Wish;"
+        " import edge_agent.kiosk.server; place = tempfile.TemporaryDirectory();"
+        " held = open_daemon(Wish(Config(state_dir=Path(place.name) / 's')), stop=threading.Event());"
+        " held.__enter__(); held.__exit__(None, None, None); place.cleanup()"
+    )
+    loaded = loaded_by(build)
+    assert "uvicorn" in loaded
+    assert not loaded & {"cv2", "openvino"}
+
+
 def test_the_command_line_starts_light() -> None:
     """--help needs neither engine nor store nor camera."""
     assert not loaded_by("import edge_agent.cli") & {*VENDORS, *FORBIDDEN}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from fastapi.routing import APIRoute
 
 from edge_agent.config import KioskConfig
@@ -20,7 +21,7 @@ from edge_agent.errors import ConfigError
 from edge_agent.kiosk.app import ROOMS, create_app
 from edge_agent.kiosk.parts import KioskParts
 from edge_agent.kiosk.passes import Passes
-from edge_agent.kiosk.server import KioskServer
+from edge_agent.kiosk.server import KioskServer, _QuietServer
 from edge_agent.kiosk.sessions import Look
 from edge_agent.store.accounts import Role
 from tests.simulators.consultation_kiosk import consultation_kiosk
@@ -215,6 +216,24 @@ def test_stopping_takes_the_address_away_and_leaves_no_thread(parts: KioskParts,
     server.stop()
     assert not (tmp_path / "kiosk.url").exists()
     assert "web" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_an_idle_server_looks_up_twice_a_second_and_keeps_its_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvicorn's own loop wakes ten times; the date of answers is written at every second look, once a second."""
+    looks, waits = [], []
+
+    class Counted(_QuietServer):
+        async def on_tick(self, counter: int) -> bool:
+            looks.append(counter % 10 == 0)  # as uvicorn asks before it writes the date
+            return len(looks) == 5
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", wait)
+    asyncio.run(Counted(uvicorn.Config(lambda: None)).main_loop())
+    assert looks == [True, False, True, False, True]
+    assert waits == [0.5] * 4
 
 
 def test_a_port_in_use_is_told_in_one_line(parts: KioskParts, tmp_path: Path) -> None:

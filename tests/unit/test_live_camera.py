@@ -114,9 +114,9 @@ def test_every_sign_is_told_within_five_seconds(fault: Fault, picture: dict[str,
 
 
 def test_silence_is_a_blocked_driver_and_costs_the_child_its_life() -> None:
-    """Nothing for three seconds: kill it."""
+    """Nothing for 3.6 seconds: kill it."""
     story = live()
-    story.now_s += 2.9
+    story.now_s += 3.5
     assert story.tick() is Action.NONE
     story.now_s += 0.2
     assert story.tick() is Action.KILL

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from edge_agent.capture.stills import MAX_EDGE_PX, decode_picture, picture_paths, read_folder, read_picture
+from edge_agent.capture.picture_size import MAX_EDGE_PX
+from edge_agent.capture.stills import decode_picture, picture_paths, read_folder, read_picture
 from edge_agent.errors import PictureError
 from tests.simulators.kiosk import ROOT
 
