@@ -105,7 +105,7 @@ def test_doctor_goes_on_after_a_failure(config: str, capsys: pytest.CaptureFixtu
     lines = capsys.readouterr().out.splitlines()
     named = [line.split()[1] for line in lines]
     assert named[:7] == ["profile", "bundle", "device", "canary", "store", "broker", "disk"]
-    assert named[7:] == ["rights", "clock", "daemon", "practice", "policy", "camera", "fonts", "browser"]
+    assert named[7:] == ["rights", "power", "clock", "daemon", "practice", "policy", "camera", "fonts", "browser"]
     assert [line[0] for line in lines][:6] == ["✓", "✗", "–", "–", "✓", "✗"]
 
 

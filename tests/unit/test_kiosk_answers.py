@@ -78,7 +78,7 @@ def test_what_was_answered_stays_and_what_is_right_stands_beside_it(parts: Kiosk
     assert _correct(browser, "complaint", "person_asked", duration="one_to_four_weeks").status_code == 303
     assert parts.database.rows("SELECT intake, report FROM cases WHERE case_id = 'one'") == before
     report = browser.get("/cases/one").text
-    line = "was “not examined”, is “one to four weeks”; Nurse Li, 2026-11-22; reason: the person asked for it"
+    line = "was “not examined”, is “one to four weeks”; Nurse Li, Nov 22, 2026; reason: the person asked for it"
     assert line in report, re.findall(r"Corrected:[^<]*", report)
     (one,) = Corrections(parts.database).of("one")
     assert (one.account, one.tier, one.answers) == (

@@ -75,7 +75,7 @@ def test_what_has_no_words_stands_as_it_was_written(parts: KioskParts, clinician
 def test_every_action_that_a_room_writes_has_words() -> None:
     """A room that writes a new one gives it words, or this fails."""
     source = "\n".join(path.read_text("utf-8") for path in sorted(PAGES.rglob("*.py")))
-    written = set(re.findall(r'(?:noting\(|audit\.note\()[^)]*?"([a-z]+_[a-z_]+)"', source))
+    written = set(re.findall(r'(?:noting\(|audit\.(?:note|append)\()[^)]*?"([a-z]+_[a-z_]+)"', source))
     written |= {f"part_{verdict}" for verdict in ("accepted", "corrected", "rejected")}
     assert {"case_begun", "report_signed", "picture_taken"} <= written
     known = {*ROOM_ACTIONS, *map(str, ACTION_WORDS)}

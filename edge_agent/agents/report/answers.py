@@ -29,7 +29,7 @@ def corrected_answers(review: Review, words: Terms, audience: Reader) -> list[Bl
     rows: list[Block] = [Line(answer_words(one, words), "strong", CAUTION) for one in shown]
     if rows:
         rows.append(Line(words.word("answered_before"), "quiet"))
-    if audience == "clinician" and review.fallen:
+    if audience != "person" and review.fallen:
         rows.append(Line(words.word("no_longer_fires", rules=words.comma.join(review.fallen)), "quiet"))
     return rows
 
