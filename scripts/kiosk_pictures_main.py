@@ -49,11 +49,12 @@ def main() -> int:
     album = Album(options.out)
     with tempfile.TemporaryDirectory(prefix="k-") as folder, Kiosk(Path(folder)) as kiosk, chromium() as browser:
         furnish(kiosk)
-        walk(kiosk, browser, album)
+        earlier = walk(kiosk, browser, album)
         for name, draw in (("person", course), ("post", troubles)):
             home = Path(folder) / name
             home.mkdir()
             draw(home, browser, album)
+        corrections(kiosk, browser, album, earlier)
     options.page.write_text(album.contents(options.page), encoding="utf-8")
     print(f"{len(album.screens)} screens in {len(LANGUAGES)} languages: {options.page}")
     return 0
@@ -82,15 +83,15 @@ def furnish(kiosk: Kiosk) -> None:
     wait_until((kiosk.state_dir / "kiosk.url").exists, what="the page is not served")
 
 
-def walk(kiosk: Kiosk, browser: Browser, album: Album) -> None:
-    """Go through all rooms, in the order in which a post meets them."""
+def walk(kiosk: Kiosk, browser: Browser, album: Album) -> str:
+    """Go through all rooms, in the order in which a post meets them; return the person's earlier case, not signed yet."""
     nurse = opened(kiosk, browser)
     album.keep(nurse, "sign-in", "Everybody signs in with the own name.")
     at_the_door(nurse, album)
     album.keep(nurse, "home", "The start: a person, people on their way, cases, the device.")
     interruptions(nurse, album)
     album.is_open = False
-    visit(nurse, album)  # makes the next visit a follow-up
+    earlier = visit(nurse, album)  # makes the next visit a follow-up
     report_is_there(kiosk, 1)
     album.is_open = True
     case_id = visit(nurse, album)
@@ -118,6 +119,15 @@ def walk(kiosk: Kiosk, browser: Browser, album: Album) -> None:
     keeper = opened(kiosk, browser)
     sign_in(keeper, KEEPER)
     upkeep(keeper, album)
+    return earlier
+
+
+def corrections(kiosk: Kiosk, browser: Browser, album: Album, case_id: str) -> None:
+    """Show where a wrong answer is put right after the hand-over."""
+    nurse = opened(kiosk, browser)
+    sign_in(nurse, NURSE)
+    go(nurse, f"/cases/{case_id}/answers")
+    album.keep(nurse, "correct-an-answer", "A wrong answer is put right beside the form, by name and with a reason.")
 
 
 def opened(kiosk: Kiosk, browser: Browser) -> Page:
