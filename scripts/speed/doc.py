@@ -73,7 +73,7 @@ def _case(records: Sequence[Mapping[str, Any]]) -> str:
     """Write one shape and size: machine, contenders, parity, targets."""
     machine, parity, limits = (_of(records, kind)[0] for kind in ("machine", "parity", "limits"))
     head = (
-        f"### {machine['shape']}, {machine['views']} views of {machine['side_px']} px\n\n{machine['date']}, "
+        f"### {machine['shape']}, {machine['views']} view{'' if machine['views'] == 1 else 's'} of {machine['side_px']} px\n\n{machine['date']}, "
         f"{machine['cores']} CPU cores ({', '.join(machine['flags'])}"
         + (f"; used up to {machine['isa_limit']}" if machine["isa_limit"] else "")
         + f"). Limits of this machine: {limits['language_flops_per_s'] / 1e9:.0f} GFLOP/s at the decoder's products, "
