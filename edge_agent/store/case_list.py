@@ -15,7 +15,7 @@ from typing import Any
 from edge_agent.agents.report.review import tier_after
 from edge_agent.agents.rules.triage import most_urgent
 from edge_agent.review.worklist import Row
-from edge_agent.store.corrections import COUNTED
+from edge_agent.store.corrections import COUNTED, LAST_LOOK, NEWEST, RAISED, SEEN
 from edge_agent.store.database import Database
 
 PAGE = 100  # cases of one page of the list of all
@@ -23,18 +23,13 @@ _READ_BY_ANOTHER = """SELECT 1 FROM second_readings r WHERE r.case_id = c.case_i
         AND json_extract(r.body, '$.account') IS NOT s.account
         AND json_extract(r.body, '$.account') NOT IN
             (SELECT json_extract(d.body, '$.account') FROM decisions d WHERE d.case_id = c.case_id)"""
-# What corrected answers ask for: the newest tier, whether the newest is seen, whether one raised it since, the look's tier.
-_CORRECTED = """
+# What corrected answers ask for, as in ``store.corrections``: the newest tier, then how they stand beside the signature.
+_CORRECTED = f"""
  (SELECT a.tier FROM answer_corrections a WHERE a.case_id = c.case_id AND a.tier IS NOT NULL ORDER BY a.number DESC LIMIT 1),
- (SELECT coalesce(max(a.number), 0) FROM answer_corrections a WHERE a.case_id = c.case_id AND a.is_after_signing = 1),
- (SELECT coalesce(max(a.number), 0) FROM answer_corrections a
-  WHERE a.case_id = c.case_id AND a.is_after_signing = 1 AND a.tier IS NOT NULL),
- (SELECT json_array(l.up_to, l.tier) FROM correction_looks l WHERE l.case_id = c.case_id ORDER BY l.number DESC LIMIT 1)
-"""
+ {NEWEST}, {RAISED}, {SEEN}, {LAST_LOOK.format("tier")}
+"""  # noqa: S608  (our own words)
 # A signed case is open again while no clinician has looked at an answer that was corrected since.
-_IS_OPEN = """(s.case_id IS NULL OR
-        (SELECT coalesce(max(a.number), 0) FROM answer_corrections a WHERE a.case_id = c.case_id AND a.is_after_signing = 1) >
-        coalesce((SELECT l.up_to FROM correction_looks l WHERE l.case_id = c.case_id ORDER BY l.number DESC LIMIT 1), 0))"""
+_IS_OPEN = f"(s.case_id IS NULL OR {NEWEST} > {SEEN})"
 _QUERY = f"""
 SELECT c.case_id, coalesce(json_extract(c.intake, '$.local_reference'), ''), c.created, c.state,
        s.tier, json_extract(c.report, '$.triage.deadline'), s.case_id IS NOT NULL,
@@ -144,8 +139,7 @@ class CaseList:
 def _listed(found: Sequence[Any]) -> Listed:
     (case_id, reference, created, state, tier, deadline, signed, decided, age, months, fitzpatrick, monk, abstentions, by_program, stage,
      named_stage, is_read_twice, is_test, withdrawn, position,
-     asked, newest, raised, look) = found  # fmt: skip
-    seen, looked = json.loads(look or "[0, null]")
+     asked, newest, raised, seen, looked) = found  # fmt: skip
     facts, tier = None, asked or tier  # a corrected answer speaks also while the program works
     if by_program is not None:
         facts = ReportFacts(

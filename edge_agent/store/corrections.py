@@ -23,6 +23,16 @@ from edge_agent.store.withdrawal import check_unlocked
 Noted = Callable[[Connection], None]
 # Decisions on the tier from before a correction that made the case more urgent count no more.
 COUNTED = "(d.section != 'triage' OR d.number > (SELECT coalesce(max(reopens), 0) FROM answer_corrections a WHERE a.case_id = d.case_id))"
+# Of a case ``c``: its newest correction since the signature, the newest of those that made it more urgent, how far a
+# clinician has looked, and the last look.
+NEWEST = "(SELECT coalesce(max(a.number), 0) FROM answer_corrections a WHERE a.case_id = c.case_id AND a.is_after_signing = 1)"
+RAISED = (
+    "(SELECT coalesce(max(a.number), 0) FROM answer_corrections a"
+    " WHERE a.case_id = c.case_id AND a.is_after_signing = 1 AND a.tier IS NOT NULL)"
+)
+SEEN = "(SELECT coalesce(max(l.up_to), 0) FROM correction_looks l WHERE l.case_id = c.case_id)"
+LAST_LOOK = "(SELECT l.{} FROM correction_looks l WHERE l.case_id = c.case_id ORDER BY l.number DESC LIMIT 1)"
+_STANDING = f"SELECT {NEWEST}, {SEEN}, {RAISED}, {LAST_LOOK.format('body')} FROM (SELECT ? AS case_id) c"  # noqa: S608  (our own words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +105,8 @@ class Corrections:
             raise CaseError("choose how urgent it is from the list")
         with self._database.transaction() as connection:
             check_unlocked(connection, case_id)
-            newest = connection.execute(
-                "SELECT max(number) FROM answer_corrections WHERE case_id = ? AND is_after_signing = 1", (case_id,)
-            ).fetchone()[0]
-            done = connection.execute(
-                "SELECT coalesce(max(up_to), 0) FROM correction_looks WHERE case_id = ?", (case_id,)
-            ).fetchone()[0]
-            if newest is None or newest <= done:
+            newest, seen = connection.execute(_STANDING, (case_id,)).fetchone()[:2]
+            if newest <= seen:
                 raise CaseError("no corrected answer waits for a clinician: look at the report again")
             connection.execute(
                 "INSERT INTO correction_looks (case_id, up_to, tier, body) VALUES (?,?,?,?)",
@@ -116,20 +121,12 @@ class Corrections:
         Raises:
             StoreCorrupt: a look cannot be read.
         """
-        newest, raised = self._database.rows(
-            "SELECT coalesce(max(number), 0), coalesce(max(CASE WHEN tier IS NOT NULL THEN number END), 0)"
-            " FROM answer_corrections WHERE case_id = ? AND is_after_signing = 1",
-            (case_id,),
-        )[0]
-        rows = self._database.rows(
-            "SELECT up_to, body FROM correction_looks WHERE case_id = ? ORDER BY number DESC LIMIT 1", (case_id,)
-        )
-        up_to = rows[0][0] if rows else 0
+        newest, seen, raised, body = self._database.rows(_STANDING, (case_id,))[0]
         try:
-            look = Look.model_validate_json(rows[0][1]) if rows and raised <= up_to else None
+            look = None if body is None or raised > seen else Look.model_validate_json(body)
         except ValidationError as exc:
             raise _unreadable() from exc
-        return AfterSigning(is_unseen=newest > up_to, is_raised=raised > up_to, look=look)
+        return AfterSigning(is_unseen=newest > seen, is_raised=raised > seen, look=look)
 
 
 def read_corrections(bodies: list[str]) -> tuple[Correction, ...]:
