@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from scripts.kiosk_pictures_finger import speak
 from tests.simulators.kiosk import wait_until
 
 LANGUAGES: Final = {"zh": "中文", "ar": "العربية", "en": "English"}  # English last: the walk goes on in it
 SCREEN: Final = (1024, 768)  # pixels, the smallest screen that the kiosk is made for
+PATIENCE_MS: Final = 60_000
 SMALL: Final = (640, 480)
 TALLEST: Final = 1100  # pixels; what is longer goes on like the part that is shown
 COLOURS: Final = {"en": 64, "zh": 32, "ar": 32}
@@ -28,6 +29,14 @@ _PICTURES_HERE: Final = """() => [...document.images].every((one) => {
   one.loading = 'eager';
   return !one.checkVisibility() || one.naturalWidth > 0;
 })"""
+
+
+def opened(browser: Browser, folder: Path) -> Page:
+    """Open the kiosk by the start address that it left in ``folder``, in a window of its own."""
+    page = browser.new_context(viewport={"width": SCREEN[0], "height": SCREEN[1]}, reduced_motion="reduce").new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto((folder / "kiosk.url").read_text(encoding="utf-8").strip())
+    return page
 
 
 class Album:

@@ -14,13 +14,12 @@ from playwright.sync_api import Browser
 
 from edge_agent.kiosk.server import KioskServer
 from edge_agent.store.accounts import Role
-from scripts.kiosk_pictures_album import SCREEN, Album
+from scripts.kiosk_pictures_album import Album, opened
 from scripts.kiosk_pictures_finger import go, sign_in
 from tests.simulators.consultation_kiosk import consultation_kiosk
 from tests.simulators.kiosk_parts import PIN, RealClock
 from tests.simulators.reported_visits import Told, add_visit, golden
 
-PATIENCE_MS: Final = 30_000
 DOCTOR: Final = "Dr Lin"
 
 
@@ -63,11 +62,7 @@ def course(folder: Path, browser: Browser, album: Album) -> None:
         server = KioskServer(parts)
         server.start()
         try:
-            page = browser.new_context(
-                viewport={"width": SCREEN[0], "height": SCREEN[1]}, reduced_motion="reduce"
-            ).new_page()
-            page.set_default_timeout(PATIENCE_MS)
-            page.goto((folder / "kiosk.url").read_text(encoding="utf-8").strip())
+            page = opened(browser, folder)
             sign_in(page, DOCTOR)
             go(page, f"/cases/{VISITS[-1].case_id}/episode")
             words = "Earlier visits of the same person: severity and planned treatment over the weeks."

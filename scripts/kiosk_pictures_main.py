@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from edge_agent.config import load_config
 from edge_agent.kiosk_bootstrap import open_registry
 from edge_agent.store.accounts import Role
-from scripts.kiosk_pictures_album import LANGUAGES, SCREEN, Album
+from scripts.kiosk_pictures_album import LANGUAGES, Album, opened
 from scripts.kiosk_pictures_course import course
 from scripts.kiosk_pictures_finger import go, press, sign_in, touch
 from scripts.kiosk_pictures_troubles import troubles
@@ -24,7 +24,6 @@ from tests.simulators.kiosk import DEMO, Kiosk, wait_until
 from tests.simulators.kiosk_parts import PIN
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE_MS: Final = 60_000
 NURSE, DOCTOR, READER, KEEPER = "Nurse Li", "Dr Lin", "Dr Wang", "Chen Bo"
 CONTACTS: Final = """[contacts]
 emergency_number = "120"
@@ -85,7 +84,7 @@ def furnish(kiosk: Kiosk) -> None:
 
 def walk(kiosk: Kiosk, browser: Browser, album: Album) -> str:
     """Go through all rooms, in the order in which a post meets them; return the person's earlier case, not signed yet."""
-    nurse = opened(kiosk, browser)
+    nurse = opened(browser, kiosk.state_dir)
     album.keep(nurse, "sign-in", "Everybody signs in with the own name.")
     at_the_door(nurse, album)
     album.keep(nurse, "home", "The start: a person, people on their way, cases, the device.")
@@ -101,10 +100,10 @@ def walk(kiosk: Kiosk, browser: Browser, album: Album) -> str:
     album.keep(nurse, "ready", "The report is ready; it never opens by itself.")
     go(nurse, "/consultation")
     album.keep(nurse, "people", "People on their way, and visits that wait to go on.")
-    doctor = opened(kiosk, browser)
+    doctor = opened(browser, kiosk.state_dir)
     sign_in(doctor, DOCTOR)
     review(doctor, album, case_id)
-    reader = opened(kiosk, browser)
+    reader = opened(browser, kiosk.state_dir)
     sign_in(reader, READER)
     second_reading(reader, album, case_id)
     afterwards(doctor, album, case_id)
@@ -116,7 +115,7 @@ def walk(kiosk: Kiosk, browser: Browser, album: Album) -> str:
     for room, words in rooms:
         go(doctor, f"/{room}")
         album.keep(doctor, room, words)
-    keeper = opened(kiosk, browser)
+    keeper = opened(browser, kiosk.state_dir)
     sign_in(keeper, KEEPER)
     upkeep(keeper, album)
     return earlier
@@ -124,18 +123,10 @@ def walk(kiosk: Kiosk, browser: Browser, album: Album) -> str:
 
 def corrections(kiosk: Kiosk, browser: Browser, album: Album, case_id: str) -> None:
     """Show where a wrong answer is put right after the hand-over."""
-    nurse = opened(kiosk, browser)
+    nurse = opened(browser, kiosk.state_dir)
     sign_in(nurse, NURSE)
     go(nurse, f"/cases/{case_id}/answers")
     album.keep(nurse, "correct-an-answer", "A wrong answer is put right beside the form, by name and with a reason.")
-
-
-def opened(kiosk: Kiosk, browser: Browser) -> Page:
-    """Open the kiosk by its start address in a window of its own."""
-    page = browser.new_context(viewport={"width": SCREEN[0], "height": SCREEN[1]}, reduced_motion="reduce").new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto((kiosk.state_dir / "kiosk.url").read_text(encoding="utf-8").strip())
-    return page
 
 
 def upkeep(page: Page, album: Album) -> None:

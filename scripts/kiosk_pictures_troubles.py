@@ -14,12 +14,11 @@ from playwright.sync_api import Browser
 
 from edge_agent.kiosk.server import KioskServer
 from edge_agent.store.accounts import Role
-from scripts.kiosk_pictures_album import SCREEN, Album
+from scripts.kiosk_pictures_album import Album, opened
 from scripts.kiosk_pictures_finger import go, sign_in
 from tests.simulators.consultation_kiosk import consultation_kiosk
 from tests.simulators.kiosk_parts import PIN, QuietDesk, RealClock
 
-PATIENCE_MS: Final = 30_000
 NAME: Final = "Wang Fang"
 TROUBLES: Final = (
     ("safe-mode", ("safe_mode",), "/", "Safe mode: visits go on, the program's help is off."),
@@ -44,11 +43,7 @@ def troubles(folder: Path, browser: Browser, album: Album) -> None:
         server = KioskServer(replace(parts, desk=desk, camera=None, faults=lambda: tuple(now)))
         server.start()
         try:
-            page = browser.new_context(
-                viewport={"width": SCREEN[0], "height": SCREEN[1]}, reduced_motion="reduce"
-            ).new_page()
-            page.set_default_timeout(PATIENCE_MS)
-            page.goto((folder / "kiosk.url").read_text(encoding="utf-8").strip())
+            page = opened(browser, folder)
             go(page, "/set-up")
             album.keep(page, "set-up", "The first page of all: who looks after this kiosk.")
             parts.accounts.add(NAME, roles={Role.MAINTAINER, Role.WORKER}, pin=PIN, by="(pictures)")
