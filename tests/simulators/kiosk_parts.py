@@ -157,6 +157,11 @@ class Browser(TestClient):
         assert answer.status_code == 303, answer.text
         return self
 
+    def signed_in(self, name: str, *roles: Role) -> Browser:
+        """Come in as a new account of these roles."""
+        self.come_in().sign_in(self.account(name, *roles))
+        return self
+
     def account(self, name: str = "Nurse Li", *roles: Role) -> Account:
         """Add an account with the PIN of all tests."""
         return self.parts.accounts.add(name, roles=roles or (Role.WORKER,), pin=PIN, by="(test)")

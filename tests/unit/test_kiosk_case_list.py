@@ -27,9 +27,7 @@ def parts(tmp_path: Path) -> Iterator[KioskParts]:
 
 @pytest.fixture
 def doctor(parts: KioskParts) -> Browser:
-    browser = Browser(parts).come_in()
-    browser.sign_in(browser.account("Dr Lin", Role.CLINICIAN))
-    return browser
+    return Browser(parts).signed_in("Dr Lin", Role.CLINICIAN)
 
 
 def _order(page: str) -> list[str]:

@@ -43,9 +43,7 @@ def parts(tmp_path: Path, press: PaperPress) -> Iterator[KioskParts]:
 def clinician(parts: KioskParts) -> Browser:
     """A clinician before a report that waits for decisions."""
     add_visit(parts, "one", created=MORNING)
-    browser = Browser(parts).come_in()
-    browser.sign_in(browser.account("Lin Hua", Role.CLINICIAN))
-    return browser
+    return Browser(parts).signed_in("Lin Hua", Role.CLINICIAN)
 
 
 def _decide(browser: Browser, section: str, verdict: str, reason: str, **values: str) -> None:

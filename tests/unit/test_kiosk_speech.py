@@ -38,8 +38,7 @@ def parts(tmp_path: Path) -> Iterator[KioskParts]:
 def _clinician(parts: KioskParts, language: str) -> Browser:
     episode = add_visit(parts, "old", created=datetime(2026, 10, 1, 8, 0, tzinfo=UTC))
     add_visit(parts, "one", Told(episode_id=episode), created=MORNING)
-    browser = Browser(parts).come_in()
-    browser.sign_in(browser.account("Lin Hua", Role.CLINICIAN))
+    browser = Browser(parts).signed_in("Lin Hua", Role.CLINICIAN)
     browser.submit("/settings/language", language=language)
     return browser
 

@@ -33,8 +33,7 @@ def parts(tmp_path: Path) -> Iterator[KioskParts]:
 
 @pytest.fixture
 def doctor(parts: KioskParts) -> Browser:
-    browser = Browser(parts).come_in()
-    browser.sign_in(browser.account("Dr Lin", Role.CLINICIAN))
+    browser = Browser(parts).signed_in("Dr Lin", Role.CLINICIAN)
     assert browser.submit("/cases/one/accept-open").status_code == 303
     return browser
 
